@@ -1,0 +1,251 @@
+package netpoll
+
+import (
+	"syscall"
+
+	"github.com/seed4ac54ce5/edge/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	sharedSize  = 64 << 10  // what one conn may read in one turn; the loop's one shared buffer
+	smallInput  = 4 << 10   // leftovers up to here are copied to the front of the shared buffer
+	maxRead     = 256 << 10 // what a conn with a large message under way may read in one turn
+	minInput    = 512       // smallest input buffer
+	maxPooled   = 64 << 10  // largest input buffer that is kept for the next conn
+	poolClasses = 8         // 512 bytes to 64 KiB by powers of two
+	poolDepth   = 64        // buffers kept of each class
+)
+
+// input is what the handler has left of a conn's bytes.
+type input struct {
+	held []byte // capacity is the room there is
+	need int    // bytes the handler needs before it can go on, 0 if it cannot tell
+}
+
+// inputs are the input buffers of a loop, by index; 0 is nobody's.
+type inputs struct {
+	table []input
+	free  []uint32
+	pool  [poolClasses][][]byte
+}
+
+// put keeps a copy of rest and returns its index.
+func (in *inputs) put(rest []byte, need int) uint32 {
+	i := in.index()
+	in.table[i] = input{held: append(in.buffer(len(rest)), rest...), need: need}
+	return i
+}
+
+func (in *inputs) index() uint32 {
+	if n := len(in.free); n > 0 {
+		i := in.free[n-1]
+		in.free = in.free[:n-1]
+		return i
+	}
+	if len(in.table) == 0 {
+		in.table = append(in.table, input{})
+	}
+	in.table = append(in.table, input{})
+	return uint32(len(in.table) - 1)
+}
+
+// drop gives index i and its buffer back.
+func (in *inputs) drop(i uint32) {
+	in.recycle(in.table[i].held)
+	in.table[i] = input{}
+	in.free = append(in.free, i)
+}
+
+// grow makes room in a full buffer: twice what is held, so that the work is linear in what has
+// arrived and nothing that a peer declares sizes an allocation, but no more than is needed.
+func (in *inputs) grow(i uint32) {
+	t := &in.table[i]
+	size := 2 * len(t.held)
+	if t.need > len(t.held) {
+		size = min(size, t.need)
+	}
+	bigger := append(in.buffer(size), t.held...)
+	in.recycle(t.held)
+	t.held = bigger
+}
+
+// buffer returns an empty buffer with room for n bytes.
+func (in *inputs) buffer(n int) []byte {
+	if n > maxPooled {
+		return make([]byte, 0, n)
+	}
+	class, size := 0, minInput
+	for size < n {
+		class, size = class+1, size*2
+	}
+	if have := len(in.pool[class]); have > 0 {
+		b := in.pool[class][have-1]
+		in.pool[class][have-1] = nil
+		in.pool[class] = in.pool[class][:have-1]
+		return b
+	}
+	return make([]byte, 0, size)
+}
+
+// recycle keeps b for the next conn, if it is of a class and the class has few.
+func (in *inputs) recycle(b []byte) {
+	for class, size := 0, minInput; class < poolClasses; class, size = class+1, size*2 {
+		if cap(b) == size && len(in.pool[class]) < poolDepth {
+			in.pool[class] = append(in.pool[class], b[:0])
+			return
+		}
+	}
+}
+
+// readable reads c once and hands over what came. Whatever the event says, the socket's own answer
+// decides: remaining bytes come before the end of the stream, and an error before both.
+func (l *Loop) readable(c *Conn, events uint32) {
+	const gone = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+	switch {
+	case c.has(flagClosing):
+	case c.has(flagPaused):
+		if events&gone != 0 {
+			l.Close(c, ClosedByPeer)
+		}
+	case c.has(flagLinger):
+		l.discard(c)
+	case c.has(flagAgain):
+		// What is held goes first: the level-triggered event comes again.
+	default:
+		b := l.readSpace(c)
+		n, errno := sys.Recv(int(c.fd), b[len(b):min(cap(b), len(b)+maxRead)])
+		l.received(c, b[:len(b)+n], n, errno)
+		if events&gone != 0 && n > 0 && len(b)+n < cap(b) {
+			l.Close(c, ClosedByPeer) // all there was, and the end of it
+		}
+	}
+}
+
+// readSpace returns what is held of c with room behind it. What is small moves to the front of the
+// shared buffer; a large message is read to where it is put together.
+func (l *Loop) readSpace(c *Conn) []byte {
+	if c.in == 0 {
+		return l.shared[:0]
+	}
+	in := &l.inputs.table[c.in]
+	if len(in.held) <= smallInput && in.need <= sharedSize {
+		b := append(l.shared[:0], in.held...)
+		l.dropInput(c)
+		return b
+	}
+	if len(in.held) == cap(in.held) {
+		l.inputs.grow(c.in)
+	}
+	return in.held
+}
+
+// received deals with the answer of one read that added n bytes to b.
+func (l *Loop) received(c *Conn, b []byte, n int, errno syscall.Errno) {
+	switch {
+	case n > 0:
+		l.stats.Reads++
+		l.stats.BytesIn += uint64(n)
+		l.deliver(c, b)
+	case errno == 0:
+		l.Close(c, ClosedByPeer)
+	case errno == unix.EAGAIN || errno == unix.EINTR:
+		l.keep(c, b, 0, l.needOf(c))
+	default:
+		l.Close(c, ClosedReset)
+	}
+}
+
+func (l *Loop) needOf(c *Conn) int {
+	if c.in == 0 {
+		return 0
+	}
+	return l.inputs.table[c.in].need
+}
+
+// deliver hands b to the handler and keeps what it leaves.
+func (l *Loop) deliver(c *Conn, b []byte) {
+	used, need := l.handler.Received(c, b)
+	if c.has(flagClosing | flagLinger) {
+		l.dropInput(c)
+		return
+	}
+	l.keep(c, b, used, need)
+}
+
+// keep holds b[used:] for c. b is either the shared buffer or c's own.
+func (l *Loop) keep(c *Conn, b []byte, used, need int) {
+	rest := b[used:]
+	switch {
+	case len(rest) == 0:
+		l.dropInput(c)
+	case c.in == 0:
+		c.in = l.inputs.put(rest, need)
+	default:
+		in := &l.inputs.table[c.in]
+		in.held = in.held[:copy(in.held[:cap(in.held)], rest)]
+		in.need = need
+	}
+}
+
+// dropInput gives c's input buffer back, if it has one.
+func (l *Loop) dropInput(c *Conn) {
+	if c.in != 0 {
+		l.inputs.drop(c.in)
+		c.in = 0
+	}
+}
+
+// discard throws away what a peer sends to a conn that has been shut down.
+func (l *Loop) discard(c *Conn) {
+	l.dropInput(c)
+	n, errno := sys.Recv(int(c.fd), l.shared)
+	if n == 0 && errno != unix.EAGAIN && errno != unix.EINTR {
+		l.Close(c, ClosedLocally)
+	}
+}
+
+// Pause stops reading c until [Loop.Resume]. What has been read and not used stays held. A peer that
+// goes away meanwhile is still noticed.
+func (l *Loop) Pause(c *Conn) {
+	if !c.has(flagPaused | flagClosing | flagLinger) {
+		c.set(flagPaused)
+		l.watch(c)
+	}
+}
+
+// Resume reads c again, and first delivers what is held, later in this turn or in the next.
+func (l *Loop) Resume(c *Conn) {
+	if c.has(flagPaused) && !c.has(flagClosing|flagLinger) {
+		c.clear(flagPaused)
+		l.watch(c)
+		l.Again(c)
+	}
+}
+
+// Again makes the loop deliver what is held of c once more, without reading, when the others have had
+// their turn: a handler that has worked enough for one conn leaves the rest and calls it.
+func (l *Loop) Again(c *Conn) {
+	if !c.has(flagAgain) {
+		c.set(flagAgain)
+		l.again = append(l.again, l.ID(c))
+	}
+}
+
+// deliverAgain serves the conns that asked for it before this call.
+func (l *Loop) deliverAgain() {
+	n := len(l.again)
+	for i := range n {
+		if c := l.slots.get(l.again[i]); c != nil {
+			c.clear(flagAgain)
+			l.deliverHeld(c)
+		}
+	}
+	l.again = l.again[:copy(l.again, l.again[n:])]
+}
+
+func (l *Loop) deliverHeld(c *Conn) {
+	if c.in != 0 && !c.has(flagPaused|flagClosing|flagLinger) {
+		l.deliver(c, l.inputs.table[c.in].held)
+	}
+}

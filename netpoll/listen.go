@@ -1,0 +1,295 @@
+package netpoll
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"github.com/seed4ac54ce5/edge/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	backlog      = 65535    // the kernel takes the smaller of this and net.core.somaxconn
+	notSentLowat = 16 << 10 // unsent bytes a socket may hold; what is beyond waits here, where it can be dropped
+	userTimeout  = 30_000   // milliseconds until unacknowledged data kills a connection
+	maxAccepts   = 64       // a turn and listener
+	maxRefusals  = 64       // while there are no descriptors, a pause
+	acceptPause  = 2        // ticks without accepting after the kernel ran out of something
+)
+
+// listener is one listening socket of one loop.
+type listener struct {
+	fd     int
+	at     endpoint
+	shared bool // a Unix socket, which all loops accept from
+}
+
+// listenTCP opens this loop's socket for at. The options are inherited by what it accepts, which
+// saves three calls a connection.
+func listenTCP(at endpoint) (l listener, err error) {
+	fd, at, err := tcpSocket(at)
+	if err != nil {
+		return listener{}, err
+	}
+	defer func() {
+		if err != nil {
+			sys.Close(fd)
+		}
+	}()
+	for _, o := range []struct{ level, name, value int }{
+		{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1},
+		{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1},
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowat},
+		{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, userTimeout},
+	} {
+		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
+			return listener{}, fmt.Errorf("netpoll: listen on %v: socket option: %w", at, err)
+		}
+	}
+	at, err = bind(fd, at)
+	return listener{fd: fd, at: at}, err
+}
+
+// tcpSocket opens a socket for at. Where the host has no IPv6, "every address" is IPv4's.
+func tcpSocket(at endpoint) (int, endpoint, error) {
+	domain, _ := at.sockaddr()
+	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if errors.Is(err, unix.EAFNOSUPPORT) && !at.addr.Addr().IsValid() {
+		at.addr = netip.AddrPortFrom(netip.IPv4Unspecified(), at.addr.Port())
+		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	}
+	if err != nil {
+		return -1, at, fmt.Errorf("netpoll: listen on %v: socket: %w", at, err)
+	}
+	if domain == unix.AF_INET6 && !at.addr.Addr().IsValid() {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
+	}
+	return fd, at, err
+}
+
+// bind binds fd, listens, and returns where it really is.
+func bind(fd int, at endpoint) (endpoint, error) {
+	_, sa := at.sockaddr()
+	if err := unix.Bind(fd, sa); err != nil {
+		return at, fmt.Errorf("netpoll: listen on %v: %w", at, err)
+	}
+	if err := unix.Listen(fd, backlog); err != nil {
+		return at, fmt.Errorf("netpoll: listen on %v: %w", at, err)
+	}
+	got, err := unix.Getsockname(fd)
+	if err != nil {
+		return at, fmt.Errorf("netpoll: listen on %v: %w", at, err)
+	}
+	return endpointOf(got, at), nil
+}
+
+// checkFree tells whether somebody else listens on at: with SO_REUSEPORT the kernel would let a
+// second server of the same user in, and give it half of the connections.
+func checkFree(at endpoint) error {
+	if at.addr.Port() == 0 {
+		return nil
+	}
+	fd, at, err := tcpSocket(at)
+	if err != nil {
+		return err
+	}
+	defer sys.Close(fd)
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return fmt.Errorf("netpoll: listen on %v: socket option: %w", at, err)
+	}
+	_, err = bind(fd, at)
+	return err
+}
+
+// listenUnix opens the socket at a path. One is shared by all loops, as the kernel does not spread
+// connections over several. A socket file that nobody serves any more is replaced.
+func listenUnix(at endpoint) (listener, error) {
+	if err := removeDeadSocket(at); err != nil {
+		return listener{}, err
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return listener{}, fmt.Errorf("netpoll: listen on %v: socket: %w", at, err)
+	}
+	if _, err := bind(fd, at); err != nil {
+		sys.Close(fd)
+		return listener{}, err
+	}
+	return listener{fd: fd, at: at, shared: true}, nil
+}
+
+func removeDeadSocket(at endpoint) error {
+	info, err := os.Lstat(at.path)
+	if err != nil || info.Mode()&os.ModeSocket == 0 {
+		return nil // bind will say what is wrong, if anything
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("netpoll: listen on %v: socket: %w", at, err)
+	}
+	defer sys.Close(fd)
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: at.path}); !errors.Is(err, unix.ECONNREFUSED) {
+		return nil
+	}
+	return os.Remove(at.path)
+}
+
+// The loop's own descriptors are registered with generation 0: the bell as 0, listeners from 1.
+const bellData = 0
+
+// listen registers a listener with the loop.
+func (l *Loop) listen(ln listener) error {
+	events := uint32(unix.EPOLLIN)
+	if ln.shared {
+		events |= unix.EPOLLEXCLUSIVE
+	}
+	ev := sys.NewEpollEvent(events, uint64(len(l.listeners)+1))
+	if errno := sys.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, ln.fd, &ev); errno != 0 {
+		return fmt.Errorf("netpoll: listen on %v: epoll_ctl: %w", ln.at, errno)
+	}
+	l.listeners = append(l.listeners, ln)
+	return nil
+}
+
+// accept takes a bounded number of connections from ln.
+func (l *Loop) accept(ln *listener) {
+	if l.acceptPaused {
+		return
+	}
+	for range maxAccepts {
+		fd, errno := sys.Accept(ln.fd)
+		switch errno {
+		case 0:
+			l.admit(fd)
+		case unix.EAGAIN:
+			return
+		case unix.EMFILE, unix.ENFILE:
+			l.refuse(ln)
+			l.pauseAccepting(errno)
+			return
+		case unix.ENOMEM, unix.ENOBUFS:
+			l.pauseAccepting(errno)
+			return
+		default:
+			// The connection died in the queue, or the call was interrupted: the next one.
+		}
+	}
+}
+
+// admit makes fd a conn.
+func (l *Loop) admit(fd int) {
+	c, errno := l.register(fd, unix.EPOLLIN|unix.EPOLLRDHUP, 0)
+	if errno != 0 {
+		l.stats.Refused++
+		l.pauseAccepting(errno)
+		return
+	}
+	l.stats.Accepted++
+	l.handler.Opened(c)
+}
+
+// register gives fd a slot and watches it. On an error fd is closed.
+func (l *Loop) register(fd int, events, flags uint32) (*Conn, syscall.Errno) {
+	c, err := l.slots.take(fd)
+	if err != nil {
+		sys.Close(fd)
+		return nil, unix.ENOMEM
+	}
+	c.set(flags)
+	ev := sys.NewEpollEvent(events, uint64(l.ID(c)))
+	if errno := sys.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &ev); errno != 0 {
+		l.slots.give(c)
+		sys.Close(fd)
+		return nil, errno
+	}
+	return c, 0
+}
+
+// refuse answers some waiting connections by way of the reserve descriptor, so that clients learn at
+// once that this node is full.
+func (l *Loop) refuse(ln *listener) {
+	if l.reserve < 0 {
+		return
+	}
+	sys.Close(l.reserve)
+	for range maxRefusals {
+		fd, errno := sys.Accept(ln.fd)
+		if errno != 0 {
+			break
+		}
+		l.stats.Refused++
+		sys.Recv(fd, l.shared) // unread bytes would turn the close into a reset
+		sys.Send(fd, l.config.Refusal)
+		sys.Close(fd)
+	}
+	l.openReserve()
+}
+
+// openReserve sets a descriptor aside for refuse.
+func (l *Loop) openReserve() {
+	fd, errno := sys.OpenNull()
+	if errno != 0 {
+		fd = -1
+	}
+	l.reserve = fd
+}
+
+// pauseAccepting leaves connections in the kernel's queue for a while: a level-triggered listener that
+// cannot be served would spin the loop.
+func (l *Loop) pauseAccepting(why syscall.Errno) {
+	if l.acceptPaused {
+		return
+	}
+	l.acceptPaused, l.acceptAgain = true, l.wheel.now+acceptPause
+	l.stats.Pauses++
+	l.config.AcceptError(l.id, why)
+	l.watchListeners(0)
+}
+
+// resumeAccepting ends a pause that has lasted long enough.
+func (l *Loop) resumeAccepting() {
+	if !l.acceptPaused || int32(l.wheel.now-l.acceptAgain) < 0 {
+		return
+	}
+	l.acceptPaused = false
+	if l.reserve < 0 {
+		l.openReserve()
+	}
+	l.watchListeners(unix.EPOLLIN)
+}
+
+// watchListeners sets what the loop wants to hear from its listeners. One shared by the loops cannot
+// be modified, by a rule of EPOLLEXCLUSIVE: it is taken out and put back.
+func (l *Loop) watchListeners(events uint32) {
+	for i := range l.listeners {
+		ln := &l.listeners[i]
+		op, ev := unix.EPOLL_CTL_MOD, sys.NewEpollEvent(events, uint64(i+1))
+		switch {
+		case ln.shared && events == 0:
+			op = unix.EPOLL_CTL_DEL
+		case ln.shared:
+			op, ev.Events = unix.EPOLL_CTL_ADD, events|unix.EPOLLEXCLUSIVE
+		}
+		if errno := sys.EpollCtl(l.epoll, op, ln.fd, &ev); errno != 0 {
+			panic(fmt.Sprintf("netpoll: loop %d: epoll_ctl on listener %v: %v", l.id, ln.at, errno))
+		}
+	}
+}
+
+// closeListeners stops accepting for good. In a shared table another loop may hold a shared listener
+// still, so that one leaves the epoll set and is closed by the reactor.
+func (l *Loop) closeListeners() {
+	if !l.acceptPaused {
+		l.watchListeners(0)
+	}
+	for _, ln := range l.listeners {
+		if !ln.shared || l.private {
+			sys.Close(ln.fd)
+		}
+	}
+	l.listeners, l.acceptPaused = nil, false
+}

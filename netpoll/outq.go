@@ -1,0 +1,244 @@
+package netpoll
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+// outq is what a conn's socket did not take: references, in order.
+type outq struct {
+	segments [][]byte // the first may have been sent in part and then holds the rest
+	bytes    int
+	moved    uint32 // tick of the last progress
+	partial  bool   // the first segment has been sent in part
+	owner    ConnID
+}
+
+// outqs are the out queues of a loop, by index; 0 is nobody's.
+type outqs struct {
+	table []outq
+	free  []uint32
+	bytes int // in all of them
+}
+
+// take returns the index of an empty queue for owner.
+func (o *outqs) take(owner ConnID, now uint32) uint32 {
+	if len(o.table) == 0 {
+		o.table = append(o.table, outq{})
+	}
+	i := uint32(len(o.table))
+	if n := len(o.free); n > 0 {
+		i = o.free[n-1]
+		o.free = o.free[:n-1]
+	} else {
+		o.table = append(o.table, outq{})
+	}
+	o.table[i].owner, o.table[i].moved = owner, now
+	return i
+}
+
+// drop empties queue i and gives it back.
+func (o *outqs) drop(i uint32) {
+	o.bytes -= o.table[i].bytes
+	o.table[i] = outq{}
+	o.free = append(o.free, i)
+}
+
+// push appends b to queue i.
+func (o *outqs) push(i uint32, b []byte) {
+	q := &o.table[i]
+	q.segments = append(q.segments, b)
+	q.bytes += len(b)
+	o.bytes += len(b)
+}
+
+// sent takes n bytes off the front of queue i.
+func (o *outqs) sent(i uint32, n int, now uint32) {
+	q := &o.table[i]
+	q.bytes -= n
+	q.moved = now
+	o.bytes -= n
+	whole := 0
+	for n > 0 && n >= len(q.segments[whole]) {
+		n -= len(q.segments[whole])
+		q.segments[whole] = nil
+		whole++
+		q.partial = false
+	}
+	q.segments = q.segments[whole:]
+	if n > 0 {
+		q.segments[0] = q.segments[0][n:]
+		q.partial = true
+	}
+}
+
+// cut drops all of queue i but a segment that has been sent in part.
+func (o *outqs) cut(i uint32) {
+	q := &o.table[i]
+	keep := 0
+	if q.partial {
+		keep = 1
+	}
+	for _, s := range q.segments[keep:] {
+		q.bytes -= len(s)
+		o.bytes -= len(s)
+	}
+	clear(q.segments[keep:])
+	q.segments = q.segments[:keep]
+}
+
+// Write sends b to c: at once as far as the socket takes it, the rest from a copy when it drains.
+// b must be whole messages, as a conn that falls too far behind loses whole writes.
+func (l *Loop) Write(c *Conn, b []byte) {
+	if rest := l.sendNow(c, b); len(rest) > 0 {
+		l.enqueue(c, bytes.Clone(rest), len(rest) < len(b))
+	}
+}
+
+// WriteRef is Write without the copy: with kept true the out queue holds a reference to b, which then
+// must never change again.
+func (l *Loop) WriteRef(c *Conn, b []byte) (kept bool) {
+	rest := l.sendNow(c, b)
+	if len(rest) == 0 {
+		return false
+	}
+	return l.enqueue(c, rest, len(rest) < len(b))
+}
+
+// Backlog returns how many bytes wait in c's out queue.
+func (l *Loop) Backlog(c *Conn) int {
+	if c.out == 0 {
+		return 0
+	}
+	return l.outqs.table[c.out].bytes
+}
+
+// sendNow gives b to the socket, unless others are before it, and returns what must be queued.
+func (l *Loop) sendNow(c *Conn, b []byte) (rest []byte) {
+	if c.has(flagClosing | flagSlow | flagLinger) {
+		return nil
+	}
+	if c.out != 0 {
+		return b
+	}
+	n, errno := sys.Send(int(c.fd), b)
+	l.stats.Writes++
+	l.stats.BytesOut += uint64(n)
+	if errno != 0 && errno != unix.EAGAIN && errno != unix.EINTR {
+		l.Close(c, ClosedReset)
+		return nil
+	}
+	return b[n:]
+}
+
+// enqueue puts b behind what waits for c. A queue takes one write of any size, and then up to the
+// limit; a conn that would pass it is slow.
+func (l *Loop) enqueue(c *Conn, b []byte, partial bool) (kept bool) {
+	if c.out == 0 {
+		c.out = l.outqs.take(l.ID(c), l.wheel.now)
+		l.outqs.table[c.out].partial = partial
+		c.set(flagWriting)
+		l.watch(c)
+	} else if l.outqs.table[c.out].bytes+len(b) > l.config.QueueLimit {
+		c.set(flagSlow)
+		l.slow = append(l.slow, l.ID(c))
+		return false
+	}
+	l.outqs.push(c.out, b)
+	return true
+}
+
+// writable sends what waits for c, a bounded number of segments.
+func (l *Loop) writable(c *Conn) {
+	if c.out == 0 || c.has(flagClosing) {
+		return
+	}
+	n, errno := sys.SendSegments(int(c.fd), l.outqs.table[c.out].segments)
+	if errno != 0 {
+		if errno != unix.EAGAIN && errno != unix.EINTR {
+			l.Close(c, ClosedReset)
+		}
+		return
+	}
+	l.stats.Writes++
+	l.stats.BytesOut += uint64(n)
+	l.outqs.sent(c.out, n, l.wheel.now)
+	if l.outqs.table[c.out].bytes == 0 {
+		l.drained(c)
+	}
+}
+
+// drained goes back to writing straight to the socket.
+func (l *Loop) drained(c *Conn) {
+	l.outqs.drop(c.out)
+	c.out = 0
+	c.clear(flagWriting)
+	if c.has(flagLinger) {
+		l.finishWriting(c)
+		return
+	}
+	l.watch(c)
+	l.handler.Drained(c)
+}
+
+// checkStalled closes the conns whose socket has taken nothing for the limit.
+func (l *Loop) checkStalled() {
+	limit := uint32(l.config.StallLimit / tick)
+	if limit == 0 || l.wheel.now-l.stallChecked < max(limit/8, 1) {
+		return
+	}
+	l.stallChecked = l.wheel.now
+	for i := range l.outqs.table {
+		q := &l.outqs.table[i]
+		if q.bytes == 0 || l.wheel.now-q.moved < limit {
+			continue
+		}
+		if c := l.slots.get(q.owner); c != nil {
+			l.Close(c, ClosedStalled)
+		}
+	}
+}
+
+// tellSlow gives the handler its word on the conns whose queue overflowed in this turn: what had not
+// begun to be sent is dropped, so that a last frame fits.
+func (l *Loop) tellSlow() {
+	for i := 0; i < len(l.slow); i++ {
+		c := l.slots.get(l.slow[i])
+		if c == nil || c.has(flagClosing) {
+			continue
+		}
+		c.clear(flagSlow)
+		l.outqs.cut(c.out)
+		l.handler.Slow(c)
+	}
+	l.slow = l.slow[:0]
+}
+
+// Shutdown ends c in order: what waits is sent, then the end of the stream; the peer's bytes are
+// thrown away until it closes too, or until linger has passed. Closing at once would reset the
+// connection if the peer had anything under way, and the peer could lose our last words.
+func (l *Loop) Shutdown(c *Conn, linger time.Duration) {
+	if c.has(flagClosing | flagLinger) {
+		return
+	}
+	c.set(flagLinger)
+	c.clear(flagPaused)
+	l.setTimer(c, linger)
+	if c.out == 0 {
+		l.finishWriting(c)
+	} else {
+		l.watch(c)
+	}
+}
+
+// finishWriting sends the end of the stream.
+func (l *Loop) finishWriting(c *Conn) {
+	if errno := sys.ShutdownWrite(int(c.fd)); errno != 0 {
+		l.Close(c, ClosedReset)
+		return
+	}
+	l.watch(c)
+}

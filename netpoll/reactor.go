@@ -1,0 +1,293 @@
+package netpoll
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+// Tables says whether each loop gets a descriptor table of its own: the limit of open files then
+// holds for each loop instead of all, and the kernel takes no lock that cores share.
+type Tables uint8
+
+// The choices for descriptor tables.
+const (
+	TablesAuto Tables = iota // private if a test at start shows that it works here
+	TablesOn                 // private, or an error
+	TablesOff                // one for the process
+)
+
+// ParseTables reads auto, on or off.
+func ParseTables(s string) (Tables, error) {
+	for i, name := range [...]string{"auto", "on", "off"} {
+		if s == name {
+			return Tables(i), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not auto, on or off", s)
+}
+
+// MaxLoops is how many loops a reactor may have: a [ConnID] has 8 bits for one.
+const MaxLoops = 256
+
+// Config says what a reactor is made of.
+type Config struct {
+	Loops      int      // 0 is one for each CPU the process may use
+	Addresses  []string // host:port, host:first-last, unix:path; none for loops that only dial
+	Tables     Tables
+	NewHandler func(l *Loop) Handler // called for each loop before anything runs
+
+	QueueLimit int           // bytes that may wait for one conn; 0 is 1 MiB
+	StallLimit time.Duration // how long a socket may take nothing; 0 is 10 s
+	Refusal    []byte        // sent to connections that are refused for want of descriptors
+
+	// AcceptError is told, on the loop's goroutine, why accepting pauses. It may be nil.
+	AcceptError func(loop int, why syscall.Errno)
+}
+
+// Reactor is a set of loops that listen on the same addresses.
+type Reactor struct {
+	config    Config
+	loops     []*Loop
+	listeners []listener // those that the loops share
+	endpoints []endpoint
+	private   bool
+	why       error // why tables are not private, under auto
+	running   sync.WaitGroup
+	closed    sync.Once
+}
+
+// Open binds the addresses and starts the loops. When it returns, all of them accept connections.
+func Open(config Config) (*Reactor, error) {
+	endpoints, err := parseEndpoints(config.Addresses)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reactor{config: withDefaults(config), endpoints: endpoints}
+	if r.config.Loops < 1 || r.config.Loops > MaxLoops {
+		return nil, fmt.Errorf("netpoll: %d loops; there may be 1 to %d", r.config.Loops, MaxLoops)
+	}
+	if err := r.chooseTables(); err != nil {
+		return nil, err
+	}
+	if err := r.prepare(); err != nil {
+		r.release()
+		return nil, err
+	}
+	if err := r.startLoops(); err != nil {
+		r.Close()
+		return nil, err
+	}
+	if r.private {
+		r.closeShared()
+	}
+	return r, nil
+}
+
+func withDefaults(c Config) Config {
+	if c.Loops == 0 {
+		c.Loops = min(runtime.GOMAXPROCS(0), MaxLoops)
+	}
+	if c.QueueLimit == 0 {
+		c.QueueLimit = 1 << 20
+	}
+	if c.StallLimit == 0 {
+		c.StallLimit = 10 * time.Second
+	}
+	if c.AcceptError == nil {
+		c.AcceptError = func(int, syscall.Errno) {}
+	}
+	return c
+}
+
+// chooseTables decides whether the loops get descriptor tables of their own.
+func (r *Reactor) chooseTables() error {
+	// Whatever is chosen: a reactor opened later in this process may want private tables, and the
+	// runtime's poller can be told from ours only before we have one.
+	r.why = sys.FindRuntimePoller()
+	if r.config.Tables == TablesOff {
+		return nil
+	}
+	if r.why == nil {
+		r.why = sys.TestPrivateTable()
+	}
+	r.private = r.why == nil
+	if r.config.Tables == TablesOn && !r.private {
+		return fmt.Errorf("netpoll: private descriptor tables do not work here: %w", r.why)
+	}
+	return nil
+}
+
+// PrivateTables reports whether each loop has a descriptor table of its own, and if the test at start
+// spoke against it, why.
+func (r *Reactor) PrivateTables() (bool, error) { return r.private, r.why }
+
+// prepare makes the loops and what they share: bells, which every loop must be able to ring, and
+// listeners on Unix sockets.
+func (r *Reactor) prepare() error {
+	for _, at := range r.endpoints {
+		if at.path == "" {
+			if err := checkFree(at); err != nil {
+				return err
+			}
+			continue
+		}
+		ln, err := listenUnix(at)
+		if err != nil {
+			return err
+		}
+		r.listeners = append(r.listeners, ln)
+	}
+	for i := range r.config.Loops {
+		bell, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+		if err != nil {
+			return fmt.Errorf("netpoll: loop %d: eventfd: %w", i, err)
+		}
+		l := newLoop(i, &r.config, bell)
+		l.private = r.private
+		r.loops = append(r.loops, l)
+	}
+	for _, l := range r.loops {
+		l.handler = r.config.NewHandler(l)
+	}
+	return nil
+}
+
+// startLoops starts one loop after the other: the first to bind a port 0 decides the port for all.
+// They begin to serve when all of them have bound.
+func (r *Reactor) startLoops() error {
+	begin := make(chan bool)
+	defer close(begin) // a value for each loop that may run; closing means that one has failed
+	for _, l := range r.loops {
+		ready := make(chan error)
+		r.running.Add(1)
+		sys.OnOwnThread(func() { r.serve(l, ready, begin) })
+		if err := <-ready; err != nil {
+			return err
+		}
+	}
+	for range r.loops {
+		begin <- true
+	}
+	return nil
+}
+
+// serve is the whole life of a loop's goroutine, on a thread that ends with it, and with the thread a
+// private table.
+func (r *Reactor) serve(l *Loop, ready chan<- error, begin <-chan bool) {
+	defer r.running.Done()
+	err := r.setUp(l)
+	ready <- err
+	if err == nil && <-begin {
+		l.run()
+		return
+	}
+	l.inbox.close()
+	l.tearDown()
+}
+
+// setUp gives l, on its own thread, its table, its epoll set and its listeners.
+func (r *Reactor) setUp(l *Loop) error {
+	if r.private {
+		if err := sys.UnshareTable(r.shareable()); err != nil {
+			return err
+		}
+	}
+	if err := l.setUp(); err != nil {
+		return err
+	}
+	for _, ln := range r.listeners {
+		if err := l.listen(ln); err != nil {
+			return err
+		}
+	}
+	return r.listenPorts(l)
+}
+
+func (r *Reactor) listenPorts(l *Loop) error {
+	for i, at := range r.endpoints {
+		if at.path != "" {
+			continue
+		}
+		ln, err := listenTCP(at)
+		if err != nil {
+			return err
+		}
+		r.endpoints[i] = ln.at
+		if err := l.listen(ln); err != nil {
+			sys.Close(ln.fd)
+			return err
+		}
+	}
+	return nil
+}
+
+// shareable lists the descriptors that every loop keeps in its table.
+func (r *Reactor) shareable() []int {
+	var fds []int
+	for _, l := range r.loops {
+		fds = append(fds, l.inbox.bell)
+	}
+	for _, ln := range r.listeners {
+		fds = append(fds, ln.fd)
+	}
+	return fds
+}
+
+// Loops returns the loops, in the order of their numbers.
+func (r *Reactor) Loops() []*Loop { return r.loops }
+
+// Addresses returns where the reactor listens, with the ports that the kernel chose.
+func (r *Reactor) Addresses() []string {
+	var as []string
+	for _, e := range r.endpoints {
+		as = append(as, e.String())
+	}
+	return as
+}
+
+// StopListening closes the listening sockets. Conns stay. Connections that wait in the kernel's queues
+// are reset, unless net.ipv4.tcp_migrate_req lets another process's listener have them.
+func (r *Reactor) StopListening() {
+	for _, l := range r.loops {
+		l.Send(Post{Kind: kindStopListening})
+	}
+}
+
+// Close ends the loops and all conns, and returns when the last thread is gone.
+func (r *Reactor) Close() {
+	r.closed.Do(func() {
+		for _, l := range r.loops {
+			l.Send(Post{Kind: kindStop})
+		}
+		r.running.Wait()
+		r.release()
+	})
+}
+
+// release closes what belongs to no loop.
+func (r *Reactor) release() {
+	if !r.private {
+		r.closeShared()
+	}
+	for _, l := range r.loops {
+		sys.Close(l.inbox.bell)
+	}
+	for _, ln := range r.listeners {
+		_ = os.Remove(ln.at.path) // already gone is fine
+	}
+}
+
+// closeShared closes this table's duplicates of what the loops listen on together: one left open
+// would keep the socket alive after the loops have closed theirs.
+func (r *Reactor) closeShared() {
+	for _, ln := range r.listeners {
+		sys.Close(ln.fd)
+	}
+}

@@ -1,0 +1,147 @@
+package netpoll
+
+import (
+	"math/bits"
+	"time"
+)
+
+// The wheel is coarse on purpose: deadlines here are heartbeats and time limits, and a wake-up that
+// serves many of them costs what one does.
+const (
+	tick       = 1 << 26 // nanoseconds, about 67 ms
+	buckets    = 1024    // a lap is about 69 s; later deadlines are passed over until their lap
+	headMark   = 1 << 31 // in Conn.prev: the rest is a bucket
+	maxExpired = 512     // per turn; the rest follow in the next
+)
+
+// wheel holds at most one deadline for each conn, in lists that run through the slots.
+//
+// Its clock is the loop's, not the wall's: while the process was stopped or starved it stands
+// still, so that a pause of ours never makes a thousand peers look dead at once.
+type wheel struct {
+	heads [buckets]uint32 // slot + 1
+	full  [buckets / 64]uint64
+	now   uint32 // the tick up to which deadlines have been served
+	clock int64  // nanoseconds of loop time
+}
+
+// advance moves the clock by what has passed, but no more than the loop can account for.
+func (w *wheel) advance(passed, accounted time.Duration) {
+	w.clock += int64(min(passed, accounted))
+}
+
+// due returns the tick that d from now falls on, never the present one.
+func (w *wheel) due(d time.Duration) uint32 {
+	return uint32((w.clock+int64(max(d, 0))+tick-1)/tick) + 1
+}
+
+// idle returns how long nothing will fall due, at most a lap.
+func (w *wheel) idle() time.Duration {
+	for i := range uint32(buckets/64 + 1) {
+		at := (w.now + 1) % buckets
+		word := (at/64 + i) % (buckets / 64)
+		set := w.full[word]
+		if i == 0 {
+			set &= ^uint64(0) << (at % 64)
+		}
+		if set != 0 {
+			bucket := word*64 + uint32(bits.TrailingZeros64(set))
+			ticks := (bucket-w.now-1)%buckets + 1
+			return time.Duration(int64(w.now+ticks)*tick - w.clock)
+		}
+	}
+	return buckets * tick
+}
+
+// link puts c in the list of its deadline's bucket.
+func (w *wheel) link(s *slots, c *Conn, deadline uint32) {
+	bucket := deadline % buckets
+	c.deadline = deadline
+	c.prev = headMark | bucket
+	c.next = w.heads[bucket]
+	if c.next != 0 {
+		s.slab.At(c.next - 1).prev = c.slot + 1
+	}
+	w.heads[bucket] = c.slot + 1
+	w.full[bucket/64] |= 1 << (bucket % 64)
+	c.set(flagTimer)
+}
+
+// unlink takes c out of the wheel, if it is there.
+func (w *wheel) unlink(s *slots, c *Conn) {
+	if !c.has(flagTimer) {
+		return
+	}
+	c.clear(flagTimer)
+	if c.next != 0 {
+		s.slab.At(c.next - 1).prev = c.prev
+	}
+	if c.prev&headMark == 0 {
+		s.slab.At(c.prev - 1).next = c.next
+		return
+	}
+	bucket := c.prev &^ headMark
+	w.heads[bucket] = c.next
+	if c.next == 0 {
+		w.full[bucket/64] &^= 1 << (bucket % 64)
+	}
+}
+
+// expired unlinks the conns whose deadline has come, at most max of them, and appends their slots to
+// dst.
+func (w *wheel) expired(s *slots, dst []uint32, max int) []uint32 {
+	for target := uint32(w.clock / tick); w.now != target; w.now++ {
+		for at := w.heads[(w.now+1)%buckets]; at != 0; {
+			c := s.slab.At(at - 1)
+			at = c.next
+			if int32(c.deadline-(w.now+1)) > 0 {
+				continue // of a later lap
+			}
+			if len(dst) == max {
+				return dst
+			}
+			w.unlink(s, c)
+			dst = append(dst, c.slot)
+		}
+	}
+	return dst
+}
+
+// SetTimer makes c's one timer run out in d, in place of what it was set to before. The loop then
+// calls [Handler.Expired], up to a seventh of a second late.
+func (l *Loop) SetTimer(c *Conn, d time.Duration) {
+	if c.has(flagLinger | flagClosing) {
+		return // the timer is the linger deadline's
+	}
+	l.setTimer(c, d)
+}
+
+func (l *Loop) setTimer(c *Conn, d time.Duration) {
+	l.wheel.unlink(&l.slots, c)
+	l.wheel.link(&l.slots, c, l.wheel.due(d))
+}
+
+// StopTimer makes c's timer not run out.
+func (l *Loop) StopTimer(c *Conn) {
+	if !c.has(flagLinger) {
+		l.wheel.unlink(&l.slots, c)
+	}
+}
+
+// expire serves the timers that have run out.
+func (l *Loop) expire() {
+	l.expired = l.wheel.expired(&l.slots, l.expired[:0], maxExpired)
+	for _, slot := range l.expired {
+		l.expireConn(l.slots.slab.At(slot))
+	}
+}
+
+func (l *Loop) expireConn(c *Conn) {
+	switch {
+	case c.has(flagClosing):
+	case c.has(flagLinger):
+		l.Close(c, ClosedLocally)
+	default:
+		l.handler.Expired(c)
+	}
+}
