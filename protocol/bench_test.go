@@ -1,0 +1,72 @@
+package protocol
+
+import (
+	"bytes"
+	"testing"
+)
+
+var (
+	data64        = []byte(`{"text":"the quick brown fox jumps over a lazy dog","n":1234567}`) // 64 bytes
+	benchConnect  = []byte(`{"id":1,"connect":{"token":"` + string(bytes.Repeat([]byte("eyJhbGci"), 24)) + `","name":"js","version":"5.7.1"}}`)
+	benchCommands = []struct {
+		name string
+		line []byte
+	}{
+		{"connect", benchConnect},
+		{"subscribe", []byte(`{"id":2,"subscribe":{"channel":"chat:index","recover":true,"epoch":"hjkl","offset":1234,"flag":1}}`)},
+		{"publish object", AppendPublish(nil, 3, []byte("chat:index"), data64)},
+		{"publish string", AppendPublish(nil, 3, []byte("chat:index"), appendText(nil, bytes.Repeat([]byte("0123456"), 9)[:62]))},
+		{"publish 16 KiB", AppendPublish(nil, 3, []byte("chat:index"), appendText(nil, bytes.Repeat([]byte("0123456789abcdef"), 1024)))},
+		{"publish 16 KiB of UTF-8", AppendPublish(nil, 3, []byte("chat:index"), appendText(nil, bytes.Repeat([]byte("äöüßéèêç"), 1024)))},
+		{"pong", []byte(`{}`)},
+	}
+)
+
+func BenchmarkDecodeCommand(b *testing.B) {
+	for _, bench := range benchCommands {
+		b.Run(bench.name, func(b *testing.B) {
+			var d Decoder
+			var c Command
+			b.SetBytes(int64(len(bench.line)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := d.DecodeCommand(bench.line, &c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkDecodeReply(b *testing.B) {
+	var d Decoder
+	var r Reply
+	line := AppendPublicationPush(nil, []byte("chat:index"), &Publication{Data: data64, Offset: 12345})
+	b.SetBytes(int64(len(line)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := d.DecodeReply(line, &r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkAppendPublicationPush(b *testing.B) {
+	channel, pub := []byte("chat:index"), &Publication{Data: data64, Offset: 12345}
+	dst := AppendPublicationPush(nil, channel, pub)
+	b.SetBytes(int64(len(dst)))
+	b.ReportAllocs()
+	for b.Loop() {
+		dst = AppendPublicationPush(dst[:0], channel, pub)
+	}
+}
+
+func BenchmarkAppendSubscribeReply(b *testing.B) {
+	result := &SubscribeResult{Positioned: true, Recoverable: true, Epoch: []byte("hjklzuio"), Offset: 12345}
+	dst := AppendSubscribeReply(nil, 2, result)
+	b.SetBytes(int64(len(dst)))
+	b.ReportAllocs()
+	for b.Loop() {
+		dst = AppendSubscribeReply(dst[:0], 2, result)
+	}
+}
