@@ -1,0 +1,78 @@
+package hub
+
+import (
+	"fmt"
+	"testing"
+)
+
+func BenchmarkPublish(b *testing.B) {
+	for _, loops := range []int{0, 1, 8} {
+		b.Run(fmt.Sprintf("loops=%d", loops), func(b *testing.B) {
+			h := New()
+			var members []*loop
+			for range loops {
+				l := quietLoop(h)
+				crowd(b, l, 1000/loops, "room")
+				members = append(members, l)
+			}
+			room, data := []byte("room"), make([]byte, 64)
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				p := NewPublication()
+				p.Data = append(p.Data, data...)
+				h.Publish(room, p)
+				if n%64 == 63 {
+					b.StopTimer()
+					for _, l := range members {
+						l.run()
+					}
+					b.StartTimer()
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkFanout measures one pass over a roster with a sink that writes nothing, for each delivery.
+func BenchmarkFanout(b *testing.B) {
+	for _, row := range []struct{ members, pubs int }{{1, 1}, {10, 1}, {1000, 1}, {1000, 10}, {100_000, 1}} {
+		b.Run(fmt.Sprintf("members=%d/publications=%d", row.members, row.pubs), func(b *testing.B) {
+			h := New()
+			l := quietLoop(h)
+			crowd(b, l, row.members, "room")
+			room, data := []byte("room"), make([]byte, 64)
+			b.ReportAllocs()
+			for b.Loop() {
+				for range row.pubs {
+					p := NewPublication()
+					p.Data = append(p.Data, data...)
+					h.Publish(room, p)
+				}
+				l.run()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(l.Stats.Writes), "ns/write")
+		})
+	}
+}
+
+func BenchmarkSubscribeAndLeave(b *testing.B) {
+	for _, row := range []struct{ room, others int }{{0, 0}, {0, 1}, {1000, 0}, {1000, 1}} {
+		b.Run(fmt.Sprintf("members=%d/otherRooms=%d", row.room, row.others), func(b *testing.B) {
+			h := New()
+			l := quietLoop(h)
+			crowd(b, l, row.room, "room")
+			var s Subs
+			for i := range row.others {
+				l.subscribe(b, 5000, &s, fmt.Sprint("other", i))
+			}
+			room := []byte("room")
+			b.ReportAllocs()
+			for b.Loop() {
+				l.subscribe(b, 5000, &s, "room")
+				l.run()
+				l.Unsubscribe(&s, room)
+				l.run()
+			}
+		})
+	}
+}

@@ -1,0 +1,122 @@
+package hub
+
+import (
+	"testing"
+	"time"
+)
+
+// mailbox is an inbox for tests that run everything on one goroutine.
+type mailbox struct {
+	events []Event
+	asleep bool
+	woken  int
+}
+
+func (b *mailbox) Post(ev Event) bool {
+	b.events = append(b.events, ev)
+	return b.asleep
+}
+
+func (b *mailbox) Wake() {
+	b.woken++
+	b.asleep = false
+}
+
+// loop is a Local for tests: its rosters, its mailbox, and what was delivered.
+type loop struct {
+	*Local
+	box  mailbox
+	got  map[uint32]string                       // by slot: all bytes delivered, in order
+	then func(m Member, wire []byte) (kept bool) // what Deliver does besides, if anything
+}
+
+func newLoop(h *Hub) *loop {
+	l := &loop{got: make(map[uint32]string)}
+	l.Local = h.AddLoop(&l.box, l)
+	return l
+}
+
+// Join puts publications on the wire as "data;" each, with the form's digit before it unless it is 0.
+func (l *loop) Join(dst []byte, pubs []*Publication, form Form) []byte {
+	return joinPlain(dst, pubs, form)
+}
+
+func (l *loop) Deliver(m Member, wire []byte) bool {
+	l.got[m.Slot()] += string(wire)
+	return l.then != nil && l.then(m, wire)
+}
+
+func joinPlain(dst []byte, pubs []*Publication, form Form) []byte {
+	encode := encodePlain
+	if form != 0 {
+		encode = func(dst []byte, p *Publication) []byte {
+			return encodePlain(append(dst, '0'+byte(form)), p)
+		}
+	}
+	if len(pubs) == 1 {
+		return pubs[0].Wire(form, encode)
+	}
+	for _, p := range pubs {
+		dst = append(dst, p.Wire(form, encode)...)
+	}
+	return dst
+}
+
+func encodePlain(dst []byte, p *Publication) []byte {
+	return append(append(dst, p.Data...), ';')
+}
+
+// handle takes n events out of the mailbox.
+func (l *loop) handle(n int) {
+	for range n {
+		ev := l.box.events[0]
+		l.box.events = l.box.events[1:]
+		l.Handle(ev)
+	}
+}
+
+// settle handles and delivers until nothing is left.
+func (l *loop) settle() {
+	for more := true; more || len(l.box.events) > 0; {
+		l.handle(len(l.box.events))
+		more = l.Fanout(time.Second)
+	}
+}
+
+// stopClock makes each Fanout end after one stride.
+func (l *loop) stopClock() {
+	l.now = func() time.Duration { return 0 }
+}
+
+func (l *loop) subscribe(t testing.TB, slot uint32, s *Subs, room string) Position {
+	t.Helper()
+	pos, err := l.Subscribe(NewMember(slot, 0), s, []byte(room))
+	if err != nil {
+		t.Fatalf("Subscribe(%d, %q) = %v", slot, room, err)
+	}
+	return pos
+}
+
+func publish(h *Hub, room, data string) Position {
+	p := NewPublication()
+	p.Data = append(p.Data, data...)
+	return h.Publish([]byte(room), p)
+}
+
+// checkEmpty fails if the loops or the hub still hold anything.
+func checkEmpty(t testing.TB, h *Hub, loops ...*loop) {
+	t.Helper()
+	for i, l := range loops {
+		got := [...]int{l.subs.live, l.rosters.live, l.tables.live, l.opened, l.Stats.Waiting, len(l.box.events)}
+		if got != [6]int{} {
+			t.Errorf("loop %d still has subs, rosters, tables, backlogs, waiting, events = %v", i, got)
+		}
+	}
+	for i := range h.shards {
+		s := &h.shards[i]
+		got := [...]int{len(s.byHash), s.rooms.live, s.branches.live, s.cells.live, s.members}
+		if got != [5]int{} {
+			t.Errorf("shard %d still has names, rooms, branches, cells, members = %v", i, got)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package hub
+
+import "time"
+
+// Event is what a loop finds in its inbox: it hands it to [Local.Handle]. Events are posted by value.
+type Event struct {
+	pub    *Publication // with published; carries one reference
+	roster uint32
+	sub    uint32 // with joined
+	kind   eventKind
+}
+
+type eventKind uint8
+
+const (
+	published eventKind = iota // pub is due to the roster's members
+	joined                     // sub becomes one of them
+	emptied                    // the last has left, and no later event names the roster
+)
+
+// Stats counts what one loop has done. Waiting is a level, the others only grow.
+type Stats struct {
+	Publications uint64 // taken from the inbox
+	Jobs         uint64 // passes over a roster
+	Writes       uint64 // calls of Sink.Deliver
+	Deliveries   uint64 // publications in those writes: Deliveries/Writes is the merge factor
+	Waiting      int    // publications whose job has not begun
+}
+
+// Local is the rosters of one loop. Only the loop goroutine touches it, save for hub, id and in.
+type Local struct {
+	// Set before serving.
+	hub   *Hub
+	id    uint8
+	in    Inbox
+	sink  Sink
+	now   func() time.Duration // monotonic
+	batch int                  // bytes that one job may join
+
+	// Loop goroutine only.
+	Stats    Stats
+	subs     slab[sub, *sub]
+	rosters  slab[roster, *roster]
+	tables   slab[table, *table]
+	backlogs []*backlog // by the index that rosters hold; 0 is none
+	opened   int        // of them, those with a roster
+	spare    *backlog   // the others, linked
+	ready    line       // backlogs that have something to deliver
+	jobs     jobPool
+	serving  bool // within Fanout: Deliver may not come back here
+}
+
+func newLocal(h *Hub, id uint8, in Inbox, sink Sink) *Local {
+	l := &Local{hub: h, id: id, in: in, sink: sink, batch: maxBatch}
+	start := time.Now()
+	l.now = func() time.Duration { return time.Since(start) }
+	l.subs.shift = 10
+	l.rosters.shift = 8
+	l.tables.shift = 6
+	return l
+}
+
+// Handle takes an event out of the inbox; events must come in the order of their posts. Nothing is delivered before
+// the next Fanout.
+func (l *Local) Handle(ev Event) {
+	l.idle()
+	if ev.kind == published {
+		l.Stats.Publications++
+	}
+	r := l.rosters.at(ev.roster)
+	switch {
+	case r.backlog != 0:
+		l.queue(l.backlogs[r.backlog], ev)
+	case ev.kind == joined:
+		l.arrive(ev.sub)
+	case ev.kind == emptied:
+		l.free(ev.roster)
+	case r.n == 0:
+		ev.pub.Release()
+	default:
+		l.open(ev.roster, ev)
+	}
+}
+
+// free ends the life of a roster after the last event that names it.
+func (l *Local) free(id uint32) {
+	if r := l.rosters.at(id); r.n != 0 || r.table != 0 || r.backlog != 0 {
+		panic("hub: roster freed while in use")
+	}
+	l.rosters.free(id)
+}
+
+// idle panics when Deliver calls what only the loop may call between deliveries.
+func (l *Local) idle() {
+	if l.serving {
+		panic("hub: Handle or Fanout called from within Deliver")
+	}
+}

@@ -1,0 +1,129 @@
+package hub
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// nowhere is a sink that does nothing with what it is given.
+type nowhere struct{}
+
+func (nowhere) Join(dst []byte, pubs []*Publication, form Form) []byte {
+	return joinPlain(dst, pubs, form)
+}
+
+func (nowhere) Deliver(Member, []byte) bool { return false }
+
+// quietLoop returns a loop that delivers nowhere.
+func quietLoop(h *Hub) *loop {
+	l := new(loop)
+	l.Local = h.AddLoop(&l.box, nowhere{})
+	return l
+}
+
+// run is handle for all events, keeping the mailbox's memory.
+func (l *loop) run() {
+	for _, ev := range l.box.events {
+		l.Handle(ev)
+	}
+	l.box.events = l.box.events[:0]
+	for l.Fanout(time.Second) {
+	}
+}
+
+func TestPublishAndFanoutDoNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes sync.Pool drop what it is given")
+	}
+	h := New()
+	l, other := quietLoop(h), quietLoop(h)
+	crowd(t, l, 1000, "large")
+	crowd(t, other, 1, "large")
+	crowd(t, l, 3, "small")
+	large, small, data := []byte("large"), []byte("small"), make([]byte, 64)
+	turn := func() {
+		for range 3 {
+			p := NewPublication()
+			p.Data = append(p.Data, data...)
+			h.Publish(large, p)
+		}
+		p := NewPublication()
+		p.Data = append(p.Data, data...)
+		h.Publish(small, p)
+		l.run()
+		other.run()
+	}
+	if n := testing.AllocsPerRun(1000, turn); n != 0 {
+		t.Errorf("publishing to and serving two rooms allocates %v times; want 0", n)
+	}
+}
+
+func TestJoinAndLeaveDoNotAllocate(t *testing.T) {
+	h := New()
+	l := quietLoop(h)
+	crowd(t, l, 100, "shared")
+	shared, own := []byte("shared"), []byte("own")
+	var s Subs
+	turn := func() {
+		for _, room := range [][]byte{shared, own} {
+			if _, err := l.Subscribe(NewMember(200, 0), &s, room); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.run()
+		l.LeaveAll(&s)
+		l.run()
+	}
+	if n := testing.AllocsPerRun(1000, turn); n != 0 {
+		t.Errorf("joining and leaving two rooms allocates %v times; want 0", n)
+	}
+}
+
+// heapGrowth returns the bytes that are live after f but were not before.
+func heapGrowth(f func()) int {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	return int(after.HeapAlloc) - int(before.HeapAlloc)
+}
+
+func TestBytesOfAMembership(t *testing.T) {
+	const members = 100_000
+	for _, row := range []struct {
+		rooms, limit int
+		name         string
+	}{
+		{1, 28, "news"},
+		{1000, 32, "room:%d"},
+		{members, 192, "user:%d"},
+		{members, 192, "personal:%023d"},
+	} {
+		h := New()
+		l := quietLoop(h)
+		names := make([]string, row.rooms)
+		for i := range names {
+			names[i] = fmt.Sprintf(row.name, i)
+		}
+		subs := make([]Subs, members)
+		got := heapGrowth(func() {
+			for i := range subs {
+				l.subscribe(t, uint32(i), &subs[i], names[i%len(names)])
+				if i%1000 == 999 {
+					l.run()
+				}
+			}
+			l.box.events = nil
+		})
+		t.Logf("%d members in %d rooms %q: %.1f bytes each", members, row.rooms, row.name, float64(got)/members)
+		if got > row.limit*members && !raceEnabled {
+			t.Errorf("%d members in %d rooms: %d bytes each; want at most %d", members, row.rooms, got/members, row.limit)
+		}
+		runtime.KeepAlive(h)
+		runtime.KeepAlive(subs)
+	}
+}
