@@ -16,7 +16,7 @@ const (
 )
 
 // backlog is what waits for one roster, from the first publication until all is delivered. Later joins wait in it too,
-// since their place in the order counts. It has no limit of its own: whoever admits publications watches Stats.Waiting.
+// since their place in the order counts. It has no limit of its own: whoever admits publications watches Stats.WaitingBytes.
 type backlog struct {
 	id     uint32
 	roster uint32
@@ -114,6 +114,7 @@ func (l *Local) addBacklog() *backlog {
 func (l *Local) queue(b *backlog, ev Event) {
 	if ev.kind == published {
 		l.Stats.Waiting++
+		l.Stats.WaitingBytes += ev.pub.size()
 	}
 	b.events = append(b.events, ev)
 }

@@ -61,6 +61,9 @@ func (l *Local) begin(b *backlog) *job {
 func (l *Local) begun(j *job) *job {
 	l.Stats.Jobs++
 	l.Stats.Waiting -= len(j.pubs)
+	for _, p := range j.pubs {
+		l.Stats.WaitingBytes -= p.size()
+	}
 	return j
 }
 

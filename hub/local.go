@@ -18,13 +18,14 @@ const (
 	emptied                    // the last has left, and no later event names the roster
 )
 
-// Stats counts what one loop has done. Waiting is a level, the others only grow.
+// Stats counts what one loop has done. The last two are levels, the others only grow.
 type Stats struct {
 	Publications uint64 // taken from the inbox
 	Jobs         uint64 // passes over a roster
 	Writes       uint64 // calls of Sink.Deliver
 	Deliveries   uint64 // publications in those writes: Deliveries/Writes is the merge factor
 	Waiting      int    // publications whose job has not begun
+	WaitingBytes int    // of them
 }
 
 // Local is the rosters of one loop. Only the loop goroutine touches it, save for hub, id and in.

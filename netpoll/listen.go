@@ -222,8 +222,8 @@ func (l *Loop) refuse(ln *listener) {
 			break
 		}
 		l.stats.Refused++
-		sys.Recv(fd, l.shared) // unread bytes would turn the close into a reset
-		sys.Send(fd, l.config.Refusal)
+		_, _ = sys.Recv(fd, l.shared) // unread bytes would turn the close into a reset
+		_, _ = sys.Send(fd, l.config.Refusal)
 		sys.Close(fd)
 	}
 	l.openReserve()

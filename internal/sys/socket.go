@@ -53,10 +53,10 @@ func Accept(fd int) (int, syscall.Errno) {
 	return count(n, errno)
 }
 
-// Close is close(2), raw. It cannot block on a socket without SO_LINGER.
-func Close(fd int) syscall.Errno {
-	_, _, errno := syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0)
-	return errno
+// Close is close(2), raw. It cannot block on a socket without SO_LINGER, and whatever it would answer, the
+// descriptor is gone.
+func Close(fd int) {
+	_, _, _ = syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0)
 }
 
 // ShutdownWrite sends the end of the stream and keeps the other direction open, raw.
