@@ -1,0 +1,2 @@
+// Package frame is the WebSocket protocol as bytes.
+package frame

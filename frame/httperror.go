@@ -1,0 +1,78 @@
+package frame
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// HTTPError is the answer to a request that does not become a WebSocket. The values here are fixed and shared, so
+// an error costs no allocation; a session may make more of its own.
+type HTTPError struct {
+	Status int
+	Reason string // a few words of ASCII: the body of the answer, also good as a label of a counter
+	Header string // further header lines, each with its CRLF
+}
+
+func (e *HTTPError) Error() string { return "http: " + e.Reason }
+
+// Answers that a session decides on, when it knows the path, the origin, the load.
+var (
+	ErrForbidden   = &HTTPError{Status: http.StatusForbidden, Reason: "origin not allowed"}
+	ErrNotFound    = &HTTPError{Status: http.StatusNotFound, Reason: "not found"}
+	ErrTimeout     = &HTTPError{Status: http.StatusRequestTimeout, Reason: "request too slow"}
+	ErrUnavailable = &HTTPError{Status: http.StatusServiceUnavailable, Reason: "overloaded", Header: "Retry-After: 5\r\n"}
+	ErrEarlyData   = &HTTPError{Status: http.StatusBadRequest, Reason: "data before the handshake is complete"}
+)
+
+// What ParseRequest finds (RFC 9112).
+var (
+	errMethod        = badRequest("bad method")
+	errLineEnd       = badRequest("bad line end")
+	errRequestLine   = badRequest("bad request line")
+	errTarget        = badRequest("bad request target")
+	errHTTP10        = badRequest("HTTP/1.1 required")
+	errField         = badRequest("bad header field")
+	errDuplicate     = badRequest("header field given twice")
+	errHost          = badRequest("bad or missing host")
+	errOrigin        = badRequest("bad origin")
+	errList          = badRequest("bad list in header field")
+	errContentLength = badRequest("bad content length")
+	errHeadTooBig    = &HTTPError{Status: http.StatusRequestHeaderFieldsTooLarge, Reason: "header too large"}
+	errFields        = &HTTPError{Status: http.StatusRequestHeaderFieldsTooLarge, Reason: "too many header fields"}
+	errTargetTooBig  = &HTTPError{Status: http.StatusRequestURITooLong, Reason: "request target too long"}
+	errHTTPVersion   = &HTTPError{Status: http.StatusHTTPVersionNotSupported, Reason: "HTTP/1.1 required"}
+)
+
+// What CheckUpgrade finds (RFC 6455 sections 4.2.1 and 4.4).
+var (
+	errNotGet     = &HTTPError{Status: http.StatusMethodNotAllowed, Reason: "method not allowed", Header: "Allow: GET\r\n"}
+	errBody       = badRequest("upgrade with a body")
+	errUpgrade    = badRequest("upgrade is not to websocket")
+	errConnection = badRequest("connection is not upgrade")
+	errKey        = badRequest("bad websocket key")
+	errPlain      = upgradeRequired("this is a websocket endpoint")
+	errVersion    = upgradeRequired("websocket version 13 required")
+)
+
+func badRequest(reason string) *HTTPError {
+	return &HTTPError{Status: http.StatusBadRequest, Reason: reason}
+}
+
+func upgradeRequired(reason string) *HTTPError {
+	return &HTTPError{http.StatusUpgradeRequired, reason, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"}
+}
+
+// AppendHTTPError appends the whole answer that e stands for. The conn is to be closed once it is sent.
+func AppendHTTPError(dst []byte, e *HTTPError) []byte {
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = strconv.AppendInt(dst, int64(e.Status), 10)
+	dst = append(dst, ' ')
+	dst = append(dst, http.StatusText(e.Status)...)
+	dst = append(dst, "\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "...)
+	dst = strconv.AppendInt(dst, int64(len(e.Reason)+1), 10)
+	dst = append(dst, "\r\n"...)
+	dst = append(dst, e.Header...)
+	dst = append(dst, "\r\n"...)
+	dst = append(dst, e.Reason...)
+	return append(dst, '\n')
+}
