@@ -1,0 +1,87 @@
+# Everything here runs from a fresh clone: Go fetches the pinned tools, npm the SDK test's packages.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+.PHONY: build run test check fmt vet lint unit race sdk fuzz conformance bench bench-compare cover
+
+# Each can be given: make fuzz FUZZTIME=5m, make bench BENCH=Mask COUNT=10, make run ARGS='--loops 2'.
+FUZZTIME ?= $(if $(CI),5s,30s)
+BENCH    ?= .
+COUNT    ?= 6
+ARGS     ?=
+
+build:
+	go build -trimpath -o bin/edge ./cmd/edge
+
+# Without a flag edge serves in development mode: clients on port 8000, operators on 9000, loopback only.
+run: build
+	exec bin/edge $(ARGS)
+
+# Everything that must pass, with all its set-up.
+test: check sdk $(if $(CI),fuzz)
+
+check: fmt vet lint unit race
+
+fmt:
+	@files=$$(gofmt -l .); test -z "$$files" || { printf 'not in the form of gofmt:\n%s\n' "$$files" >&2; exit 1; }
+
+vet:
+	go vet ./...
+
+lint:
+	go tool staticcheck ./...
+	go tool errcheck -ignoretests ./...
+	git ls-files -z --cached --others --exclude-standard -- '*.go' '*.md' '*.mjs' Makefile | xargs -0 go tool misspell -error
+
+# Beside race, as the race detector changes what is allocated and the tests of that stand aside for it.
+unit:
+	go test ./...
+
+race:
+	go test -race ./...
+
+# The official JavaScript client against the real server. Only CI insists on Node.js.
+ifneq ($(shell command -v npm 2>/dev/null),)
+sdk: test/sdk/node_modules
+	go build -race -o bin/edge-race ./cmd/edge
+	cd test/sdk && EDGE_BINARY=$(CURDIR)/bin/edge-race npm test
+else ifneq ($(CI),)
+sdk:
+	@echo 'the SDK test needs Node.js 20 or newer, with npm' >&2; exit 1
+else
+sdk:
+	@echo 'SKIPPED: the SDK test needs Node.js 20 or newer, with npm'
+endif
+
+test/sdk/node_modules: test/sdk/package-lock.json
+	npm ci --prefix test/sdk --ignore-scripts --no-audit --no-fund
+	touch $@
+
+fuzz:
+	go test -list '^Fuzz' ./... | awk '/^Fuzz/ { target[n++] = $$1 } /^ok/ { while (n) print $$2, target[--n] }' | \
+	while read -r pkg target; do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null; done
+
+conformance:
+	go test -v -run Conformance ./server
+
+BENCHMARK = go test -run '^$$' -bench '$(BENCH)' -benchmem
+
+bench:
+	$(BENCHMARK) -count $(COUNT) ./...
+
+# This tree against the revision BASE, in turns, so that both meet the machine in the same moods.
+bench-compare:
+	@test -n "$(BASE)" || { echo 'usage: make bench-compare BASE=rev [BENCH=regexp] [COUNT=n]' >&2; exit 2; }
+	mkdir -p bin; rm -f bin/base.txt bin/this.txt
+	base=$$(mktemp -d); trap 'rm -rf "$$base"; git worktree prune' EXIT; \
+	git worktree add --quiet --detach "$$base" "$(BASE)"; \
+	for ((i = 0; i < $(COUNT); i++)); do \
+		(cd "$$base" && $(BENCHMARK) ./...) >>bin/base.txt; $(BENCHMARK) ./... >>bin/this.txt; \
+	done; \
+	go tool benchstat base=bin/base.txt this=bin/this.txt
+
+cover:
+	@mkdir -p bin
+	go test -coverpkg ./... -coverprofile bin/cover.out ./...
+	go tool cover -func bin/cover.out | tail -n 1

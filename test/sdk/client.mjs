@@ -1,0 +1,108 @@
+// The two sorts of client in these tests: the official one, with its frames on record, and a bare
+// WebSocket that says what a test wants it to say.
+
+import { once } from 'node:events';
+import { Centrifuge } from 'centrifuge';
+import WebSocket from 'ws';
+
+// newClient returns a client of the official SDK that is disconnected after the test t. Its `frames`
+// hold every object that the server has sent it, over all its connections, in order; each is
+// announced by an event `frame`.
+export function newClient(t, url, options = {}) {
+  const frames = [];
+  class RecordedWebSocket extends WebSocket {
+    constructor(...args) {
+      super(...args);
+      this.on('message', (data) => {
+        frames.push(...parseFrame(data));
+        client.emit('frame');
+      });
+    }
+  }
+  const client = new Centrifuge(url, { websocket: RecordedWebSocket, ...options });
+  client.frames = frames;
+  t.after(() => client.disconnect());
+  return client;
+}
+
+// connected resolves to the context of the client's next connection.
+export async function connected(client) {
+  const event = next(client, 'connected');
+  client.connect();
+  return event;
+}
+
+// subscribing returns a subscription to the room that is under way. Its `publications` are what it
+// has received so far.
+export function subscribing(client, room) {
+  const sub = client.newSubscription(room);
+  sub.publications = [];
+  sub.on('publication', (ctx) => sub.publications.push(ctx));
+  sub.subscribe();
+  return sub;
+}
+
+// subscribed resolves to such a subscription once the server has confirmed it.
+export async function subscribed(client, room) {
+  const sub = subscribing(client, room);
+  await sub.ready();
+  return sub;
+}
+
+// received resolves once the subscription has received n publications in all.
+export async function received(sub, n) {
+  while (sub.publications.length < n) await next(sub, 'publication');
+  return sub.publications;
+}
+
+// next resolves to the argument of the emitter's next event of that name. Unlike once of node:events
+// it bears events named error, which are ordinary news from a client that looks for its server.
+export function next(emitter, name) {
+  return new Promise((resolve) => { emitter.once(name, resolve); });
+}
+
+// A RawClient speaks the protocol by hand: whole frames out, single objects in.
+export class RawClient {
+  #inbox = [];
+  #arrived = () => {};
+
+  constructor(t, url) {
+    this.socket = new WebSocket(url);
+    this.socket.on('message', (data) => {
+      this.#inbox.push(...parseFrame(data));
+      this.#arrived();
+    });
+    this.closed = once(this.socket, 'close').then(([code, reason]) => ({ code, reason: String(reason) }));
+    t.after(() => this.socket.terminate());
+  }
+
+  // send puts the commands, objects or text as it stands, into one frame.
+  async send(...commands) {
+    if (this.socket.readyState === WebSocket.CONNECTING) await once(this.socket, 'open');
+    this.socket.send(commands.map((c) => (typeof c === 'string' ? c : JSON.stringify(c))).join('\n'));
+  }
+
+  // next resolves to the next object that is not a ping. It fails if the server closes first.
+  async next() {
+    for (;;) {
+      const object = await this.nextObject();
+      if (!isPing(object)) return object;
+    }
+  }
+
+  async nextObject() {
+    while (this.#inbox.length === 0) {
+      const arrival = new Promise((resolve) => { this.#arrived = () => resolve(); });
+      const end = await Promise.race([arrival, this.closed]);
+      if (end && this.#inbox.length === 0) throw new Error(`closed: ${end.code} ${end.reason}`);
+    }
+    return this.#inbox.shift();
+  }
+}
+
+export const isPing = (object) => Object.keys(object).length === 0;
+
+// parseFrame returns the objects in a frame: one or more, with a line feed between two.
+function parseFrame(data) {
+  return String(data).split('\n').filter((line) => line !== '').map((line) => JSON.parse(line));
+}
