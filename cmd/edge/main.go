@@ -1,0 +1,59 @@
+// Command edge is a real-time messaging server for Linux and the tools around it.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes.
+const (
+	exitNo    = 1 // the check says no, or the run failed
+	exitUsage = 2 // wrong usage or configuration
+)
+
+func init() {
+	// The first thread stays main's: the kernel shows its descriptor table as the process's, and a loop's
+	// private one must not be mistaken for that.
+	runtime.LockOSThread()
+}
+
+func main() {
+	if err := rootCommand().Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "edge:", err)
+		os.Exit(exitCode(err))
+	}
+}
+
+// failure is an error of a run, as opposed to one of usage.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+func exitCode(err error) int {
+	if f := (failure{}); errors.As(err, &f) {
+		return exitNo
+	}
+	return exitUsage
+}
+
+func rootCommand() *cobra.Command {
+	serve := serveCommand()
+	root := &cobra.Command{
+		Use:           "edge",
+		Short:         "High-density real-time messaging for Linux",
+		Long:          serve.Long,
+		Args:          cobra.NoArgs,
+		RunE:          serve.RunE,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.Flags().AddFlagSet(serve.Flags())
+	root.AddCommand(serve, versionCommand())
+	root.CompletionOptions.HiddenDefaultCmd = true
+	return root
+}

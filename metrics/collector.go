@@ -1,0 +1,119 @@
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Snapshot is what a scrape shows.
+type Snapshot struct {
+	Loops         []Counts // one for each loop that answered
+	Rooms         int
+	Subscriptions int
+}
+
+// Collector shows snapshots to Prometheus.
+type Collector struct {
+	take func() Snapshot
+}
+
+// NewCollector returns a collector that calls take for each scrape.
+func NewCollector(take func() Snapshot) *Collector { return &Collector{take} }
+
+// describe makes a metric's description; every name begins with edge_.
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("edge_"+name, help, labels, nil)
+}
+
+var (
+	connections   = describe("connections", "Sessions that stand.", "transport")
+	connects      = describe("connects_total", "Connect commands by result.", "result")
+	disconnects   = describe("disconnects_total", "Sessions that ended, by close code; 1006 is none, 0 any other.", "code")
+	rejects       = describe("reject_total", "Connections that were not served or broke a rule.", "stage", "reason")
+	panics        = describe("session_panics_total", "Sessions that a fault of the server ended.")
+	messagesIn    = describe("messages_in_total", "Messages from clients.")
+	messagesOut   = describe("messages_out_total", "Replies and publications to clients.")
+	payloadIn     = describe("payload_bytes_in_total", "Bytes of messages from clients.")
+	payloadOut    = describe("payload_bytes_out_total", "Bytes of replies and publications to clients.")
+	wireIn        = describe("wire_bytes_in_total", "Bytes read from sockets.")
+	wireOut       = describe("wire_bytes_out_total", "Bytes written to sockets.")
+	writes        = describe("writes_total", "System calls that wrote to sockets.")
+	publications  = describe("publications_total", "Publications as taken up by each loop with members.")
+	deliveries    = describe("fanout_deliveries_total", "Publications delivered to members.")
+	fanoutWrites  = describe("fanout_writes_total", "Writes that carried them.")
+	slow          = describe("slow_consumers_total", "Slow consumers by what was done.", "action")
+	limited       = describe("ratelimited_total", "Commands refused to keep up.", "scope")
+	queued        = describe("outbound_queue_bytes", "Bytes waiting in out queues.")
+	loopTurns     = describe("loop_turns_total", "Turns of each loop.", "loop")
+	loopBusy      = describe("loop_busy_seconds_total", "Time each loop did not wait for the kernel.", "loop")
+	rooms         = describe("rooms", "Rooms with members.")
+	subscriptions = describe("subscriptions", "Subscriptions to rooms.")
+)
+
+// Describe implements [prometheus.Collector].
+func (c *Collector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		connections, connects, disconnects, rejects, panics, messagesIn, messagesOut, payloadIn, payloadOut,
+		wireIn, wireOut, writes, publications, deliveries, fanoutWrites, slow, limited, queued, loopTurns, loopBusy,
+		rooms, subscriptions,
+	} {
+		to <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c *Collector) Collect(to chan<- prometheus.Metric) {
+	s := c.take()
+	var sum Counts
+	for i := range s.Loops {
+		sum.Add(&s.Loops[i])
+		loop := strconv.Itoa(i)
+		counter(to, loopTurns, float64(s.Loops[i].Turns), loop)
+		counter(to, loopBusy, s.Loops[i].Busy.Seconds(), loop)
+	}
+	collectLabelled(to, &sum)
+	for _, m := range []struct {
+		desc  *prometheus.Desc
+		value uint64
+	}{
+		{panics, sum.Panics}, {messagesIn, sum.MessagesIn}, {messagesOut, sum.MessagesOut},
+		{payloadIn, sum.PayloadIn}, {payloadOut, sum.PayloadOut}, {wireIn, sum.WireIn}, {wireOut, sum.WireOut},
+		{writes, sum.Writes}, {publications, sum.Publications}, {deliveries, sum.FanoutDeliveries},
+		{fanoutWrites, sum.FanoutWrites},
+	} {
+		counter(to, m.desc, float64(m.value))
+	}
+	counter(to, limited, float64(sum.Limited), "publish")
+	gauge(to, queued, float64(sum.Queued))
+	gauge(to, rooms, float64(s.Rooms))
+	gauge(to, subscriptions, float64(s.Subscriptions))
+}
+
+// collectLabelled shows the figures that have a label.
+func collectLabelled(to chan<- prometheus.Metric, sum *Counts) {
+	for t, n := range sum.Connections {
+		gauge(to, connections, float64(n), Transport(t).String())
+	}
+	counter(to, connects, float64(sum.Connects), "ok")
+	counter(to, connects, float64(sum.Rejects[RejectToken]), "refused")
+	for i, n := range sum.Disconnects {
+		if n > 0 {
+			counter(to, disconnects, float64(n), strconv.Itoa(codeOf(i)))
+		}
+	}
+	for i, n := range sum.Rejects {
+		counter(to, rejects, float64(n), rejectionLabels[i][0], rejectionLabels[i][1])
+	}
+	for a, n := range sum.Slow {
+		counter(to, slow, float64(n), SlowAction(a).String())
+	}
+}
+
+func counter(to chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+}
+
+func gauge(to chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}

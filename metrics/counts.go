@@ -1,0 +1,165 @@
+package metrics
+
+import "time"
+
+// Counts are one loop's figures, or the sum of several. Those that are levels say so; the others only
+// grow.
+type Counts struct {
+	Open        int64             // level: conns of any kind
+	Connections [Transports]int64 // level: sessions that stand
+	Connects    uint64            // connect commands that were answered with a session
+	Disconnects [closeCodes]uint64
+	Rejects     [Rejections]uint64
+	Panics      uint64 // sessions ended by a fault of ours
+
+	MessagesIn, MessagesOut uint64 // messages from clients; publications delivered and replies
+	PayloadIn, PayloadOut   uint64 // bytes of them, without frame headers and before compression
+	WireIn, WireOut         uint64 // bytes on the socket
+	Writes                  uint64 // system calls that wrote
+	Limited                 uint64 // publications refused because fan-out is behind
+	Publications            uint64 // as taken up by each loop
+	FanoutDeliveries        uint64
+	FanoutWrites            uint64 // FanoutDeliveries / FanoutWrites is the merge factor
+	Slow                    [SlowActions]uint64
+	Queued                  int64 // level: bytes in out queues
+
+	Turns uint64
+	Busy  time.Duration // not waiting for the kernel
+}
+
+// Transport is how a session reaches us.
+type Transport uint8
+
+// The transports.
+const (
+	WebSocket Transport = iota
+	Echo                // the development path that sends back what it gets
+	Transports
+)
+
+// String returns the label's value.
+func (t Transport) String() string { return [...]string{"websocket", "echo"}[t] }
+
+// Rejection is a stage and a reason for which a connection was not served.
+type Rejection uint8
+
+// The rejections.
+const (
+	RejectDescriptors Rejection = iota // accept: the process has no descriptors left
+	RejectHeadTimeout                  // handshake: the request did not come in time
+	RejectBadRequest                   // handshake: not HTTP, or not a WebSocket upgrade
+	RejectMethod                       // handshake: not a GET
+	RejectVersion                      // handshake: not version 13
+	RejectTooLarge                     // handshake: head or target over the limit
+	RejectNotFound                     // handshake: no such path
+	RejectOrigin                       // handshake: a page of another site
+	RejectProtocol                     // frame: a rule of RFC 6455 or 7692 was broken
+	RejectUTF8                         // frame: text that is not UTF-8, or a corrupt compressed message
+	RejectMessageSize                  // frame: message over the limit
+	RejectPolicy                       // frame: too many fragments
+	RejectOverload                     // frame: the worker pool is full
+	RejectCommand                      // session: a command that the protocol does not allow
+	RejectStale                        // session: no connect command in time
+	RejectToken                        // session: a token that cannot be verified
+	Rejections
+)
+
+// rejectionLabels are stage and reason.
+var rejectionLabels = [Rejections][2]string{
+	RejectDescriptors: {"accept", "descriptors"},
+	RejectHeadTimeout: {"handshake", "timeout"},
+	RejectBadRequest:  {"handshake", "bad_request"},
+	RejectMethod:      {"handshake", "method"},
+	RejectVersion:     {"handshake", "version"},
+	RejectTooLarge:    {"handshake", "too_large"},
+	RejectNotFound:    {"handshake", "not_found"},
+	RejectOrigin:      {"handshake", "origin"},
+	RejectProtocol:    {"frame", "protocol"},
+	RejectUTF8:        {"frame", "invalid_data"},
+	RejectMessageSize: {"frame", "message_size"},
+	RejectPolicy:      {"frame", "policy"},
+	RejectOverload:    {"frame", "overload"},
+	RejectCommand:     {"session", "bad_request"},
+	RejectStale:       {"session", "stale"},
+	RejectToken:       {"session", "token"},
+}
+
+// SlowAction is what was done about a slow consumer.
+type SlowAction uint8
+
+// The actions.
+const (
+	SlowClosedBytes SlowAction = iota // closed: its out queue passed the limit
+	SlowClosedStall                   // closed: its socket took nothing for too long
+	SlowActions
+)
+
+// String returns the label's value.
+func (a SlowAction) String() string { return [...]string{"close_queue", "close_stall"}[a] }
+
+// Close codes are counted one by one where they are ours or the RFC's, and as one where they are not.
+const (
+	rfcCodes   = 16 // 1000 to 1015
+	edgeCodes  = 20 // 3000 to 3019
+	finalCodes = 20 // 3500 to 3519
+	closeCodes = rfcCodes + edgeCodes + finalCodes + 1
+)
+
+// Disconnect counts a session that ended with a close code; 1006 stands for none.
+func (c *Counts) Disconnect(code uint16) { c.Disconnects[codeIndex(code)]++ }
+
+func codeIndex(code uint16) int {
+	switch {
+	case code >= 1000 && code < 1000+rfcCodes:
+		return int(code) - 1000
+	case code >= 3000 && code < 3000+edgeCodes:
+		return int(code) - 3000 + rfcCodes
+	case code >= 3500 && code < 3500+finalCodes:
+		return int(code) - 3500 + rfcCodes + edgeCodes
+	}
+	return closeCodes - 1
+}
+
+// codeOf is codeIndex the other way round; 0 is the one that stands for the rest.
+func codeOf(index int) int {
+	switch {
+	case index < rfcCodes:
+		return 1000 + index
+	case index < rfcCodes+edgeCodes:
+		return 3000 + index - rfcCodes
+	case index < closeCodes-1:
+		return 3500 + index - rfcCodes - edgeCodes
+	}
+	return 0
+}
+
+// Add adds o to c.
+func (c *Counts) Add(o *Counts) {
+	addAll(c.Connections[:], o.Connections[:])
+	addAll(c.Disconnects[:], o.Disconnects[:])
+	addAll(c.Rejects[:], o.Rejects[:])
+	addAll(c.Slow[:], o.Slow[:])
+	c.Open += o.Open
+	c.Connects += o.Connects
+	c.Panics += o.Panics
+	c.MessagesIn += o.MessagesIn
+	c.MessagesOut += o.MessagesOut
+	c.PayloadIn += o.PayloadIn
+	c.PayloadOut += o.PayloadOut
+	c.WireIn += o.WireIn
+	c.WireOut += o.WireOut
+	c.Writes += o.Writes
+	c.Limited += o.Limited
+	c.Publications += o.Publications
+	c.FanoutDeliveries += o.FanoutDeliveries
+	c.FanoutWrites += o.FanoutWrites
+	c.Queued += o.Queued
+	c.Turns += o.Turns
+	c.Busy += o.Busy
+}
+
+func addAll[T int64 | uint64](to, from []T) {
+	for i, n := range from {
+		to[i] += n
+	}
+}

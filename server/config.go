@@ -1,0 +1,103 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// Config says what a node does. Zero values stand for the defaults named here.
+type Config struct {
+	Addresses       []string // public: host:port, host:first-last, unix:path; 127.0.0.1:8000
+	InternalAddress string   // health, metrics, playground; 127.0.0.1:9000
+	Loops           int      // one for each CPU
+	PrivateTables   string   // a descriptor table for each loop: auto (the default), on or off
+
+	// Development lets anonymous clients in, lets them subscribe to and publish in any room, and serves
+	// /echo and the playground. There is no other mode yet, so it must be set.
+	Development bool
+
+	MessageLimit   int           // bytes of a message from a client, after inflation; 64 KiB
+	FragmentLimit  int           // frames of such a message; 1024
+	QueueLimit     int           // bytes that may wait for a client; 1 MiB
+	RoomLimit      int           // rooms of a client; 128
+	PingInterval   time.Duration // 25 s; below 0 none
+	PongTimeout    time.Duration // 8 s
+	HeadTimeout    time.Duration // from accept to a whole request head; 5 s
+	StaleTimeout   time.Duration // from there to a connect command; 10 s
+	StallLimit     time.Duration // how long a client's socket may take nothing; 10 s
+	ShutdownWindow time.Duration // over which a drain closes sessions; 30 s
+
+	Version string // told to clients
+	Log     *slog.Logger
+}
+
+// ErrConfig is what every error in a Config wraps.
+var ErrConfig = errors.New("server: configuration")
+
+const (
+	defaultMessageLimit = 64 << 10
+	maxMessageLimit     = 1<<31 - 1
+	lingerTimeout       = 5 * time.Second // for the peer's side of the close
+)
+
+// withDefaults fills in what is zero.
+func (c Config) withDefaults() Config {
+	if len(c.Addresses) == 0 {
+		c.Addresses = []string{"127.0.0.1:8000"}
+	}
+	orElse(&c.InternalAddress, "127.0.0.1:9000")
+	orElse(&c.PrivateTables, "auto")
+	orElse(&c.MessageLimit, defaultMessageLimit)
+	orElse(&c.FragmentLimit, 1024)
+	orElse(&c.QueueLimit, 1<<20)
+	orElse(&c.RoomLimit, 128)
+	orElse(&c.PingInterval, 25*time.Second)
+	orElse(&c.PongTimeout, 8*time.Second)
+	orElse(&c.HeadTimeout, 5*time.Second)
+	orElse(&c.StaleTimeout, 10*time.Second)
+	orElse(&c.StallLimit, 10*time.Second)
+	orElse(&c.ShutdownWindow, 30*time.Second)
+	orElse(&c.Version, "edge")
+	orElse(&c.Log, slog.Default())
+	if c.PingInterval > 0 {
+		c.PongTimeout = min(c.PongTimeout, c.PingInterval*2/3) // the answer is due before the next question
+	}
+	return c
+}
+
+func orElse[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// check returns what is wrong with a filled-in c.
+func (c *Config) check() error {
+	switch {
+	case !c.Development:
+		return fmt.Errorf("%w: only development mode is served yet", ErrConfig)
+	case c.MessageLimit < 1 || c.MessageLimit > maxMessageLimit:
+		return fmt.Errorf("%w: message size limit of %d bytes; it may be 1 to %d", ErrConfig, c.MessageLimit, maxMessageLimit)
+	case c.Loops < 0 || c.Loops > netpoll.MaxLoops:
+		return fmt.Errorf("%w: %d loops; write 0 for one for each CPU, or 1 to %d", ErrConfig, c.Loops, netpoll.MaxLoops)
+	case c.FragmentLimit < 1:
+		return fmt.Errorf("%w: fragment limit of %d; a message has at least 1", ErrConfig, c.FragmentLimit)
+	case c.QueueLimit < 1:
+		return fmt.Errorf("%w: queue limit of %d bytes; it must be positive", ErrConfig, c.QueueLimit)
+	case c.PingInterval > 0 && c.PingInterval < time.Second:
+		return fmt.Errorf("%w: ping interval of %v; the protocol counts whole seconds", ErrConfig, c.PingInterval)
+	}
+	if _, err := netpoll.ParseTables(c.PrivateTables); err != nil {
+		return fmt.Errorf("%w: private descriptor tables: %w", ErrConfig, err)
+	}
+	if _, _, err := net.SplitHostPort(c.InternalAddress); err != nil {
+		return fmt.Errorf("%w: internal address %q is not host:port", ErrConfig, c.InternalAddress)
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package server
+
+import (
+	"bytes"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// The public paths.
+const (
+	pathWebSocket = "/connection/websocket"
+	pathEcho      = "/echo"
+)
+
+// subprotocol is the form of the client protocol that is served.
+const subprotocol = "centrifuge-json"
+
+var headLimits = frame.RequestLimits{Head: 16 << 10, Target: 8 << 10, Fields: 100}
+
+// errProtobuf tells a client that insists on the other form.
+var errProtobuf = &frame.HTTPError{Status: http.StatusBadRequest, Reason: "only the JSON protocol is served"}
+
+// readHead waits for the whole request head and answers it.
+func (l *loop) readHead(c *netpoll.Conn, s *session, b []byte) (used, need int) {
+	n, err := frame.ParseRequest(b, int(s.partial), &headLimits, &l.request)
+	switch {
+	case err != nil:
+		l.refuse(c, s, err)
+		return len(b), 0
+	case n == 0:
+		s.partial = uint32(len(b))
+		return 0, 0
+	case n < len(b):
+		l.refuse(c, s, frame.ErrEarlyData)
+		return len(b), 0
+	}
+	s.partial = 0
+	if err := l.upgrade(c, s, &l.request); err != nil {
+		l.refuse(c, s, err)
+	}
+	return n, 0
+}
+
+// upgrade makes the conn a WebSocket, if r may have one.
+func (l *loop) upgrade(c *netpoll.Conn, s *session, r *frame.Request) *frame.HTTPError {
+	next := stateOfPath(r.Path)
+	if next == stateHead {
+		return frame.ErrNotFound
+	}
+	if err := frame.CheckUpgrade(r); err != nil {
+		return err
+	}
+	if !originAllowed(r.Origin, r.Host) {
+		return frame.ErrForbidden
+	}
+	name, err := selectProtocol(r, next)
+	if err != nil {
+		return err
+	}
+	deflate, err := frame.NegotiateDeflate(r.Extensions)
+	if err != nil {
+		return err
+	}
+	l.out = frame.AppendUpgrade(l.out, r.Key, name, deflate)
+	s.deflate = deflate
+	l.open(c, s, next)
+	if hasParameter(r.RawQuery, "cf_ws_frame_ping_pong", "true") {
+		s.set(flagFramePing)
+	}
+	return nil
+}
+
+// open begins the life of s as a WebSocket.
+func (l *loop) open(c *netpoll.Conn, s *session, next state) {
+	s.state = next
+	s.set(flagCounted)
+	if next == stateEcho {
+		s.set(flagEcho)
+	}
+	l.counts.Connections[s.transport()]++
+	if next == stateEcho {
+		l.net.StopTimer(c)
+	} else {
+		l.net.SetTimer(c, l.server.config.StaleTimeout)
+	}
+}
+
+// stateOfPath returns the first state of a session on a public path, stateHead for an unknown one.
+func stateOfPath(path []byte) state {
+	switch string(path) {
+	case pathWebSocket:
+		return stateNew
+	case pathEcho:
+		return stateEcho
+	}
+	return stateHead
+}
+
+// selectProtocol returns the subprotocol to answer with.
+func selectProtocol(r *frame.Request, next state) (string, *frame.HTTPError) {
+	name, err := frame.SelectProtocol(r.Protocols, subprotocol)
+	if err != nil || next == stateEcho {
+		return "", err
+	}
+	refused, _ := frame.SelectProtocol(r.Protocols, "centrifuge-protobuf")
+	if name == "" && refused != "" || hasParameter(r.RawQuery, "format", "protobuf") || hasParameter(r.RawQuery, "cf_protocol", "protobuf") {
+		return "", errProtobuf
+	}
+	return name, nil
+}
+
+// hasParameter reports whether a query has name=value, written plainly.
+func hasParameter(query []byte, name, value string) bool {
+	for len(query) > 0 {
+		var pair []byte
+		pair, query, _ = bytes.Cut(query, []byte{'&'})
+		key, val, _ := bytes.Cut(pair, []byte{'='})
+		if string(key) == name && string(val) == value {
+			return true
+		}
+	}
+	return false
+}
+
+// originAllowed decides in development mode: programs, which send no origin, pages of this machine, and
+// pages of the very host that is asked. Any other page has no business with a developer's node.
+func originAllowed(origin, host []byte) bool {
+	if len(origin) == 0 {
+		return true
+	}
+	u, err := url.Parse(string(origin))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Host == "" {
+		return false
+	}
+	return strings.EqualFold(u.Host, string(host)) || isLoopback(u.Hostname())
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
+// refuse answers a request that does not become a WebSocket, and ends the conn.
+func (l *loop) refuse(c *netpoll.Conn, s *session, e *frame.HTTPError) {
+	l.counts.Rejects[rejectionOf(e)]++
+	s.finish()
+	l.out = frame.AppendHTTPError(l.out, e)
+	l.flush(c)
+	l.net.Shutdown(c, lingerTimeout)
+}
+
+// rejectionOf returns the counter for an HTTP answer.
+func rejectionOf(e *frame.HTTPError) metrics.Rejection {
+	switch e.Status {
+	case http.StatusMethodNotAllowed:
+		return metrics.RejectMethod
+	case http.StatusUpgradeRequired:
+		return metrics.RejectVersion
+	case http.StatusRequestHeaderFieldsTooLarge, http.StatusRequestURITooLong:
+		return metrics.RejectTooLarge
+	case http.StatusNotFound:
+		return metrics.RejectNotFound
+	case http.StatusForbidden:
+		return metrics.RejectOrigin
+	}
+	return metrics.RejectBadRequest
+}

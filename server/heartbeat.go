@@ -1,0 +1,38 @@
+package server
+
+import (
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// The two forms of a ping as they go out, whole frames that all conns share.
+var (
+	pingCommand = frame.AppendFrame(nil, frame.OpText, protocol.AppendPing(nil), false)
+	pingFrame   = frame.AppendFrame(nil, frame.OpPing, nil, false)
+)
+
+// heartbeat pings a client, and a pong timeout later looks for the answer. The two take turns on the
+// session's one timer.
+func (l *loop) heartbeat(c *netpoll.Conn, s *session) {
+	every, timeout := l.server.config.PingInterval, l.server.config.PongTimeout
+	switch {
+	case s.has(flagAsked) && s.has(flagPongDue):
+		l.disconnect(c, s, protocol.DisconnectNoPong)
+	case s.has(flagAsked):
+		s.clear(flagAsked)
+		l.net.SetTimer(c, every-timeout)
+	default:
+		s.set(flagAsked | flagPongDue)
+		l.net.SetTimer(c, timeout)
+		l.net.WriteRef(c, ping(s))
+	}
+}
+
+// ping returns the ping that s's client understands.
+func ping(s *session) []byte {
+	if s.has(flagFramePing) {
+		return pingFrame
+	}
+	return pingCommand
+}

@@ -1,0 +1,87 @@
+package server
+
+import (
+	_ "embed"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/seed4ac54ce5/edge/metrics"
+)
+
+//go:embed playground.html
+var playgroundPage string
+
+var playground = template.Must(template.New("playground").Parse(playgroundPage))
+
+// routes are the internal address's paths.
+func (s *Server) routes() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		metrics.NewCollector(s.snapshot),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /health", s.ready)
+	mux.HandleFunc("GET /health/ready", s.ready)
+	mux.HandleFunc("GET /health/live", s.live)
+	mux.HandleFunc("GET /{$}", s.playground)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// ready answers whether the node should get clients: its loops turn and it does not drain.
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	switch {
+	case s.draining.Load():
+		notReady(w, "draining")
+	case len(s.snapshot().Loops) < len(s.reactor.Loops()):
+		notReady(w, "a loop does not turn")
+	default:
+		writeJSON(w, http.StatusOK, struct{}{})
+	}
+}
+
+// live answers that the process serves requests at all.
+func (s *Server) live(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, struct{}{})
+}
+
+func notReady(w http.ResponseWriter, why string) {
+	writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": why})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the asker may have gone
+}
+
+// playground serves a page that talks to the first public TCP address.
+func (s *Server) playground(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_ = playground.Execute(w, struct{ Address string }{s.browserAddress()}) // the asker may have gone
+}
+
+// browserAddress is where a browser on this machine reaches the node.
+func (s *Server) browserAddress() string {
+	for _, a := range s.Addresses() {
+		switch {
+		case strings.HasPrefix(a, "unix:"):
+		case strings.HasPrefix(a, ":"):
+			return "127.0.0.1" + a
+		default:
+			return a
+		}
+	}
+	return ""
+}

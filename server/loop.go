@@ -1,0 +1,223 @@
+package server
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/hub"
+	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// loop is the sessions of one netpoll.Loop. Only the loop's goroutine touches it.
+type loop struct {
+	// Set before Run.
+	server  *Server
+	net     *netpoll.Loop
+	rosters *hub.Local
+	ids     clientIDs
+	options frame.Options // without what a session negotiated
+
+	// Loop goroutine only.
+	sessions netpoll.Table[session]
+	partials partials
+	decoder  protocol.Decoder
+	command  protocol.Command
+	request  frame.Request
+	counts   metrics.Counts
+	random   *rand.Rand
+	drain    drain
+	full     bool // more waits for fan-out than may
+
+	// Scratch space, good within one call.
+	out      []byte // bytes for the conn in hand: what one read has caused leaves in one write
+	replies  []byte // replies for it that will share a frame
+	inflated []byte
+	idSpace  scratch
+	idText   []byte
+}
+
+// fanoutSlice is how long the loop serves rooms before it looks at its sockets again.
+const fanoutSlice = time.Millisecond
+
+func newLoop(s *Server, n *netpoll.Loop) *loop {
+	l := &loop{
+		server: s,
+		net:    n,
+		ids:    s.ids,
+		options: frame.Options{
+			MaxMessage:   s.config.MessageLimit,
+			MaxFragments: s.config.FragmentLimit,
+		},
+		random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+	}
+	l.rosters = s.hub.AddLoop(inbox{n}, l)
+	return l
+}
+
+// Opened begins a session: its request head is due.
+func (l *loop) Opened(c *netpoll.Conn) {
+	*l.sessions.Reserve(c.Slot()) = session{}
+	l.net.SetTimer(c, l.server.config.HeadTimeout)
+}
+
+// Received takes what has come from a conn as far as it is complete.
+func (l *loop) Received(c *netpoll.Conn, b []byte) (used, need int) {
+	defer l.guard(c)
+	s := l.sessions.At(c.Slot())
+	if s.state == stateHead {
+		used, need = l.readHead(c, s, b)
+	} else {
+		used, need = l.readFrames(c, s, b)
+	}
+	l.flush(c)
+	return used, need
+}
+
+// flush writes what the call in hand has caused for c.
+func (l *loop) flush(c *netpoll.Conn) {
+	l.endReplies()
+	if len(l.out) > 0 {
+		l.net.Write(c, l.out)
+		l.out = trim(l.out)
+	}
+}
+
+// maxScratch bounds what scratch space keeps after a large message.
+const maxScratch = 256 << 10
+
+// trim empties scratch space.
+func trim(b []byte) []byte {
+	if cap(b) > maxScratch {
+		return nil
+	}
+	return b[:0]
+}
+
+// Drained goes on with a session that was not read because its replies had not left.
+func (l *loop) Drained(c *netpoll.Conn) {
+	if s := l.sessions.At(c.Slot()); !s.has(flagOffloaded) {
+		l.net.Resume(c)
+	}
+}
+
+// Slow ends a session whose out queue has overflowed. Its client comes back and recovers.
+func (l *loop) Slow(c *netpoll.Conn) {
+	l.counts.Slow[metrics.SlowClosedBytes]++
+	l.disconnect(c, l.sessions.At(c.Slot()), protocol.DisconnectSlow)
+	l.flush(c)
+}
+
+// Expired serves the one timer of a session, which means what its state says.
+func (l *loop) Expired(c *netpoll.Conn) {
+	defer l.guard(c)
+	s := l.sessions.At(c.Slot())
+	switch s.state {
+	case stateHead:
+		l.counts.Rejects[metrics.RejectHeadTimeout]++
+		l.net.Close(c, netpoll.ClosedLocally)
+	case stateNew, stateRefused:
+		l.counts.Rejects[metrics.RejectStale]++
+		l.disconnect(c, s, protocol.DisconnectStale)
+	case stateReady:
+		l.heartbeat(c, s)
+	}
+	l.flush(c)
+}
+
+// Closed ends a session.
+func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
+	s := l.sessions.At(c.Slot())
+	l.leave(s)
+	if s.has(flagCounted) {
+		l.counts.Connections[s.transport()]--
+	}
+	if s.state != stateHead && s.state != stateClosing {
+		l.counts.Disconnect(1006)
+	}
+	if why == netpoll.ClosedStalled {
+		l.counts.Slow[metrics.SlowClosedStall]++
+	}
+}
+
+// leave gives back what s owns on this loop besides its slot.
+func (l *loop) leave(s *session) {
+	l.rosters.LeaveAll(&s.subs)
+	if s.state != stateHead {
+		l.partials.drop(&s.partial)
+	}
+}
+
+// Turn serves rooms for a slice, and the drain.
+func (l *loop) Turn() (more bool) {
+	l.drain.step(l)
+	more = l.rosters.Fanout(fanoutSlice)
+	if full := l.rosters.Stats.WaitingBytes > maxWaiting; full != l.full {
+		l.noteFull(full)
+	}
+	return more
+}
+
+// maxWaiting is how many bytes of publications may wait on a loop for their fan-out. While one has more,
+// the node takes no publications.
+const maxWaiting = 16 << 20
+
+func (l *loop) noteFull(full bool) {
+	l.full = full
+	if full {
+		l.server.full.Add(1)
+	} else {
+		l.server.full.Add(-1)
+	}
+}
+
+// The kinds of posts that a loop gets.
+const (
+	postHub      uint8 = iota // an event of the hub
+	postInflated              // a message is back from the worker pool
+	postCounts                // somebody wants a copy of the counts
+	postDrain
+)
+
+// Posted serves what others have posted.
+func (l *loop) Posted(p netpoll.Post) {
+	switch p.Kind {
+	case postHub:
+		l.rosters.Handle(eventOf(p))
+	case postInflated:
+		l.finishOffload(p.Item.(*offload))
+	case postCounts:
+		p.Item.(chan<- metrics.Counts) <- l.snapshot()
+	case postDrain:
+		l.drain.begin(l, p.Item.(time.Duration))
+	}
+}
+
+// snapshot returns a copy of the loop's counts.
+func (l *loop) snapshot() metrics.Counts {
+	c, n, r := l.counts, l.net.Stats(), &l.rosters.Stats
+	c.WireIn, c.WireOut, c.Writes = n.BytesIn, n.BytesOut, n.Writes
+	c.Rejects[metrics.RejectDescriptors] = n.Refused
+	c.Publications, c.FanoutDeliveries, c.FanoutWrites = r.Publications, r.Deliveries, r.Writes
+	c.MessagesOut += r.Deliveries
+	c.Open, c.Queued = int64(l.net.Open()), int64(l.net.Queued())
+	c.Turns, c.Busy = n.Turns, l.net.Busy()
+	return c
+}
+
+// guard keeps a panic in a session from taking the node down: the session ends with 1011. It is deferred.
+func (l *loop) guard(c *netpoll.Conn) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	l.counts.Panics++
+	l.server.report(fault{conn: l.net.ID(c), what: fmt.Sprint(r), stack: debug.Stack()})
+	l.out, l.replies = l.out[:0], l.replies[:0]
+	l.fail(c, l.sessions.At(c.Slot()), internalError)
+	l.flush(c)
+}

@@ -1,0 +1,203 @@
+package server
+
+import (
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+const (
+	maxFramesPerTurn = 128      // of one conn: the others come before the rest
+	flushAt          = 64 << 10 // bytes for one conn that are not held back any longer
+	compressFrom     = 128      // bytes of a message below which compressing does not pay
+)
+
+// The close errors that are the server's own.
+var (
+	internalError = &frame.CloseError{Code: ws.StatusInternalServerError, Reason: "internal error"}
+	overloaded    = &frame.CloseError{Code: 1013, Reason: "overloaded"}
+	goingAway     = &frame.CloseError{Code: ws.StatusGoingAway, Reason: "shutdown"}
+)
+
+// readFrames takes the whole frames at the front of b.
+func (l *loop) readFrames(c *netpoll.Conn, s *session, b []byte) (used, need int) {
+	for range maxFramesPerTurn {
+		if used == len(b) || c.Closing() || s.has(flagOffloaded) {
+			return used, 0
+		}
+		f, n, need, err := s.stream.Next(b[used:], l.optionsOf(s))
+		if err != nil {
+			l.fail(c, s, err)
+			return len(b), 0
+		}
+		if n == 0 {
+			return used, need
+		}
+		used += n
+		l.readFrame(c, s, f)
+		if len(l.out) >= flushAt && l.flushOrWait(c) {
+			return used, 0
+		}
+	}
+	l.net.Again(c)
+	return used, 0
+}
+
+// optionsOf returns what s's frames are held against.
+func (l *loop) optionsOf(s *session) *frame.Options {
+	l.options.Deflate = s.deflate.Agreed()
+	return &l.options
+}
+
+// flushOrWait writes what is due to c and reports whether it did not leave: c is then not read until it
+// has, so that a client cannot make us hold more answers than it takes.
+func (l *loop) flushOrWait(c *netpoll.Conn) (wait bool) {
+	l.flush(c)
+	if l.net.Backlog(c) == 0 {
+		return false
+	}
+	l.net.Pause(c)
+	return true
+}
+
+// readFrame serves one frame.
+func (l *loop) readFrame(c *netpoll.Conn, s *session, f frame.Frame) {
+	switch {
+	case f.Opcode == frame.OpPing:
+		l.out = frame.AppendFrame(l.out, frame.OpPong, f.Payload, false)
+	case f.Opcode == frame.OpPong:
+		s.clear(flagPongDue)
+	case f.Opcode == frame.OpClose:
+		l.closeReceived(c, s, f.Payload)
+	case f.First && f.Fin:
+		l.readMessage(c, s, f.Opcode, f.Payload, f.Compressed)
+	default:
+		l.readFragment(c, s, f)
+	}
+}
+
+// readFragment adds a fragment to its message, and serves the message when it is whole.
+func (l *loop) readFragment(c *netpoll.Conn, s *session, f frame.Frame) {
+	if s.partial == 0 {
+		s.partial = l.partials.take()
+	}
+	l.partials.add(s.partial, f.Payload)
+	if f.Fin {
+		whole := l.partials.table[s.partial]
+		l.readMessage(c, s, f.Opcode, whole, f.Compressed)
+		l.partials.drop(&s.partial)
+	}
+}
+
+// readMessage serves a whole message, inflating it first if it must be. A message that takes long to
+// inflate goes to the worker pool.
+func (l *loop) readMessage(c *netpoll.Conn, s *session, op frame.Opcode, payload []byte, compressed bool) {
+	if !compressed {
+		l.message(c, s, op, payload)
+		return
+	}
+	if l.inflated == nil {
+		l.inflated = make([]byte, 0, inflateInline)
+	}
+	whole, fits, err := frame.InflateInto(l.inflated[:0], payload, l.options.MaxMessage)
+	switch {
+	case err != nil:
+		l.fail(c, s, err)
+	case !fits:
+		l.offload(c, s, op, payload)
+	default:
+		l.inflatedMessage(c, s, op, whole)
+	}
+}
+
+// inflatedMessage serves a message that came compressed: its text has not been checked yet.
+func (l *loop) inflatedMessage(c *netpoll.Conn, s *session, op frame.Opcode, whole []byte) {
+	if op == frame.OpText && !utf8.Valid(whole) {
+		l.fail(c, s, frame.ErrUTF8)
+		return
+	}
+	l.message(c, s, op, whole)
+}
+
+// message serves a whole message.
+func (l *loop) message(c *netpoll.Conn, s *session, op frame.Opcode, payload []byte) {
+	l.counts.MessagesIn++
+	l.counts.PayloadIn += uint64(len(payload))
+	if s.state == stateEcho {
+		l.echo(s, op, payload)
+		return
+	}
+	l.readCommands(c, s, payload)
+}
+
+// echo sends a message back as it is, compressed if that was agreed and pays.
+func (l *loop) echo(s *session, op frame.Opcode, payload []byte) {
+	l.counts.MessagesOut++
+	l.counts.PayloadOut += uint64(len(payload))
+	if s.deflate.Agreed() && len(payload) >= compressFrom {
+		packed := frame.Deflate(nil, payload, s.deflate)
+		l.out = frame.AppendFrame(l.out, op, packed, true)
+		return
+	}
+	l.out = frame.AppendFrame(l.out, op, payload, false)
+}
+
+// closeReceived answers the peer's close frame with its own code and closes the TCP connection first, as
+// RFC 6455 section 7.1.1 has it for servers.
+func (l *loop) closeReceived(c *netpoll.Conn, s *session, payload []byte) {
+	code, _, _ := frame.ParseClose(payload) // the stream has checked it
+	l.counts.Disconnect(uint16(code))
+	s.finish()
+	l.endReplies()
+	l.out = frame.AppendClose(l.out, code, "")
+	l.flush(c)
+	l.leave(s)
+	if l.net.Backlog(c) == 0 {
+		l.net.Close(c, netpoll.ClosedLocally)
+		return
+	}
+	l.net.Shutdown(c, lingerTimeout)
+}
+
+// fail ends a session with the code of a broken rule.
+func (l *loop) fail(c *netpoll.Conn, s *session, err *frame.CloseError) {
+	l.counts.Rejects[rejectionOfClose(err)]++
+	l.end(c, s, uint16(err.Code), err.Reason)
+}
+
+// end sends a close frame as our last word.
+func (l *loop) end(c *netpoll.Conn, s *session, code uint16, reason string) {
+	if s.state == stateClosing || c.Closing() {
+		return
+	}
+	if s.state == stateHead {
+		s.finish()
+		l.net.Close(c, netpoll.ClosedLocally)
+		return
+	}
+	l.counts.Disconnect(code)
+	s.finish()
+	l.leave(s)
+	l.endReplies()
+	l.out = frame.AppendClose(l.out, frame.StatusCode(code), reason)
+	l.flush(c)
+	l.net.Shutdown(c, lingerTimeout)
+}
+
+// rejectionOfClose returns the counter for a close error.
+func rejectionOfClose(err *frame.CloseError) metrics.Rejection {
+	switch err.Code {
+	case ws.StatusInvalidFramePayloadData:
+		return metrics.RejectUTF8
+	case ws.StatusMessageTooBig:
+		return metrics.RejectMessageSize
+	case ws.StatusPolicyViolation:
+		return metrics.RejectPolicy
+	case overloaded.Code:
+		return metrics.RejectOverload
+	}
+	return metrics.RejectProtocol
+}

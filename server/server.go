@@ -1,0 +1,251 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/panjf2000/ants/v2"
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/hub"
+	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// Server is a node.
+type Server struct {
+	// Set before Run.
+	config   Config
+	hub      *hub.Hub
+	ids      clientIDs
+	pool     *ants.Pool
+	reactor  *netpoll.Reactor
+	loops    []*loop
+	internal *http.Server
+	inside   net.Listener
+	faults   chan fault
+
+	// Any goroutine (atomic).
+	draining   atomic.Bool
+	hurry      atomic.Bool
+	full       atomic.Int32 // loops that are behind with their fan-out
+	acceptedAt atomic.Int64 // when a log line last said that accepting pauses, Unix seconds
+
+	closed  sync.Once
+	logging sync.WaitGroup
+}
+
+// fault is what a loop has to say that must not wait for the log.
+type fault struct {
+	conn  netpoll.ConnID
+	what  string
+	stack []byte
+}
+
+const (
+	poolSize   = 256 // goroutines for what may take long; they share the CPUs
+	poolQueue  = 1024
+	faultQueue = 16 // faults that wait for the log; the others are only counted
+)
+
+// Open binds all addresses and begins to serve. [Server.Run] or [Server.Close] must follow.
+func Open(config Config) (*Server, error) {
+	config = config.withDefaults()
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	s := &Server{config: config, hub: hub.New(), ids: newClientIDs(), faults: make(chan fault, faultQueue)}
+	if err := s.open(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.logStart()
+	return s, nil
+}
+
+func (s *Server) open() (err error) {
+	tables, err := netpoll.ParseTables(s.config.PrivateTables)
+	if err != nil {
+		return err
+	}
+	s.pool, err = ants.NewPool(poolSize, ants.WithMaxBlockingTasks(poolQueue), ants.WithNonblocking(true))
+	if err != nil {
+		return fmt.Errorf("server: worker pool: %w", err)
+	}
+	s.inside, err = net.Listen("tcp", s.config.InternalAddress)
+	if err != nil {
+		return fmt.Errorf("server: internal address: %w", err)
+	}
+	s.reactor, err = netpoll.Open(netpoll.Config{
+		Loops:       s.config.Loops,
+		Addresses:   s.config.Addresses,
+		Tables:      tables,
+		NewHandler:  s.addLoop,
+		QueueLimit:  s.config.QueueLimit,
+		StallLimit:  s.config.StallLimit,
+		Refusal:     frame.AppendHTTPError(nil, frame.ErrUnavailable),
+		AcceptError: s.acceptError,
+	})
+	if err != nil {
+		return err
+	}
+	s.logging.Go(s.logFaults)
+	s.internal = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 5 * time.Second}
+	s.logging.Go(func() { _ = s.internal.Serve(s.inside) }) // ends with Close
+	return nil
+}
+
+// addLoop makes the handler of one loop.
+func (s *Server) addLoop(n *netpoll.Loop) netpoll.Handler {
+	l := newLoop(s, n)
+	s.loops = append(s.loops, l)
+	return l
+}
+
+// Addresses returns where clients reach the node, with the ports that the kernel chose.
+func (s *Server) Addresses() []string { return s.reactor.Addresses() }
+
+// InternalAddress returns where health, metrics and the playground are.
+func (s *Server) InternalAddress() string { return s.inside.Addr().String() }
+
+// logStart says in one line what the node is.
+func (s *Server) logStart() {
+	private, why := s.reactor.PrivateTables()
+	attrs := []any{
+		"addresses", s.Addresses(), "internal", s.InternalAddress(), "loops", len(s.reactor.Loops()),
+		"private_fd_tables", private, "development", s.config.Development,
+	}
+	if why != nil && s.config.PrivateTables == "auto" {
+		attrs = append(attrs, "private_fd_tables_why_not", why)
+	}
+	s.config.Log.Info("serving", attrs...)
+}
+
+// report hands a fault to the log, if there is room.
+func (s *Server) report(f fault) {
+	select {
+	case s.faults <- f:
+	default:
+	}
+}
+
+func (s *Server) logFaults() {
+	for f := range s.faults {
+		s.config.Log.Error("session ended by a fault", "conn", f.conn, "panic", f.what, "stack", string(f.stack))
+	}
+}
+
+// acceptError logs that a loop has stopped accepting for a moment, once a minute at most.
+func (s *Server) acceptError(loop int, why syscall.Errno) {
+	now, last := time.Now().Unix(), s.acceptedAt.Load()
+	if now-last >= 60 && s.acceptedAt.CompareAndSwap(last, now) {
+		go s.config.Log.Warn("accepting pauses", "loop", loop, "error", why.Error())
+	}
+}
+
+// Run serves until ctx is done, then drains: the node says that it is not ready, closes its listeners, and
+// closes its sessions over the window.
+func (s *Server) Run(ctx context.Context) error {
+	<-ctx.Done()
+	s.drain()
+	s.Close()
+	return nil
+}
+
+// HurryDrain makes the drain that follows take a second at most. Any goroutine.
+func (s *Server) HurryDrain() { s.hurry.Store(true) }
+
+// window is the time over which a drain closes sessions.
+func (s *Server) window() time.Duration {
+	if s.hurry.Load() {
+		return min(s.config.ShutdownWindow, time.Second)
+	}
+	return s.config.ShutdownWindow
+}
+
+// drain ends all sessions in order. What is left after the window is closed hard, by Close.
+func (s *Server) drain() {
+	if s.draining.Swap(true) {
+		return
+	}
+	s.reactor.StopListening()
+	for _, l := range s.reactor.Loops() {
+		l.Send(netpoll.Post{Kind: postDrain, Item: s.window()})
+	}
+	deadline := time.Now().Add(s.window() + lingerTimeout)
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	left := s.openConns()
+	for left > 0 && time.Now().Before(deadline) {
+		<-poll.C
+		left = s.openConns()
+	}
+	s.config.Log.Info("drained", "cut", left)
+}
+
+// openConns returns how many conns are open on all loops.
+func (s *Server) openConns() int {
+	n := 0
+	for _, c := range s.snapshot().Loops {
+		n += int(c.Open)
+	}
+	return n
+}
+
+// Close ends the node at once. It is safe to call after Run.
+func (s *Server) Close() {
+	s.closed.Do(func() {
+		s.draining.Store(true)
+		var errs []error
+		if s.reactor != nil {
+			s.reactor.Close()
+		}
+		for _, l := range s.loops {
+			l.sessions.Free()
+		}
+		if s.internal != nil {
+			errs = append(errs, s.internal.Close())
+		} else if s.inside != nil {
+			errs = append(errs, s.inside.Close())
+		}
+		if s.pool != nil {
+			errs = append(errs, s.pool.ReleaseTimeout(lingerTimeout))
+		}
+		close(s.faults)
+		s.logging.Wait()
+		if err := errors.Join(errs...); err != nil {
+			s.config.Log.Warn("close", "error", err)
+		}
+	})
+}
+
+// scrapeTimeout is how long a loop may take to answer before it counts as stuck.
+const scrapeTimeout = time.Second
+
+// snapshot asks each loop for its counts. Loops that do not answer in time are missing.
+func (s *Server) snapshot() metrics.Snapshot {
+	loops := s.reactor.Loops()
+	answers := make(chan metrics.Counts, len(loops)) // room for all: a loop never waits
+	for _, l := range loops {
+		l.Send(netpoll.Post{Kind: postCounts, Item: (chan<- metrics.Counts)(answers)})
+	}
+	timeout := time.NewTimer(scrapeTimeout)
+	defer timeout.Stop()
+	var snap metrics.Snapshot
+	snap.Rooms, snap.Subscriptions = s.hub.Count()
+	for range loops {
+		select {
+		case c := <-answers:
+			snap.Loops = append(snap.Loops, c)
+		case <-timeout.C:
+			return snap
+		}
+	}
+	return snap
+}

@@ -1,0 +1,64 @@
+package server
+
+import (
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/hub"
+	"github.com/seed4ac54ce5/edge/metrics"
+)
+
+// session is the protocol state of one conn. It holds no pointer and lives in a table beside the conns.
+type session struct {
+	stream  frame.Stream
+	subs    hub.Subs
+	partial uint32 // message in several frames: index into loop.partials, 0 for none; in a head: bytes scanned
+	state   state
+	flags   uint8
+	deflate frame.DeflateParams
+}
+
+// state is where a session stands.
+type state uint8
+
+const (
+	stateHead    state = iota // the request head is not complete
+	stateEcho                 // on the development path that sends back what it gets
+	stateNew                  // a WebSocket without a session: connect must be the first command
+	stateRefused              // connect was answered with an error: nothing more is accepted
+	stateReady                // connected
+	stateClosing              // a close frame or an HTTP answer is our last word
+)
+
+// The flags of a session.
+const (
+	flagPongDue   = 1 << iota // a ping has not been answered yet
+	flagFramePing             // heartbeats are WebSocket pings, not the protocol's
+	flagOffloaded             // a message is out at the worker pool: later ones wait
+	flagAsked                 // the timer runs for the answer to a ping, not to the next ping
+	flagEcho                  // on the development path that sends back what it gets
+	flagCounted               // in the count of connections
+)
+
+func (s *session) has(flag uint8) bool { return s.flags&flag != 0 }
+func (s *session) set(flag uint8)      { s.flags |= flag }
+func (s *session) clear(flag uint8)    { s.flags &^= flag }
+
+// finish ends s: nothing more is taken from it.
+func (s *session) finish() {
+	if s.state == stateHead {
+		s.partial = 0 // it counted bytes
+	}
+	s.state = stateClosing
+}
+
+// transport is what s counts as.
+func (s *session) transport() metrics.Transport {
+	if s.has(flagEcho) {
+		return metrics.Echo
+	}
+	return metrics.WebSocket
+}
+
+// speaks reports whether s is a WebSocket whose messages are commands.
+func (s *session) speaks() bool {
+	return s.state == stateNew || s.state == stateRefused || s.state == stateReady
+}
