@@ -41,9 +41,8 @@ func BenchmarkHandshake(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var r Request
-		ParseRequest(head, 0, &lim, &r)
-		if err := CheckUpgrade(&r); err != nil {
-			b.Fatal(err)
+		if n, err := ParseRequest(head, 0, &lim, &r); n == 0 || err != nil || CheckUpgrade(&r) != nil {
+			b.Fatal(n, err)
 		}
 		d, _ := NegotiateDeflate(r.Extensions)
 		dst = AppendUpgrade(dst[:0], r.Key, "", d)

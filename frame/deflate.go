@@ -21,8 +21,8 @@ const (
 // returned as it was, and Inflate can do it where time and memory matter less. src is not changed.
 //
 // A message of more than limit bytes is ErrTooBig, seen when the byte after limit comes out; a stream that is
-// corrupt, cut short or followed by something is an error of code 1007. A stream may end early, with a final
-// block (BFINAL, RFC 7692 section 7.2.3.4), but then nothing except the one zero byte of that section may follow. No bytes
+// corrupt, cut short or followed by something is an error of code 1007. A stream may end early, with a final block
+// (BFINAL, RFC 7692 section 7.2.3.4), but then nothing except the one zero byte of that section may follow. No bytes
 // at all are an empty message.
 func InflateInto(dst, src []byte, limit int) (out []byte, fits bool, err *CloseError) {
 	z := inflaters.Get().(*inflater)
@@ -173,7 +173,7 @@ func (c *counter) Write(p []byte) (int, error) {
 }
 
 // Deflate compresses the message src as agreed in p, which must be, and appends it to dst (RFC 7692 section 7.2.1).
-// Each message stands alone. It takes about as long as sending some ten small messages, so it is for once per
+// Each message stands alone. 1 KiB of JSON takes several microseconds and becomes about a quarter: worth it once per
 // publication, not once per conn.
 func Deflate(dst, src []byte, p DeflateParams) []byte {
 	pool := &deflaters[p.WindowBits-minWindowBits]
@@ -189,7 +189,7 @@ func Deflate(dst, src []byte, p DeflateParams) []byte {
 // deflaters are the compressors at rest, by window.
 var deflaters [maxWindowBits - minWindowBits + 1]sync.Pool
 
-// deflater is a pooled compressor that writes to a slice.
+// deflater is a pooled compressor, about 1 MiB, that writes to a slice.
 type deflater struct {
 	flate *flate.Writer
 	out   []byte

@@ -206,7 +206,8 @@ func TestInflateOracle(t *testing.T) {
 	}
 }
 
-// TestInflateAfterErrors is row Z03: a stream that is refused, for whatever reason, leaves nothing in the pool that harms the next.
+// TestInflateAfterErrors is row Z03: a stream that is refused, for whatever reason, leaves nothing in the pool that
+// harms the next.
 func TestInflateAfterErrors(t *testing.T) {
 	text := sampleText(5000)
 	z := Deflate(nil, text, DeflateParams{WindowBits: 15})

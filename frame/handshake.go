@@ -75,7 +75,8 @@ func find(known []string, token []byte) string {
 // AppendUpgrade appends the answer that makes the conn a WebSocket (RFC 6455 section 4.2.2) to a request that
 // CheckUpgrade has passed: key is its Key, protocol comes from SelectProtocol, d from NegotiateDeflate.
 func AppendUpgrade(dst, key []byte, protocol string, d DeflateParams) []byte {
-	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
+	dst = append(dst, "Sec-WebSocket-Accept: "...)
 	dst = appendAccept(dst, key)
 	if protocol != "" {
 		dst = append(dst, "\r\nSec-WebSocket-Protocol: "...)

@@ -45,13 +45,16 @@ func cutLine(b []byte) (line, rest []byte) {
 // and is that line when there is no field left. The value comes without the spaces around it. ok is false if
 // the line is not a field: folded, a space before the colon, a control character (RFC 9112 section 5).
 func cutField(b []byte) (name, value, rest []byte, ok bool) {
-	line, rest := cutLine(b)
-	n := classPrefix(line, tokenByte)
-	if n == 0 || n == len(line) || line[n] != ':' {
+	n := classPrefix(b, tokenByte)
+	if n == 0 || b[n] != ':' {
 		return nil, nil, nil, false
 	}
-	value = trimSpace(line[n+1:])
-	return line[:n], value, rest, isText(value)
+	name, b = b[:n], b[n+1:]
+	n = textPrefix(b)
+	if b[n] != '\r' {
+		return nil, nil, nil, false
+	}
+	return name, trimSpace(b[:n]), b[n+len("\r\n"):], true
 }
 
 // endOfFields is what cutField leaves after the last field.
@@ -68,12 +71,14 @@ func trimSpace(b []byte) []byte {
 	return b
 }
 
-// isText reports whether b may be a field value: any bytes but control characters other than tab.
-func isText(b []byte) bool {
-	for len(b) >= 8 && plainWord(binary.LittleEndian.Uint64(b)) {
-		b = b[8:]
+// textPrefix returns how many bytes at the front of b may be in a field value: any but control characters other
+// than tab.
+func textPrefix(b []byte) int {
+	n := 0
+	for len(b)-n >= 8 && plainWord(binary.LittleEndian.Uint64(b[n:])) {
+		n += 8
 	}
-	return isAll(b, textByte)
+	return n + classPrefix(b[n:], textByte)
 }
 
 // plainWord reports whether none of the eight bytes of w is below 0x20 or is 0x7f. A byte is below k if taking k

@@ -127,12 +127,12 @@ func (l *list) param() (name, value []byte, ok bool) {
 func (l *list) quoted() (value []byte, ok bool) {
 	b := *l
 	for i := 0; i < len(b); i++ {
-		switch {
-		case b[i] == '"':
+		if b[i] == '"' {
 			*l = b[i+1:]
 			return b[:i], i > 0
-		case b[i] == '\\':
-			i++ // the escaped byte is looked at in its stead
+		}
+		if b[i] == '\\' {
+			i++ // the byte behind it is meant
 		}
 		if i == len(b) || byteClass[b[i]]&tokenByte == 0 {
 			break

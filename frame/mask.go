@@ -8,8 +8,8 @@ import (
 // Mask masks or unmasks b in place (RFC 6455 section 5.3). offset is the place of b[0] in its payload, so that a
 // payload may be done piece by piece.
 //
-// Plain Go on eight bytes at a time beats the vector code of gobwas/ws on payloads of a few hundred bytes, which
-// are nearly all there are, and is bound by memory like it on large ones.
+// Plain Go on eight bytes at a time takes half the time of the vector code of gobwas/ws on some 60 bytes, which is
+// what most messages have; on 64 KiB it takes three times as long, but that is still little beside reading them.
 func Mask(b []byte, key [4]byte, offset int) {
 	k := bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*(offset&3))
 	word := uint64(k)<<32 | uint64(k)

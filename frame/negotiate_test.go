@@ -77,7 +77,8 @@ func TestNegotiateDeflate(t *testing.T) {
 	}
 }
 
-// FuzzDeflateOffer holds: what is accepted is one offer of the list, by the word of another parser, and our own client takes the answer.
+// FuzzDeflateOffer holds: what is accepted is one offer of the list, by the word of another parser, and our own
+// client takes the answer.
 func FuzzDeflateOffer(f *testing.F) {
 	for _, offer := range []string{
 		"permessage-deflate; client_max_window_bits", "permessage-deflate; server_max_window_bits=7, permessage-deflate;server_max_window_bits=\"9\"",
@@ -106,7 +107,8 @@ func FuzzDeflateOffer(f *testing.F) {
 	})
 }
 
-// offers reports whether httphead finds an offer of permessage-deflate in the list that has the window of p, or none if p has none.
+// offers reports whether httphead finds an offer of permessage-deflate in the list that has the window of p, or none
+// if p has none.
 func offers(list []byte, p DeflateParams) bool {
 	// httphead takes no empty elements at the ends, which RFC 9110 has a recipient take.
 	options, _ := httphead.ParseOptions([]byte(strings.Trim(string(list), ", \t")), nil)

@@ -2,8 +2,9 @@ package frame
 
 import "errors"
 
-// puff inflates a DEFLATE stream as slowly and plainly as RFC 1951 tells it, in the manner of the program of that name. It is
-// the oracle for what no ordinary decoder tells: how far back the stream refers. It stops when the stream does.
+// puff inflates a DEFLATE stream as slowly and plainly as RFC 1951 tells it, in the manner of the program of that
+// name. It is the oracle for what no ordinary decoder tells: how far back the stream refers. It stops when the
+// stream does.
 type puff struct {
 	in       []byte
 	bit      int // of in, the next to read

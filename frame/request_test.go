@@ -23,7 +23,8 @@ func opening(more ...string) string {
 	}, more...)...)
 }
 
-// openingWith is a good request in which one line stands in for the one of the same name, or is left out if it is empty.
+// openingWith is a good request in which one line stands in for the one of the same name, or is left out if it is
+// empty.
 func openingWith(name, line string) string {
 	l := strings.Split(strings.TrimSuffix(opening(), "\r\n\r\n"), "\r\n")
 	var kept []string
@@ -38,7 +39,8 @@ func openingWith(name, line string) string {
 	return lines(kept...)
 }
 
-// answer is the status that a request gets, from the parser or from CheckUpgrade; 101 if it is good and 0 if it is not complete.
+// answer is the status that a request gets, from the parser or from CheckUpgrade; 101 if it is good and 0 if it is
+// not complete.
 func answer(b []byte, lim RequestLimits) int {
 	var r Request
 	n, err := ParseRequest(b, 0, &lim, &r)
@@ -265,47 +267,6 @@ func TestRequestLinear(t *testing.T) {
 		if n, err := ParseRequest(seen, end-1, &testLimits, &r); n != 0 || err != nil {
 			t.Fatalf("%d bytes: %d, %v; the old ones were looked at again", end, n, err)
 		}
-	}
-}
-
-func TestAppendHTTPError(t *testing.T) {
-	for _, row := range []struct {
-		err    *HTTPError
-		status string
-		header string
-		value  string
-	}{
-		{errMethod, "400 Bad Request", "", ""},
-		{ErrEarlyData, "400 Bad Request", "", ""},
-		{ErrForbidden, "403 Forbidden", "", ""},
-		{ErrNotFound, "404 Not Found", "", ""},
-		{errNotGet, "405 Method Not Allowed", "Allow", "GET"},
-		{ErrTimeout, "408 Request Timeout", "", ""},
-		{errTargetTooBig, "414 Request URI Too Long", "", ""},
-		{errVersion, "426 Upgrade Required", "Sec-WebSocket-Version", "13"},
-		{errVersion, "426 Upgrade Required", "Upgrade", "websocket"},
-		{errHeadTooBig, "431 Request Header Fields Too Large", "", ""},
-		{ErrUnavailable, "503 Service Unavailable", "Retry-After", "5"},
-		{errHTTPVersion, "505 HTTP Version Not Supported", "", ""},
-	} {
-		t.Run(row.err.Reason, func(t *testing.T) {
-			br := bufio.NewReader(bytes.NewReader(AppendHTTPError(nil, row.err)))
-			resp, err := http.ReadResponse(br, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close()
-			var body bytes.Buffer
-			if _, err := body.ReadFrom(resp.Body); err != nil || body.String() != row.err.Reason+"\n" || br.Buffered() != 0 {
-				t.Errorf("body %q, %v, %d bytes behind it", &body, err, br.Buffered())
-			}
-			if resp.Status != row.status || !resp.Close || row.header != "" && resp.Header.Get(row.header) != row.value {
-				t.Errorf("answer %q, close %t, %v", resp.Status, resp.Close, resp.Header)
-			}
-			if want := "http: " + row.err.Reason; row.err.Error() != want {
-				t.Errorf("Error() = %q; want %q", row.err, want)
-			}
-		})
 	}
 }
 

@@ -16,7 +16,7 @@ type Stream struct {
 // Options is what the two ends of a conn agreed on and what this end allows.
 type Options struct {
 	MaxMessage   int  // payload bytes of a message over all its frames, compressed or not; at most 2 GiB - 1
-	MaxFragments int  // frames of a message that has several; below 2 there must be one
+	MaxFragments int  // frames that a message may be cut into; 1 or less allows only whole ones
 	Deflate      bool // permessage-deflate was agreed
 	Client       bool // this end is the client: frames arrive unmasked
 }
@@ -69,6 +69,9 @@ func (s *Stream) Next(b []byte, o *Options) (f Frame, n, need int, err *CloseErr
 	}
 	return Frame{payload, op, first, fin, compressed}, need, 0, nil
 }
+
+// Idle reports whether s stands between two messages, and has seen no payload of the next one.
+func (s *Stream) Idle() bool { return *s == Stream{} }
 
 // message returns the opcode of the message that the current frame belongs to, and whether it is compressed.
 func (s *Stream) message(b0 byte) (op Opcode, compressed bool) {
