@@ -50,6 +50,9 @@ func (l *Local) Fanout(budget time.Duration) (more bool) {
 	return l.ready.first != nil
 }
 
+// Due reports whether Fanout has anything to do.
+func (l *Local) Due() bool { return l.ready.first != nil }
+
 // advance serves b for one stride, and returns the number of deliveries.
 func (l *Local) advance(b *backlog) int {
 	if b.job == nil {

@@ -60,6 +60,7 @@ type Reactor struct {
 	private   bool
 	why       error // why tables are not private, under auto
 	running   sync.WaitGroup
+	unlinked  sync.Once
 	closed    sync.Once
 }
 
@@ -73,6 +74,7 @@ func Open(config Config) (*Reactor, error) {
 	if r.config.Loops < 1 || r.config.Loops > MaxLoops {
 		return nil, fmt.Errorf("netpoll: %d loops; there may be 1 to %d", r.config.Loops, MaxLoops)
 	}
+	giveRoom(r.config.Loops)
 	if err := r.chooseTables(); err != nil {
 		return nil, err
 	}
@@ -90,9 +92,12 @@ func Open(config Config) (*Reactor, error) {
 	return r, nil
 }
 
+// cpus is how many the process may use, as Go finds it before any reactor changes GOMAXPROCS.
+var cpus = runtime.GOMAXPROCS(0)
+
 func withDefaults(c Config) Config {
 	if c.Loops == 0 {
-		c.Loops = min(runtime.GOMAXPROCS(0), MaxLoops)
+		c.Loops = min(cpus, MaxLoops)
 	}
 	if c.QueueLimit == 0 {
 		c.QueueLimit = 1 << 20
@@ -104,6 +109,15 @@ func withDefaults(c Config) Config {
 		c.AcceptError = func(int, syscall.Errno) {}
 	}
 	return c
+}
+
+// giveRoom lets the Go scheduler run every loop at once, with a place left for each CPU. A loop with work does not
+// yield, so with fewer places than loops one would wait for another's turn of the scheduler, 10 ms, however short
+// its own work; the kernel, left to choose, runs first who has waited longest.
+func giveRoom(loops int) {
+	if want := loops + runtime.NumCPU(); runtime.GOMAXPROCS(0) < want {
+		runtime.GOMAXPROCS(want)
+	}
 }
 
 // chooseTables decides whether the loops get descriptor tables of their own.
@@ -255,6 +269,7 @@ func (r *Reactor) Addresses() []string {
 // StopListening closes the listening sockets. Conns stay. Connections that wait in the kernel's queues
 // are reset, unless net.ipv4.tcp_migrate_req lets another process's listener have them.
 func (r *Reactor) StopListening() {
+	r.unlink()
 	for _, l := range r.loops {
 		l.Send(Post{Kind: kindStopListening})
 	}
@@ -273,21 +288,27 @@ func (r *Reactor) Close() {
 
 // release closes what belongs to no loop.
 func (r *Reactor) release() {
-	if !r.private {
-		r.closeShared()
-	}
+	r.closeShared()
+	r.unlink()
 	for _, l := range r.loops {
 		sys.Close(l.inbox.bell)
 	}
-	for _, ln := range r.listeners {
-		_ = os.Remove(ln.at.path) // already gone is fine
+}
+
+// closeShared closes this table's duplicates of what the loops listen on together, if they are still
+// open: one left so would keep the socket alive after the loops have closed theirs.
+func (r *Reactor) closeShared() {
+	for i, ln := range r.listeners {
+		sys.Close(ln.fd)
+		r.listeners[i].fd = -1
 	}
 }
 
-// closeShared closes this table's duplicates of what the loops listen on together: one left open
-// would keep the socket alive after the loops have closed theirs.
-func (r *Reactor) closeShared() {
-	for _, ln := range r.listeners {
-		sys.Close(ln.fd)
-	}
+// unlink removes the socket files, once: a file that stands in such a place later is a successor's.
+func (r *Reactor) unlink() {
+	r.unlinked.Do(func() {
+		for _, ln := range r.listeners {
+			_ = os.Remove(ln.at.path) // already gone is fine
+		}
+	})
 }

@@ -31,6 +31,7 @@ type loop struct {
 	counts   metrics.Counts
 	random   *rand.Rand
 	drain    drain
+	inGate   bool // this loop may fan out
 	full     bool // more waits for fan-out than may
 
 	// Scratch space, good within one call.
@@ -74,7 +75,11 @@ func (l *loop) Received(c *netpoll.Conn, b []byte) (used, need int) {
 	} else {
 		used, need = l.readFrames(c, s, b)
 	}
-	l.flush(c)
+	if s.state == stateEcho { // answers as large as what they answer
+		l.flushOrWait(c)
+	} else {
+		l.flush(c)
+	}
 	return used, need
 }
 
@@ -155,7 +160,7 @@ func (l *loop) leave(s *session) {
 // Turn serves rooms for a slice, and the drain.
 func (l *loop) Turn() (more bool) {
 	l.drain.step(l)
-	more = l.rosters.Fanout(fanoutSlice)
+	more = l.fanOut()
 	if full := l.rosters.Stats.WaitingBytes > maxWaiting; full != l.full {
 		l.noteFull(full)
 	}
@@ -181,6 +186,7 @@ const (
 	postInflated              // a message is back from the worker pool
 	postCounts                // somebody wants a copy of the counts
 	postDrain
+	postGate // it is this loop's turn to fan out
 )
 
 // Posted serves what others have posted.
@@ -194,6 +200,8 @@ func (l *loop) Posted(p netpoll.Post) {
 		p.Item.(chan<- metrics.Counts) <- l.snapshot()
 	case postDrain:
 		l.drain.begin(l, p.Item.(time.Duration))
+	case postGate:
+		l.inGate = true
 	}
 }
 
@@ -218,6 +226,6 @@ func (l *loop) guard(c *netpoll.Conn) {
 	l.counts.Panics++
 	l.server.report(fault{conn: l.net.ID(c), what: fmt.Sprint(r), stack: debug.Stack()})
 	l.out, l.replies = l.out[:0], l.replies[:0]
-	l.fail(c, l.sessions.At(c.Slot()), internalError)
+	l.end(c, l.sessions.At(c.Slot()), uint16(internalError.Code), internalError.Reason) // no fault of the peer's
 	l.flush(c)
 }

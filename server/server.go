@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -25,6 +26,7 @@ type Server struct {
 	hub      *hub.Hub
 	ids      clientIDs
 	pool     *ants.Pool
+	gate     *gate
 	reactor  *netpoll.Reactor
 	loops    []*loop
 	internal *http.Server
@@ -61,6 +63,7 @@ func Open(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{config: config, hub: hub.New(), ids: newClientIDs(), faults: make(chan fault, faultQueue)}
+	s.gate = newGate(runtime.NumCPU(), func(i int) { s.loops[i].net.Send(netpoll.Post{Kind: postGate}) })
 	if err := s.open(); err != nil {
 		s.Close()
 		return nil, err

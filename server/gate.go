@@ -1,0 +1,128 @@
+package server
+
+import (
+	"math/bits"
+	"sync/atomic"
+
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// gate lets as many loops fan out at a time as there are CPUs, a slice each, in turn. A node may have many
+// more loops than that, for their descriptor tables; were all of them to write to a large room at once, a
+// conn that only wants its echo would wait until the kernel had run each of them. Loops at the gate sleep,
+// and wake at once for their sockets.
+type gate struct {
+	grant   func(i int)  // tells loop number i that it has a place
+	free    atomic.Int32 // places
+	waiting [netpoll.MaxLoops / 64]atomic.Uint64
+}
+
+// newGate returns a gate with room for n loops at a time.
+func newGate(n int, grant func(i int)) *gate {
+	g := &gate{grant: grant}
+	g.free.Store(int32(n))
+	return g
+}
+
+// enter takes a place for loop number i, or has the loop told when it gets one.
+func (g *gate) enter(i int) bool {
+	if g.take() {
+		return true
+	}
+	word, bit := &g.waiting[i/64], uint64(1)<<(i%64)
+	word.Or(bit)
+	if !g.take() {
+		return false
+	}
+	if word.And(^bit)&bit == 0 {
+		g.leave(i) // somebody gave us a place meanwhile, its grant is under way: one of the two is too many
+		return false
+	}
+	return true
+}
+
+// take takes a free place.
+func (g *gate) take() bool {
+	for {
+		n := g.free.Load()
+		if n <= 0 {
+			return false
+		}
+		if g.free.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
+}
+
+// leave gives loop number i's place to the next loop that waits. The look for one after the place has become
+// free is for a loop that began to wait in between.
+func (g *gate) leave(i int) {
+	for {
+		if next, ok := g.next(i); ok {
+			g.grant(next)
+			return
+		}
+		g.free.Add(1)
+		if !g.contended() || !g.take() {
+			return
+		}
+	}
+}
+
+// contended reports whether any loop waits.
+func (g *gate) contended() bool {
+	for i := range g.waiting {
+		if g.waiting[i].Load() != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// next takes the first loop after number i that waits off the list.
+func (g *gate) next(i int) (int, bool) {
+	for k := range len(g.waiting) + 1 {
+		word := (i/64 + k) % len(g.waiting)
+		from := 0
+		if k == 0 {
+			from = i%64 + 1
+		}
+		for {
+			set := g.waiting[word].Load() >> from << from
+			if set == 0 {
+				break
+			}
+			bit := set & -set
+			if g.waiting[word].And(^bit)&bit != 0 {
+				return word*64 + bits.TrailingZeros64(bit), true
+			}
+		}
+	}
+	return 0, false
+}
+
+// fanOut serves rooms for a slice, if it is this loop's turn, and reports whether to come back without
+// waiting.
+func (l *loop) fanOut() (more bool) {
+	g := l.server.gate
+	if !l.rosters.Due() {
+		l.leaveGate()
+		return false
+	}
+	if !l.inGate && !g.enter(l.net.Number()) {
+		return false // a post will say when
+	}
+	l.inGate = true
+	more = l.rosters.Fanout(fanoutSlice)
+	if !more || g.contended() {
+		l.leaveGate()
+	}
+	return more
+}
+
+func (l *loop) leaveGate() {
+	if l.inGate {
+		l.inGate = false
+		l.server.gate.leave(l.net.Number())
+	}
+}

@@ -1,0 +1,66 @@
+package server
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// TestGate has more loops than places, each of which wants in many times: never are more inside than there
+// are places, and everybody gets in as often as it wants to.
+func TestGate(t *testing.T) {
+	const loops, places, entries = 100, 3, 200
+	granted := make([]chan bool, loops)
+	for i := range granted {
+		granted[i] = make(chan bool, 1) // a loop waits for one place at most
+	}
+	var (
+		inside, most atomic.Int32
+		all          sync.WaitGroup
+		g            = newGate(places, func(i int) { granted[i] <- true })
+	)
+	for i := range loops {
+		all.Go(func() {
+			for range entries {
+				if !g.enter(i) {
+					<-granted[i]
+				}
+				now := inside.Add(1)
+				for m := most.Load(); now > m && !most.CompareAndSwap(m, now); m = most.Load() {
+				}
+				inside.Add(-1)
+				g.leave(i)
+			}
+		})
+	}
+	all.Wait()
+	if n := most.Load(); n > places {
+		t.Errorf("%d inside at a time; want at most %d", n, places)
+	}
+	if n := g.free.Load(); n != places || g.contended() {
+		t.Errorf("%d places free at the end, contended %v; want %d, false", n, g.contended(), places)
+	}
+}
+
+// TestGateTakesTurns fills the gate and lets loops wait: a place goes to the next in number, round and round.
+func TestGateTakesTurns(t *testing.T) {
+	var got []int
+	g := newGate(1, func(i int) { got = append(got, i) })
+	if !g.enter(70) {
+		t.Fatal("an empty gate does not let in")
+	}
+	for _, i := range []int{200, 3, 71, 70} {
+		if g.enter(i) {
+			t.Fatalf("a full gate lets %d in", i)
+		}
+	}
+	for _, i := range []int{70, 71, 200, 3} {
+		g.leave(i)
+	}
+	want := []int{71, 200, 3, 70}
+	for k := range want {
+		if k >= len(got) || got[k] != want[k] {
+			t.Fatalf("places go to %v; want %v", got, want)
+		}
+	}
+}
