@@ -3,9 +3,9 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build run test check fmt vet lint unit race sdk fuzz conformance bench bench-compare cover
+.PHONY: build run test check fmt vet lint unit race sdk fuzz conformance bench microbench bench-compare cover
 
-# Each can be given: make fuzz FUZZTIME=5m, make bench BENCH=Mask COUNT=10, make run ARGS='--loops 2'.
+# Each can be given: make fuzz FUZZTIME=5m, make microbench BENCH=Mask COUNT=10, make run ARGS='--loops 2'.
 FUZZTIME ?= $(if $(CI),5s,30s)
 BENCH    ?= .
 COUNT    ?= 6
@@ -65,9 +65,14 @@ fuzz:
 conformance:
 	go test -v -run Conformance ./server
 
+# The whole server against a bare loop on raw system calls, in turns: the ratios of BENCHMARKS.md.
+bench:
+	go run ./bench/compare $(ARGS)
+
 BENCHMARK = go test -run '^$$' -bench '$(BENCH)' -benchmem
 
-bench:
+# Single functions.
+microbench:
 	$(BENCHMARK) -count $(COUNT) ./...
 
 # This tree against the revision BASE, in turns, so that both meet the machine in the same moods.

@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"tuning":            {},
 	"bench":             {"netpoll", "frame", "protocol", "tuning"},
 	"bench/baseline":    {"internal/sys"}, // the bare loop that figures are compared with
+	"bench/compare":     {"bench"},
 	"internal/sys":      {},
 	"internal/testutil": {},
 }

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"syscall"
+
+	"github.com/seed4ac54ce5/edge/internal/sys"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	backlog    = 4096
+	maxEvents  = 256
+	bufferSize = 64 << 10
+)
+
+// The stages of a peer.
+const (
+	upgrading uint8 = iota
+	echoing
+	talking
+)
+
+// peer is what a thread knows of a descriptor.
+type peer struct {
+	room  *room
+	place uint32 // in the room's array
+	stage uint8
+	held  bool // the thread holds the beginning of a frame
+}
+
+// thread is one loop. Everything but the mailbox belongs to its goroutine.
+type thread struct {
+	id       int
+	house    *house
+	at       netip.AddrPort
+	epoll    int
+	listener int
+	peers    []peer         // by descriptor
+	held     map[int][]byte // incomplete frames, by descriptor; nearly always empty
+	in       []byte
+	out      []byte // frames that answer one read
+	answers  []byte // of one message's commands
+	push     []byte // the frame of the publication at hand
+	mail     mailbox
+}
+
+// newThread opens the descriptors of the house's next thread.
+func newThread(h *house, at netip.AddrPort) (*thread, error) {
+	limit, err := sys.DescriptorLimit()
+	if err != nil {
+		return nil, err
+	}
+	t := &thread{
+		id:    len(h.threads),
+		house: h,
+		peers: make([]peer, limit),
+		held:  make(map[int][]byte),
+		in:    make([]byte, bufferSize),
+	}
+	if err := t.listen(at); err != nil {
+		return nil, fmt.Errorf("listen on %v: %w", at, err)
+	}
+	if t.epoll, err = unix.EpollCreate1(0); err != nil {
+		return nil, err
+	}
+	if t.mail.bell, err = unix.Eventfd(0, unix.EFD_NONBLOCK); err != nil {
+		return nil, err
+	}
+	for _, fd := range []int{t.listener, t.mail.bell} {
+		if errno := t.watch(fd); errno != 0 {
+			return nil, errno
+		}
+	}
+	return t, nil
+}
+
+func (t *thread) listen(at netip.AddrPort) (err error) {
+	if t.listener, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0); err != nil {
+		return err
+	}
+	for _, o := range [][2]int{{unix.SOL_SOCKET, unix.SO_REUSEADDR}, {unix.SOL_SOCKET, unix.SO_REUSEPORT}, {unix.IPPROTO_TCP, unix.TCP_NODELAY}} {
+		if err := unix.SetsockoptInt(t.listener, o[0], o[1], 1); err != nil {
+			return err
+		}
+	}
+	if err := unix.Bind(t.listener, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}); err != nil {
+		return err
+	}
+	if err := unix.Listen(t.listener, backlog); err != nil {
+		return err
+	}
+	sa, err := unix.Getsockname(t.listener)
+	if err != nil {
+		return err
+	}
+	t.at = netip.AddrPortFrom(at.Addr(), uint16(sa.(*unix.SockaddrInet4).Port))
+	return nil
+}
+
+// watch adds fd to the thread's epoll set, level-triggered.
+func (t *thread) watch(fd int) syscall.Errno {
+	ev := sys.NewEpollEvent(unix.EPOLLIN, uint64(fd))
+	return sys.EpollCtl(t.epoll, unix.EPOLL_CTL_ADD, fd, &ev)
+}
+
+// run serves for ever.
+func (t *thread) run() {
+	runtime.LockOSThread()
+	var events [maxEvents]sys.EpollEvent
+	for {
+		n, errno := sys.EpollWaitBlock(t.epoll, events[:], -1)
+		if errno != 0 && errno != unix.EINTR {
+			fmt.Fprintln(os.Stderr, "baseline: epoll_wait:", errno)
+			os.Exit(1)
+		}
+		for i := range events[:n] {
+			t.dispatch(int(sys.EpollData(&events[i])))
+		}
+	}
+}
+
+func (t *thread) dispatch(fd int) {
+	switch fd {
+	case t.listener:
+		t.accept()
+	case t.mail.bell:
+		sys.ClearWake(fd)
+		t.deliverMail()
+	default:
+		t.readable(fd)
+	}
+}
+
+func (t *thread) accept() {
+	for {
+		fd, errno := sys.Accept(t.listener)
+		if errno != 0 {
+			return
+		}
+		t.peers[fd] = peer{}
+		if t.watch(fd) != 0 {
+			sys.Close(fd)
+		}
+	}
+}
+
+// readable reads fd once and serves what came.
+func (t *thread) readable(fd int) {
+	p := &t.peers[fd]
+	front := 0
+	if p.held {
+		front = t.release(fd, p)
+	}
+	n, errno := sys.Recv(fd, t.in[front:])
+	switch {
+	case n > 0:
+		t.serve(fd, p, t.in[:front+n])
+	case errno == unix.EAGAIN: // an event of the descriptor's previous use
+		t.hold(fd, p, t.in[:front])
+	default:
+		t.close(fd)
+	}
+}
+
+// hold keeps the beginning of a frame for the next read.
+func (t *thread) hold(fd int, p *peer, b []byte) {
+	if len(b) > 0 {
+		p.held = true
+		t.held[fd] = append([]byte(nil), b...)
+	}
+}
+
+// release puts what is held of fd at the front of the buffer, which has room for twice as much.
+func (t *thread) release(fd int, p *peer) int {
+	b := t.held[fd]
+	if need := 2*len(b) + bufferSize; need > len(t.in) {
+		t.in = make([]byte, need)
+	}
+	p.held = false
+	delete(t.held, fd)
+	return copy(t.in, b)
+}
+
+func (t *thread) close(fd int) {
+	p := &t.peers[fd]
+	if p.held {
+		delete(t.held, fd)
+	}
+	t.leave(p)
+	sys.Close(fd)
+}
+
+// send gives all of b to fd, and waits where the socket is full. A broken socket is the next read's business.
+func send(fd int, b []byte) {
+	for {
+		n, errno := sys.Send(fd, b)
+		b = b[n:]
+		if len(b) == 0 || errno != 0 && errno != unix.EAGAIN && errno != unix.EINTR {
+			return
+		}
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, -1) // whatever it says: the send will tell
+	}
+}

@@ -1,0 +1,30 @@
+package bench
+
+import "github.com/seed4ac54ce5/edge/netpoll"
+
+// churnPlay closes each connection as soon as it stands, and dials it again when it is gone.
+type churnPlay struct{ d *driver }
+
+func (k *churnPlay) stood(c *netpoll.Conn, p *peer) { k.d.leave(c, p) }
+
+// turn has nothing to send: what there is to do is dialled and answered.
+func (k *churnPlay) turn(int64) (more bool) { return false }
+
+func (k *churnPlay) message(c *netpoll.Conn, p *peer, b []byte) { k.d.lines(c, p, b) }
+
+// ended counts a life that went to its end in order.
+func (k *churnPlay) ended(p *peer, stage uint8, why netpoll.Reason) {
+	if stage == leaving {
+		if why == netpoll.ClosedByPeer {
+			k.d.counters.cycled.add(1)
+			record(k.d.result.latency, k.d.now-p.began)
+		} else {
+			k.d.counters.lost.add(1)
+			k.d.result.closes["closing: "+why.String()]++
+		}
+	}
+	if stage < ready {
+		k.d.resting = true
+	}
+	k.d.again = append(k.d.again, p.number)
+}

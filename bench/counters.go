@@ -1,0 +1,49 @@
+package bench
+
+import "sync/atomic"
+
+// counter is written by one loop and read by anybody.
+type counter struct{ n atomic.Uint64 }
+
+func (c *counter) add(n uint64)  { c.n.Store(c.n.Load() + n) }
+func (c *counter) value() uint64 { return c.n.Load() }
+
+// counters are what one loop has done so far.
+type counters struct {
+	dialed    counter // connections begun
+	ready     counter // that stood, and had joined their room
+	failed    counter // that did not come so far
+	lost      counter // that were ready and closed before their time
+	cycled    counter // that went through all of their life, in churn
+	sent      counter // messages: echoes, publications, commands that wait for their reply
+	answered  counter // of them, how many have their echo or their reply
+	delivered counter // publications that have come to a member, each counted once
+	due       counter // publications that have to come, to anybody
+
+	_ [64]byte // the next loop's are on another cache line
+}
+
+// progress is the sum of all loops' counters.
+type progress struct {
+	dialed, ready, failed, lost, cycled, sent, answered, delivered, due uint64
+}
+
+// settled returns how many connections have come to an end of connecting.
+func (p *progress) settled() uint64 { return p.ready + p.failed }
+
+// sum adds up the counters of all drivers.
+func sum(drivers []*driver) (p progress) {
+	for _, d := range drivers {
+		c := &d.counters
+		p.dialed += c.dialed.value()
+		p.ready += c.ready.value()
+		p.failed += c.failed.value()
+		p.lost += c.lost.value()
+		p.cycled += c.cycled.value()
+		p.sent += c.sent.value()
+		p.answered += c.answered.value()
+		p.delivered += c.delivered.value()
+		p.due += c.due.value()
+	}
+	return p
+}

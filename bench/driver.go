@@ -1,0 +1,355 @@
+package bench
+
+import (
+	"errors"
+	"syscall"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// The stages of a peer, in the order of its life.
+const (
+	gone      uint8 = iota // nobody has the slot, or nothing more is expected of who has it
+	dialing                // connect is under way
+	upgrading              // the request has been sent
+	joining                // connect and subscribe have been sent
+	ready
+	leaving // we have sent a close frame
+)
+
+// Time limits of one connection.
+const (
+	connectTimeout = 30 * time.Second // from dialling to ready
+	closeTimeout   = 10 * time.Second // from a close frame to the end
+)
+
+// maxDials is how many connections a loop begins in one turn.
+const maxDials = 32
+
+// peer is one connection of a driver, by slot. It holds no pointers.
+type peer struct {
+	track  track // what has come to it
+	began  int64 // when it was dialled
+	stream frame.Stream
+	number uint32 // which connection of all
+	sent   uint32 // echoes it has sent
+	owed   uint8  // replies to wait for before it is ready
+	stage  uint8
+}
+
+// play is what one scenario does with connections that stand. It runs on the driver's loop.
+type play interface {
+	stood(c *netpoll.Conn, p *peer)                 // p is ready
+	message(c *netpoll.Conn, p *peer, b []byte)     // a whole message has come to p
+	turn(now int64) (more bool)                     // once a turn, while there is to be load
+	ended(p *peer, stage uint8, why netpoll.Reason) // p, which had come as far as stage, is gone
+}
+
+// driver is one loop's share of the load. All of it but the counters belongs to the loop's goroutine.
+type driver struct {
+	loop *netpoll.Loop
+	run  *run
+	play play
+
+	peers   []peer   // by slot
+	slots   []uint32 // of the connections, by number divided by the loops
+	share   uint32   // how many connections this loop has to make
+	next    uint32   // and how many it has begun
+	again   []uint32 // numbers to dial once more
+	resting bool     // not before the next beat, as the last try failed
+	pending int      // connections on their way to ready
+	dials   pace
+	stages  struct{ dialing, sending, draining, over bool }
+
+	now      int64  // on the run's clock, when the bytes at hand were read
+	out      []byte // frames to the conn at hand
+	text     []byte // the message being put together
+	decoder  protocol.Decoder
+	reply    protocol.Reply // the last one decoded
+	mask     uint32         // of the last frame
+	command  uint32         // id of the last command
+	census   []uint32       // members of each room over all loops, once they have been counted
+	counters counters
+	result   result
+}
+
+// result is what a driver has to tell at the end.
+type result struct {
+	ledger   Ledger
+	connect  *hdrhistogram.Histogram // from dialling to ready
+	latency  *hdrhistogram.Histogram // from due to arrival; in churn from dialling to closed
+	failures map[string]uint64       // why connections did not become ready
+	closes   map[string]uint64       // why they were lost later
+	errors   map[string]uint64       // what else was wrong
+}
+
+func newDriver(l *netpoll.Loop, r *run) *driver {
+	loops, id := uint32(r.loops), uint32(l.Number())
+	share := (r.total() + loops - 1 - id) / loops
+	d := &driver{
+		loop:  l,
+		run:   r,
+		share: share,
+		peers: make([]peer, 0, share),
+		slots: make([]uint32, share),
+		mask:  id*2 + 1,
+		result: result{
+			connect:  newHistogram(),
+			latency:  newHistogram(),
+			failures: make(map[string]uint64),
+			closes:   make(map[string]uint64),
+			errors:   make(map[string]uint64),
+		},
+	}
+	d.play = r.newPlay(d)
+	return d
+}
+
+// of returns connection number if it is ready, which is of this driver.
+func (d *driver) of(number uint32) (*netpoll.Conn, *peer) {
+	slot := d.slots[number/uint32(d.run.loops)]
+	if int(slot) >= len(d.peers) {
+		return nil, nil
+	}
+	p := &d.peers[slot]
+	if p.stage != ready || p.number != number {
+		return nil, nil
+	}
+	return d.loop.At(slot), p
+}
+
+// Posted does what the run has asked for. A post without an item is a beat, which wakes the loop.
+func (d *driver) Posted(p netpoll.Post) {
+	if f, ok := p.Item.(func(*driver)); ok {
+		f(d)
+	} else {
+		d.resting = false
+	}
+}
+
+// Turn dials what may be dialled and sends what is due.
+func (d *driver) Turn() (more bool) {
+	now := d.run.clock()
+	if d.stages.dialing {
+		more = d.dialSome(now)
+	}
+	if d.stages.sending {
+		more = d.play.turn(now) || more
+	}
+	if d.stages.draining || d.stages.dialing && d.next == d.share && d.pending == 0 {
+		d.run.notify()
+	}
+	return more
+}
+
+// dialSome begins connections as far as their pace and the number of those under way allow.
+func (d *driver) dialSome(now int64) (more bool) {
+	for range maxDials {
+		if d.pending >= d.run.pendingLimit {
+			return false // one that gets ready or fails makes the next turn
+		}
+		number, ok := d.nextNumber(now)
+		if !ok {
+			return false
+		}
+		d.dial(number, now)
+	}
+	return true
+}
+
+// nextNumber returns the next connection that may be dialled at this time.
+func (d *driver) nextNumber(now int64) (number uint32, ok bool) {
+	if n := len(d.again); n > 0 && !d.resting {
+		number = d.again[n-1]
+		d.again = d.again[:n-1]
+		return number, true
+	}
+	number = uint32(d.loop.Number()) + d.next*uint32(d.run.loops)
+	if d.next == d.share || d.dials.at(uint64(number)) > now {
+		return 0, false
+	}
+	d.next++
+	return number, true
+}
+
+// dial begins connection number.
+func (d *driver) dial(number uint32, now int64) {
+	d.counters.dialed.add(1)
+	to, source := d.run.routes.of(number)
+	id, err := d.loop.Dial(to.dial, source)
+	if err != nil {
+		d.dialFailed(number, err)
+		return
+	}
+	d.pending++
+	slot := id.Slot()
+	for int(slot) >= len(d.peers) {
+		d.peers = append(d.peers, peer{})
+	}
+	d.peers[slot] = peer{began: now, number: number, stage: dialing}
+	d.slots[number/uint32(d.run.loops)] = slot
+	d.loop.SetTimer(d.loop.Conn(id), connectTimeout)
+}
+
+func (d *driver) dialFailed(number uint32, err error) {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		err = errno
+	}
+	d.result.failures["dial: "+err.Error()]++
+	d.counters.failed.add(1)
+	d.play.ended(&peer{number: number}, dialing, netpoll.ClosedDial)
+}
+
+// Opened asks for the upgrade.
+func (d *driver) Opened(c *netpoll.Conn) {
+	p := &d.peers[c.Slot()]
+	p.stage = upgrading
+	d.loop.Write(c, d.run.requestOf(p.number).wire)
+}
+
+// Received reads the server's answer to the upgrade and then its frames, and sends what they call for
+// in one write.
+func (d *driver) Received(c *netpoll.Conn, b []byte) (used, need int) {
+	p := &d.peers[c.Slot()]
+	if p.stage == gone {
+		return len(b), 0
+	}
+	d.now, d.out = d.run.clock(), d.out[:0]
+	if p.stage == upgrading {
+		used = d.upgraded(c, p, b)
+		if used == 0 {
+			return 0, 0
+		}
+	}
+	n, need := d.frames(c, p, b[used:])
+	if len(d.out) > 0 {
+		d.loop.Write(c, d.out)
+	}
+	return used + n, need
+}
+
+// frames takes the whole frames off the front of b.
+func (d *driver) frames(c *netpoll.Conn, p *peer, b []byte) (used, need int) {
+	for used < len(b) && p.stage != gone {
+		f, n, need, err := p.stream.Next(b[used:], &frameOptions)
+		if err != nil {
+			d.drop(c, p, "server broke the protocol: "+err.Reason)
+			break
+		}
+		if n == 0 {
+			return used, need
+		}
+		used += n
+		d.frame(c, p, f)
+	}
+	return used, 0
+}
+
+// frameOptions: the flooder neither offers compression nor puts fragments together.
+var frameOptions = frame.Options{MaxMessage: 64 << 20, MaxFragments: 1, Client: true}
+
+func (d *driver) frame(c *netpoll.Conn, p *peer, f frame.Frame) {
+	switch f.Opcode {
+	case frame.OpClose:
+		d.closing(c, p, f.Payload)
+	case frame.OpPing:
+		d.out = frame.AppendMasked(d.out, d.key(), frame.OpPong, f.Payload, false)
+	case frame.OpPong:
+	default:
+		d.play.message(c, p, f.Payload)
+	}
+}
+
+// key returns the next frame's masking key: cheap to make and never zero.
+func (d *driver) key() [4]byte {
+	d.mask ^= d.mask << 13
+	d.mask ^= d.mask >> 17
+	d.mask ^= d.mask << 5
+	return [4]byte{byte(d.mask), byte(d.mask >> 8), byte(d.mask >> 16), byte(d.mask >> 24)}
+}
+
+// stand makes p ready.
+func (d *driver) stand(c *netpoll.Conn, p *peer) {
+	d.loop.StopTimer(c)
+	p.stage = ready
+	d.pending--
+	d.counters.ready.add(1)
+	record(d.result.connect, d.now-p.began)
+	d.play.stood(c, p)
+}
+
+// leave sends our close frame: the server is to answer it and to close.
+func (d *driver) leave(c *netpoll.Conn, p *peer) {
+	p.stage = leaving
+	d.out = frame.AppendMaskedClose(d.out, d.key(), 1000, "")
+	d.loop.SetTimer(c, closeTimeout)
+}
+
+// closing deals with the server's close frame. If it comes first it is answered, and the server closes.
+func (d *driver) closing(c *netpoll.Conn, p *peer, payload []byte) {
+	if p.stage == leaving {
+		return
+	}
+	code, reason, _ := frame.ParseClose(payload) // checked by the stream
+	d.out = frame.AppendMaskedClose(d.out, d.key(), code, "")
+	d.end(p, closeLabel(uint16(code), reason), netpoll.ClosedByPeer)
+	d.loop.SetTimer(c, closeTimeout)
+}
+
+// drop closes c for what the server did wrong.
+func (d *driver) drop(c *netpoll.Conn, p *peer, label string) {
+	d.end(p, label, netpoll.ClosedLocally)
+	d.loop.Close(c, netpoll.ClosedLocally)
+}
+
+// end counts, once, that p is over and why.
+func (d *driver) end(p *peer, label string, why netpoll.Reason) {
+	stage := p.stage
+	p.stage = gone
+	switch {
+	case stage == gone || d.stages.over:
+		return
+	case stage < ready:
+		d.pending--
+		d.counters.failed.add(1)
+		d.result.failures[label]++
+	case stage == ready:
+		d.counters.lost.add(1)
+		d.result.closes[label]++
+	}
+	d.play.ended(p, stage, why)
+}
+
+// Drained has nothing to do: what is to be sent is never held back.
+func (d *driver) Drained(*netpoll.Conn) {}
+
+// Slow gives up a connection whose server does not read.
+func (d *driver) Slow(c *netpoll.Conn) {
+	d.drop(c, &d.peers[c.Slot()], "server does not read")
+}
+
+// Expired gives up a connection that took too long.
+func (d *driver) Expired(c *netpoll.Conn) {
+	p := &d.peers[c.Slot()]
+	d.drop(c, p, "time-out while "+stageName(p.stage))
+}
+
+// Closed counts the end of a connection that had not said goodbye.
+func (d *driver) Closed(c *netpoll.Conn, why netpoll.Reason) {
+	p := &d.peers[c.Slot()]
+	label := "closed without a close frame: " + why.String()
+	if p.stage < ready {
+		label = stageName(p.stage) + ": " + why.String()
+	}
+	d.now = d.run.clock()
+	d.end(p, label, why)
+}
+
+func stageName(stage uint8) string {
+	return [...]string{"gone", "dialling", "upgrading", "joining", "ready", "closing"}[stage]
+}

@@ -1,0 +1,103 @@
+package bench
+
+import (
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// maxStarts is how many connections begin to echo in one turn.
+const maxStarts = 128
+
+// echoPlay sends messages and checks that each comes back. Without a rate every connection keeps its
+// pipeline full; with one, messages leave when they are due, whatever has come back.
+type echoPlay struct {
+	d       *driver
+	pace    pace
+	started uint32 // connections that have begun
+	next    uint64 // of this loop's messages, with a rate
+}
+
+func (e *echoPlay) stood(*netpoll.Conn, *peer) {}
+
+// turn sends what is due, or begins with the next connections.
+func (e *echoPlay) turn(now int64) (more bool) {
+	if e.pace.rate > 0 {
+		return e.sendDue(now)
+	}
+	for range maxStarts {
+		if e.started == e.d.share {
+			return false
+		}
+		number := e.number(uint64(e.started))
+		e.started++
+		e.d.out = e.d.out[:0]
+		if c, p := e.d.of(number); c != nil {
+			for range e.d.run.options.Pipeline {
+				e.append(p, now)
+			}
+			e.d.loop.Write(c, e.d.out)
+		}
+	}
+	return true
+}
+
+// sendDue sends message after message as their times come. Message k of the run is connection
+// k modulo all connections', so that this loop's come as evenly as everybody's.
+func (e *echoPlay) sendDue(now int64) (more bool) {
+	total, share := uint64(e.d.run.total()), uint64(e.d.share)
+	for range maxStarts {
+		if share == 0 {
+			return false
+		}
+		number := e.number(e.next % share)
+		due := e.pace.at(e.next/share*total + uint64(number))
+		if due > now {
+			return false
+		}
+		e.next++
+		if c, p := e.d.of(number); c != nil {
+			e.d.out = e.d.out[:0]
+			e.append(p, due)
+			e.d.loop.Write(c, e.d.out)
+		}
+	}
+	return true
+}
+
+// number returns which connection this loop's i-th is.
+func (e *echoPlay) number(i uint64) uint32 {
+	return uint32(e.d.loop.Number()) + uint32(i)*uint32(e.d.run.loops)
+}
+
+// append adds the next message of p to what is to be sent.
+func (e *echoPlay) append(p *peer, due int64) {
+	p.sent++
+	e.d.counters.sent.add(1)
+	e.d.text = stamp{p.number, p.sent, due}.appendTo(e.d.text[:0], e.d.run.options.Payload)
+	e.d.out = frame.AppendMasked(e.d.out, e.d.key(), frame.OpText, e.d.text, false)
+}
+
+// message checks an echo and, while there is to be load, sends the next message.
+func (e *echoPlay) message(_ *netpoll.Conn, p *peer, b []byte) {
+	ledger := &e.d.result.ledger
+	s, size, err := parseStamp(b)
+	switch {
+	case err != nil || size != len(b) || s.sequence == 0:
+		ledger.Damaged++
+	case s.source != p.number:
+		ledger.Misrouted++
+	default:
+		ledger.note(&p.track, s.sequence)
+		record(e.d.result.latency, e.d.now-s.due)
+	}
+	e.d.counters.answered.add(1)
+	if e.d.stages.sending && e.pace.rate == 0 && p.stage == ready {
+		e.append(p, e.d.now)
+	}
+}
+
+// ended enters what p has sent: what has not come back never will.
+func (e *echoPlay) ended(p *peer, _ uint8, _ netpoll.Reason) {
+	ledger := &e.d.result.ledger
+	ledger.settle(p.sent)
+}

@@ -1,0 +1,78 @@
+package bench
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// The ids of a connection's first commands. Later ones count on for each driver.
+const (
+	connectID   = 1
+	subscribeID = 2
+)
+
+// clientName is how the flooder's sessions call themselves.
+var clientName = []byte("flood")
+
+// upgraded reads the answer to the upgrade at the front of b and returns its size, 0 if there is more to come
+// or nothing to be had.
+func (d *driver) upgraded(c *netpoll.Conn, p *peer, b []byte) int {
+	var response frame.Response
+	n, err := frame.ParseResponse(b, 0, d.run.requestOf(p.number).asked, &response)
+	switch {
+	case err != nil:
+		d.drop(c, p, "upgrade: "+err.Error())
+		return 0
+	case n == 0:
+		return 0
+	case response.Status != 101:
+		d.drop(c, p, "upgrade: HTTP status "+strconv.Itoa(response.Status))
+		return 0
+	}
+	p.stage = joining
+	if !d.run.options.rooms() {
+		d.stand(c, p)
+		return n
+	}
+	d.join(p)
+	return n
+}
+
+// join sends connect and, unless p is a publisher's, subscribe in one message, as SDKs do.
+func (d *driver) join(p *peer) {
+	d.text = protocol.AppendConnect(d.text[:0], connectID, nil, clientName)
+	p.owed = connectID
+	if !d.run.isPublisher(p.number) {
+		d.text = append(d.text, '\n')
+		d.text = protocol.AppendSubscribe(d.text, subscribeID, d.run.roomName(d.run.roomOf(p.number)))
+		p.owed = subscribeID
+	}
+	d.out = frame.AppendMasked(d.out, d.key(), frame.OpText, d.text, false)
+}
+
+// joined counts a reply that p waits for.
+func (d *driver) joined(c *netpoll.Conn, p *peer, r *protocol.Reply) {
+	if r.Kind == protocol.ReplyError {
+		what := "connect"
+		if r.ID == subscribeID {
+			what = "subscribe"
+		}
+		d.drop(c, p, fmt.Sprintf("%s: error %d %+q", what, r.Code, r.Message))
+		return
+	}
+	if p.owed--; p.owed == 0 {
+		d.stand(c, p)
+	}
+}
+
+// closeLabel is how a close frame is counted.
+func closeLabel(code uint16, reason []byte) string {
+	if len(reason) == 0 {
+		return strconv.Itoa(int(code))
+	}
+	return strconv.Itoa(int(code)) + " " + strconv.QuoteToASCII(string(reason))
+}

@@ -1,0 +1,141 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// ErrUsage is what every error about an option wraps.
+var ErrUsage = errors.New("bench: usage")
+
+// Scenario is what the connections do once they stand.
+type Scenario string
+
+// The scenarios.
+const (
+	Idle   Scenario = "idle"   // join a room and wait; what connections cost
+	Echo   Scenario = "echo"   // send messages that come back
+	Fanout Scenario = "fanout" // receive what publishers send to rooms
+	Churn  Scenario = "churn"  // connect, upgrade, subscribe, close, again and again
+)
+
+// Options says what a run does. The names of flags in comments and errors are those of edge flood.
+type Options struct {
+	Scenario    Scenario
+	Targets     []string // --target: host:port or ws://host:port/path; connections take turns
+	Connections int      // --connections; of churn, how many at once
+	Rooms       int      // --rooms; connection i is in room i modulo this
+	Payload     int      // --payload: bytes of a message's JSON value
+	Duration    time.Duration
+	Warmup      time.Duration // load before measuring begins
+	Drain       time.Duration // --drain: how long to wait at the end while nothing comes; 0 is 10 s
+	Rate        int           // --rate a second in all: publications, or echoes, where 0 is as fast as they come back
+	Pipeline    int           // --pipeline: echoes in flight on each connection
+	Publishers  int           // --publishers: connections besides that publish; a room has one
+
+	Hold        time.Duration // idle: how long to do nothing once all are connected
+	PublishOnce bool          // idle: then one publication to each room
+	Message     int           // idle: bytes that each connection then sends, and receives; 0 for no such message
+	Rest        time.Duration // idle: how long to do nothing after that
+
+	Ramp          int           // --ramp: connects a second, 0 for as fast as they succeed
+	Loops         int           // --loops: 0 for as many as the connections need
+	PrivateTables string        // --private-fd-tables: a descriptor table for each loop; auto, on or off, "" for auto
+	Sources       int           // --sources: addresses of 127.0.0.0/8 to connect from; 0 for as many as needed
+	Probe         time.Duration // --probe: time between the probe's round trips, 0 for no probe
+	ServerPID     int           // --server-pid: whose CPU and memory to read, 0 for nobody's
+
+	Progress io.Writer // where to say how it goes; nil for nowhere
+	Terminal bool      // Progress is a terminal: a bar instead of lines
+}
+
+const (
+	maxConnections = 1 << 28
+	maxPipeline    = 1 << 12
+)
+
+// withDefaults fills in what is zero and has another default.
+func (o Options) withDefaults() Options {
+	orElse(&o.Rooms, 1)
+	orElse(&o.Payload, 64)
+	orElse(&o.Pipeline, 1)
+	orElse(&o.Publishers, 1)
+	orElse(&o.PrivateTables, "auto")
+	orElse(&o.Drain, 10*time.Second)
+	return o
+}
+
+func orElse[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// check returns the first thing that is wrong with o, defaults filled in.
+func (o *Options) check() error {
+	for _, n := range []struct {
+		name          string
+		is, low, high int
+	}{
+		{"connections", o.Connections, 1, maxConnections},
+		{"rooms", o.Rooms, 1, maxConnections},
+		{"payload", o.Payload, minStamp, maxStamp},
+		{"rate", o.Rate, 0, 1e9},
+		{"pipeline", o.Pipeline, 1, maxPipeline},
+		{"publishers", o.Publishers, 1, maxConnections},
+		{"ramp", o.Ramp, 0, 1e9},
+		{"loops", o.Loops, 0, netpoll.MaxLoops},
+		{"sources", o.Sources, 0, maxSources},
+		{"server-pid", o.ServerPID, 0, 1 << 30},
+	} {
+		if n.is < n.low || n.is > n.high {
+			return fmt.Errorf("%w: --%s %d: want %d to %d", ErrUsage, n.name, n.is, n.low, n.high)
+		}
+	}
+	if _, err := netpoll.ParseTables(o.PrivateTables); err != nil {
+		return fmt.Errorf("%w: --private-fd-tables: %w", ErrUsage, err)
+	}
+	if o.Message != 0 && (o.Message < minStamp || o.Message > maxStamp) {
+		return fmt.Errorf("%w: --message %d: want 0 or %d to %d", ErrUsage, o.Message, minStamp, maxStamp)
+	}
+	return o.checkScenario()
+}
+
+func (o *Options) checkScenario() error {
+	switch o.Scenario {
+	case Idle:
+	case Fanout:
+		if o.Rate == 0 {
+			return fmt.Errorf("%w: --rate 0: want at least one publication a second", ErrUsage)
+		}
+		fallthrough
+	case Echo, Churn:
+		if o.Duration <= 0 {
+			return fmt.Errorf("%w: --duration %v: want more than nothing", ErrUsage, o.Duration)
+		}
+	default:
+		return fmt.Errorf("%w: scenario %q: want idle, echo, fanout or churn", ErrUsage, o.Scenario)
+	}
+	for _, d := range []struct {
+		name string
+		is   time.Duration
+	}{{"warmup", o.Warmup}, {"drain", o.Drain}, {"hold", o.Hold}, {"rest", o.Rest}, {"probe", o.Probe}} {
+		if d.is < 0 {
+			return fmt.Errorf("%w: --%s %v: want a time that is not negative", ErrUsage, d.name, d.is)
+		}
+	}
+	return nil
+}
+
+// rooms reports whether the connections speak the protocol of rooms; if not, they echo.
+func (o *Options) rooms() bool { return o.Scenario != Echo }
+
+// publishes reports whether there are publishers besides the connections.
+func (o *Options) publishes() bool {
+	return o.Scenario == Fanout || o.Scenario == Idle && (o.PublishOnce || o.Message > 0)
+}

@@ -1,0 +1,64 @@
+package bench
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestOptionsThatAreWrong(t *testing.T) {
+	good := Options{Scenario: Fanout, Targets: []string{"127.0.0.1:1"}, Connections: 10, Rate: 1, Duration: time.Second}.withDefaults()
+	if err := good.check(); err != nil {
+		t.Fatalf("check of %+v: %v", good, err)
+	}
+	for says, spoil := range map[string]func(o *Options){
+		"--connections 0":      func(o *Options) { o.Connections = 0 },
+		"--rooms -1":           func(o *Options) { o.Rooms = -1 },
+		"--payload 40":         func(o *Options) { o.Payload = 40 },
+		"--rate -1":            func(o *Options) { o.Rate = -1 },
+		"--rate 0":             func(o *Options) { o.Rate = 0 },
+		"--pipeline 5000":      func(o *Options) { o.Pipeline = 5000 },
+		"--publishers -3":      func(o *Options) { o.Publishers = -3 },
+		"--ramp -1":            func(o *Options) { o.Ramp = -1 },
+		"--loops 257":          func(o *Options) { o.Loops = 257 },
+		"--sources -1":         func(o *Options) { o.Sources = -1 },
+		"--server-pid -1":      func(o *Options) { o.ServerPID = -1 },
+		"--message 5":          func(o *Options) { o.Message = 5 },
+		"--duration 0s":        func(o *Options) { o.Duration = 0 },
+		"--warmup -1s":         func(o *Options) { o.Warmup = -time.Second },
+		"--drain -1s":          func(o *Options) { o.Drain = -time.Second },
+		"--hold -1s":           func(o *Options) { o.Hold = -time.Second },
+		"--rest -1s":           func(o *Options) { o.Rest = -time.Second },
+		"--probe -1s":          func(o *Options) { o.Probe = -time.Second },
+		"--private-fd-tables":  func(o *Options) { o.PrivateTables = "perhaps" },
+		`scenario "something"`: func(o *Options) { o.Scenario = "something" },
+		"--target is missing":  func(o *Options) { o.Targets = nil },
+		`--target "nonsense"`:  func(o *Options) { o.Targets = []string{"nonsense"} },
+	} {
+		o := good
+		spoil(&o)
+		report, err := Run(t.Context(), o)
+		if !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), says) || report != nil {
+			t.Errorf("Run with a wrong option = %v; want a usage error that says %s", err, says)
+		}
+	}
+}
+
+func TestWhoHasPublishers(t *testing.T) {
+	for _, row := range []struct {
+		o    Options
+		want bool
+	}{
+		{Options{Scenario: Fanout}, true},
+		{Options{Scenario: Idle}, false},
+		{Options{Scenario: Idle, PublishOnce: true}, true},
+		{Options{Scenario: Idle, Message: 1024}, true},
+		{Options{Scenario: Echo, PublishOnce: true}, false},
+		{Options{Scenario: Churn}, false},
+	} {
+		if got := row.o.publishes(); got != row.want {
+			t.Errorf("%+v: publishes() = %v; want %v", row.o, got, row.want)
+		}
+	}
+}

@@ -1,0 +1,307 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"golang.org/x/sys/unix"
+)
+
+// run is one run of the flooder.
+type run struct {
+	// Set before the loops run.
+	options      Options
+	tables       netpoll.Tables
+	routes       *routes
+	requests     []request // by target
+	loops        int
+	pendingLimit int // connections under way to ready, on each loop
+	begin        time.Time
+	roomPrefix   string
+
+	// Any goroutine.
+	changed chan struct{} // a driver has come to a milestone
+
+	// By room, each written by the loop of its publisher.
+	published []uint32
+
+	// Of the goroutine that called Run.
+	ctx     context.Context
+	reactor *netpoll.Reactor
+	drivers []*driver
+	probe   *probe
+	display display
+	report  *Report
+}
+
+// request is how to open a WebSocket to a target.
+type request struct {
+	asked *frame.ClientRequest
+	wire  []byte
+}
+
+// maxPending bounds the connections under way to ready, over all loops: no more than what fits the
+// queues in which a server's listeners keep them.
+const maxPending = 2048
+
+// Run does what o says, until ctx ends, and reports. The report is good also if ctx ended it early.
+// An error means that there is none: it wraps ErrUsage if o is wrong.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	r, err := newRun(ctx, o.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	// The metronome and the probe must not wait for a loop's turn to end.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 2))
+	if err := r.open(); err != nil {
+		return nil, err
+	}
+	defer r.reactor.Close()
+	defer r.probe.stop()
+	defer r.display.done()
+	r.play()
+	r.finish()
+	return r.report, nil
+}
+
+func newRun(ctx context.Context, o Options) (*run, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	routes, err := newRoutes(&o)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{
+		ctx:        ctx,
+		options:    o,
+		routes:     routes,
+		begin:      time.Now(),
+		roomPrefix: "flood-" + runTag() + "-",
+		changed:    make(chan struct{}, 1),
+		published:  make([]uint32, o.Rooms),
+		display:    newDisplay(o.Progress, o.Terminal),
+		report:     newReport(&o),
+	}
+	if r.tables, err = netpoll.ParseTables(o.PrivateTables); err != nil {
+		return nil, err
+	}
+	if r.loops, err = r.chooseLoops(); err != nil {
+		return nil, err
+	}
+	r.pendingLimit = min(max(maxPending/r.loops, 16), 512)
+	for i := range routes.targets {
+		asked := routes.targets[i].request(r.path())
+		r.requests = append(r.requests, request{asked, frame.AppendRequest(nil, asked)})
+	}
+	return r, nil
+}
+
+// runTag tells the rooms of this run from those of others.
+func runTag() string {
+	var b [2]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// perLoop is how many connections one loop serves without strain.
+const perLoop = 100_000
+
+// chooseLoops returns how many loops there are to be: enough for the descriptors, if each loop has a
+// table of its own, and up to one for each CPU.
+func (r *run) chooseLoops() (int, error) {
+	if r.options.Loops > 0 {
+		return r.options.Loops, nil
+	}
+	loops := min(1+r.total()/perLoop, uint32(runtime.NumCPU()))
+	if r.tables != netpoll.TablesOff {
+		var limit unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			return 0, fmt.Errorf("bench: limit of open files: %w", err)
+		}
+		const own = 64 // descriptors that are no connections
+		perTable := uint32(min(max(limit.Cur, 2*own)-own, maxConnections))
+		loops = max(loops, (r.total()+perTable-1)/perTable)
+	}
+	return int(min(loops, netpoll.MaxLoops)), nil
+}
+
+// total returns how many connections there are, publishers included.
+func (r *run) total() uint32 {
+	n := r.options.Connections
+	if r.options.publishes() {
+		n += r.options.Publishers
+	}
+	return uint32(n)
+}
+
+// path returns where to open WebSockets if a target does not say.
+func (r *run) path() string {
+	if r.options.rooms() {
+		return roomsPath
+	}
+	return echoPath
+}
+
+// clock returns the nanoseconds since the run began, which never go back.
+func (r *run) clock() int64 { return int64(time.Since(r.begin)) }
+
+func (r *run) requestOf(number uint32) *request {
+	return &r.requests[number%uint32(len(r.requests))]
+}
+
+func (r *run) newPlay(d *driver) play {
+	switch r.options.Scenario {
+	case Echo:
+		return &echoPlay{d: d}
+	case Churn:
+		return &churnPlay{d: d}
+	default:
+		return &roomsPlay{d: d}
+	}
+}
+
+// open starts the loops and the probe.
+func (r *run) open() (err error) {
+	r.reactor, err = netpoll.Open(netpoll.Config{
+		Loops:      r.loops,
+		Tables:     r.tables,
+		QueueLimit: 64 << 20, // a pipeline's worth, and more; what a server does not read is its loss
+		StallLimit: time.Minute,
+		NewHandler: func(l *netpoll.Loop) netpoll.Handler {
+			d := newDriver(l, r)
+			r.drivers = append(r.drivers, d)
+			return d
+		},
+	})
+	if err != nil {
+		return err
+	}
+	r.report.PrivateTables, _ = r.reactor.PrivateTables()
+	r.report.Loops = r.loops
+	r.probe = startProbe(&r.routes.targets[0], r.options.Probe)
+	return nil
+}
+
+// notify tells the run that there is something to look at. Any goroutine; it never blocks.
+func (r *run) notify() {
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+// tell has f called on every loop.
+func (r *run) tell(f func(*driver)) {
+	for _, d := range r.drivers {
+		d.loop.Send(netpoll.Post{Item: f})
+	}
+}
+
+// ask has f called on one loop after the other, and returns when all have.
+func (r *run) ask(f func(*driver)) {
+	done := make(chan struct{})
+	for _, d := range r.drivers {
+		d.loop.Send(netpoll.Post{Item: func(d *driver) { f(d); done <- struct{}{} }})
+		<-done
+	}
+}
+
+// lookEvery is how often a run looks at its counters when nobody tells it to.
+const lookEvery = 100 * time.Millisecond
+
+// await returns when cond holds, or when quit is closed or no counter has moved for the time given.
+func (r *run) await(quit <-chan struct{}, stall time.Duration, cond func(progress) bool) {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	var last progress
+	moved := time.Now()
+	for {
+		now := sum(r.drivers)
+		r.display.update(now)
+		if cond(now) {
+			return
+		}
+		if now != last {
+			last, moved = now, time.Now()
+		}
+		if time.Since(moved) > stall {
+			return
+		}
+		select {
+		case <-r.changed:
+		case <-look.C:
+		case <-quit:
+			return
+		}
+	}
+}
+
+// wait lets d pass, less if the run is interrupted.
+func (r *run) wait(d time.Duration) {
+	end := time.NewTimer(d)
+	defer end.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			r.display.update(sum(r.drivers))
+		case <-end.C:
+			return
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+// phase begins a part of the run: what the probe sees from here on, and what the display shows, is its.
+func (r *run) phase(name string, total uint64, count func(progress) uint64) {
+	r.display.phase(name, total, count, sum(r.drivers))
+	r.probe.phase(name)
+}
+
+// readMemory notes what is in use, under a name.
+func (r *run) readMemory(name string) {
+	m, err := readMemory(r.options.ServerPID)
+	if err != nil {
+		r.warn("memory could not be read: " + err.Error())
+		return
+	}
+	r.report.Memory = append(r.report.Memory, MemoryAt{At: name, memory: m})
+}
+
+func (r *run) warn(text string) { r.report.Warnings = append(r.report.Warnings, text) }
+
+// sample is where the counters and the clocks stand at a moment.
+type sample struct {
+	at      time.Time
+	counted progress
+	server  time.Duration
+	own     time.Duration
+	machine machineCPU
+}
+
+// sample takes one. Whose times cannot be read has used none.
+func (r *run) sample() sample {
+	s := sample{at: time.Now(), counted: sum(r.drivers)}
+	var errs [3]error
+	if r.options.ServerPID != 0 {
+		s.server, errs[0] = processCPU(r.options.ServerPID)
+	}
+	s.own, errs[1] = processCPU(os.Getpid())
+	s.machine, errs[2] = readMachineCPU()
+	for _, err := range errs {
+		if err != nil {
+			r.warn("CPU time could not be read: " + err.Error())
+		}
+	}
+	return s
+}

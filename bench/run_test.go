@@ -1,0 +1,188 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// baseline is a binary of the bare loop.
+type baseline string
+
+// buildBaseline compiles it, for as long as the test lasts.
+func buildBaseline(t *testing.T) baseline {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "baseline")
+	if out, err := exec.Command("go", "build", "-o", path, "./baseline").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return baseline(path)
+}
+
+func TestAgainstBaseline(t *testing.T) {
+	b := buildBaseline(t)
+	t.Run("idle", b.testIdle)
+	t.Run("fanout", b.testFanout)
+	t.Run("echo", b.testEcho)
+	t.Run("churn", b.testChurn)
+	t.Run("interrupted", b.testInterrupted)
+}
+
+// start runs the bare loop until the test ends. It returns where it listens and its process.
+func (b baseline) start(t *testing.T, threads int) (address string, pid int) {
+	t.Helper()
+	c := exec.Command(string(b), "--address", "127.0.0.1:0", "--threads", strconv.Itoa(threads))
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	address, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	if !ok {
+		t.Fatalf("the baseline says %q, %v", line, err)
+	}
+	return address, c.Process.Pid
+}
+
+// flood runs o against a bare loop of so many threads and checks what holds for every run.
+func (b baseline) flood(t *testing.T, threads int, o Options) *Report {
+	t.Helper()
+	address, pid := b.start(t, threads)
+	o.Targets, o.ServerPID = []string{address}, pid
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Err(); err != nil {
+		t.Errorf("%v; report %+v", err, r)
+	}
+	if r.Interrupted || len(r.Memory) == 0 || r.Memory[0].Pss == 0 {
+		t.Errorf("interrupted: %v; memory: %+v", r.Interrupted, r.Memory)
+	}
+	return r
+}
+
+func (b baseline) testIdle(t *testing.T) {
+	for _, threads := range []int{1, 2} {
+		r := b.flood(t, threads, Options{
+			Scenario: Idle, Connections: 50, Rooms: 2, Loops: 3, Publishers: 2, Ramp: 2000,
+			PublishOnce: true, Message: 1024, Hold: 20 * time.Millisecond, Rest: 10 * time.Millisecond, Probe: 5 * time.Millisecond,
+		})
+		if want := (Ledger{Expected: 100, Received: 100}); r.Delivery != want {
+			t.Errorf("%d threads: delivery %+v; want %+v", threads, r.Delivery, want)
+		}
+		if r.Ready != 52 || r.ConnectLatency.Count != 52 || r.Connecting.Count != 52 || len(r.Memory) != 4 {
+			t.Errorf("%d threads: ready %d, latencies of %d, connected %d, memory read %d times; want 52, 52, 52 and 4", threads,
+				r.Ready, r.ConnectLatency.Count, r.Connecting.Count, len(r.Memory))
+		}
+		if r.Latency.Count != 100 {
+			t.Errorf("%d threads: %d latencies; want 100", threads, r.Latency.Count)
+		}
+	}
+}
+
+func (b baseline) testFanout(t *testing.T) {
+	for _, threads := range []int{1, 2} {
+		r := b.flood(t, threads, Options{
+			Scenario: Fanout, Connections: 50, Rooms: 2, Rate: 400, Loops: 2, Publishers: 2,
+			Duration: 300 * time.Millisecond, Warmup: 50 * time.Millisecond, Probe: 10 * time.Millisecond,
+		})
+		// Each publication goes to the 25 members of its room, so that whole publications are all there is.
+		if r.Delivery.Received == 0 || r.Delivery.Received%25 != 0 {
+			t.Errorf("%d threads: %d deliveries; want a multiple of 25", threads, r.Delivery.Received)
+		}
+		if r.Measured.Count == 0 || r.Latency.Count == 0 || len(r.Probe) == 0 {
+			t.Errorf("%d threads: measured %+v, latency %v, probe %+v", threads, r.Measured, r.Latency, r.Probe)
+		}
+	}
+}
+
+func (b baseline) testEcho(t *testing.T) {
+	for name, o := range map[string]Options{
+		"closed loop":                 {},
+		"pipelined":                   {Pipeline: 16, Payload: 500},
+		"paced":                       {Rate: 2000},
+		"large":                       {Payload: 200 << 10, Connections: 5},
+		"more loops than connections": {Connections: 1, Loops: 3, Rate: 500},
+	} {
+		o.Scenario, o.Duration, o.Warmup = Echo, 200*time.Millisecond, 20*time.Millisecond
+		orElse(&o.Connections, 50)
+		orElse(&o.Loops, 2)
+		r := b.flood(t, 1, o)
+		if r.Delivery.Received == 0 || r.Ready != uint64(o.Connections) || r.Measured.Unit != "echo" {
+			t.Errorf("%s: %d ready, delivery %+v, measured %+v", name, r.Ready, r.Delivery, r.Measured)
+		}
+	}
+}
+
+func (b baseline) testChurn(t *testing.T) {
+	r := b.flood(t, 2, Options{Scenario: Churn, Connections: 20, Rooms: 2, Loops: 2, Duration: 200 * time.Millisecond})
+	if r.Measured.Count == 0 || r.Ready < r.Measured.Count || r.Delivery.Expected != 0 {
+		t.Errorf("%d ready, measured %+v, delivery %+v", r.Ready, r.Measured, r.Delivery)
+	}
+}
+
+func (b baseline) testInterrupted(t *testing.T) {
+	address, _ := b.start(t, 1)
+	ctx, interrupt := context.WithCancel(t.Context())
+	var progress bytes.Buffer
+	r, err := Run(ctx, Options{
+		Scenario: Fanout, Targets: []string{address}, Connections: 10, Rate: 100, Duration: time.Hour,
+		Progress: writerFunc(func(b []byte) (int, error) {
+			interrupt() // as soon as there is a word of progress
+			return progress.Write(b)
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Interrupted || r.Err() != nil || r.Delivery.Received == 0 {
+		t.Errorf("interrupted: %v, %v, delivery %+v", r.Interrupted, r.Err(), r.Delivery)
+	}
+	if !strings.Contains(progress.String(), "10 failed") && !strings.Contains(progress.String(), "11 connections ready") {
+		t.Errorf("progress was %q", progress.String())
+	}
+	checkReport(t, r)
+}
+
+type writerFunc func(b []byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// checkReport holds both forms of a report against r.
+func checkReport(t *testing.T, r *Report) {
+	t.Helper()
+	var table, object bytes.Buffer
+	if err := r.WriteTable(&table); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(table.String(), "verdict ") || !strings.Contains(table.String(), "missing "+strconv.FormatUint(r.Delivery.Missing, 10)) {
+		t.Errorf("table:\n%s", table.String())
+	}
+	if err := r.WriteJSON(&object); err != nil {
+		t.Fatal(err)
+	}
+	var again Report
+	if err := json.Unmarshal(object.Bytes(), &again); err != nil {
+		t.Fatal(err)
+	}
+	if again.Delivery != r.Delivery || *again.Measured != *r.Measured || again.Memory[0] != r.Memory[0] {
+		t.Errorf("JSON holds %+v; want %+v", again, r)
+	}
+}

@@ -1,0 +1,239 @@
+package bench
+
+import (
+	"time"
+
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// connectStall is how long a run waits for its connections while none succeeds or fails.
+const connectStall = connectTimeout + 5*time.Second
+
+// What the phases of a run count.
+var (
+	countSettled   = func(p progress) uint64 { return p.settled() }
+	countAnswered  = func(p progress) uint64 { return p.answered }
+	countDelivered = func(p progress) uint64 { return p.delivered }
+	countCycled    = func(p progress) uint64 { return p.cycled }
+)
+
+// play leads the drivers through the scenario.
+func (r *run) play() {
+	r.readMemory("before")
+	switch r.options.Scenario {
+	case Churn:
+		r.churn()
+	case Echo:
+		r.connect()
+		r.echo()
+	case Fanout:
+		r.connect()
+		r.fanout()
+	case Idle:
+		r.connect()
+		r.idle()
+	}
+}
+
+// connect dials all connections and returns when each is ready or has failed.
+func (r *run) connect() {
+	r.phase("connecting", uint64(r.total()), countSettled)
+	before := r.sample()
+	dials := pace{start: r.clock(), rate: uint64(r.options.Ramp)}
+	if dials.rate > 0 {
+		defer r.startMetronome(dials.start, max(dials.interval(), 5*time.Millisecond), r.reactor.Loops()).stop()
+	}
+	r.tell(func(d *driver) { d.dials, d.stages.dialing = dials, true })
+	r.await(r.ctx.Done(), connectStall, func(p progress) bool { return p.settled() == uint64(r.total()) })
+	r.ask(func(d *driver) { d.stages.dialing = false })
+	r.report.Connecting = loadOf("connection", before, r.sample(), func(p progress) uint64 { return p.ready })
+	r.readMemory("connected")
+}
+
+// echo lets all connections send for the time given.
+func (r *run) echo() {
+	p := pace{start: r.clock() + int64(10*time.Millisecond), rate: uint64(r.options.Rate)}
+	if p.rate > 0 {
+		defer r.startMetronome(p.start, p.interval(), r.reactor.Loops()).stop()
+	}
+	r.tell(func(d *driver) {
+		d.play.(*echoPlay).pace = p
+		d.stages.sending = true
+	})
+	r.measure("echo", countAnswered)
+	r.drain(func(p progress) bool { return p.answered >= p.sent })
+}
+
+// fanout lets the publishers publish at their rate for the time given.
+func (r *run) fanout() {
+	r.takeCensus()
+	p := pace{start: r.clock() + int64(10*time.Millisecond), rate: uint64(r.options.Rate)}
+	metronome := r.startMetronome(p.start, p.interval(), r.publisherLoops())
+	r.tell(func(d *driver) {
+		d.play.(*roomsPlay).pace = p
+		d.stages.sending = true
+	})
+	r.measure("delivery", countDelivered)
+	metronome.stop()
+	r.drain(func(p progress) bool { return p.delivered >= p.due && p.answered >= p.sent })
+}
+
+// churn lets connections come and go for the time given.
+func (r *run) churn() {
+	start := r.clock()
+	metronome := r.startMetronome(start, 5*time.Millisecond, r.reactor.Loops())
+	r.tell(func(d *driver) {
+		d.dials = pace{start: start}
+		d.stages.dialing = true
+	})
+	r.measure("cycle", countCycled)
+	metronome.stop()
+	r.ask(func(d *driver) { d.stages.dialing = false })
+	r.drain(func(p progress) bool { return p.cycled+p.failed+p.lost >= p.dialed })
+}
+
+// idle holds the connections, and on request has each of them reached.
+func (r *run) idle() {
+	if r.options.publishes() {
+		r.takeCensus()
+	}
+	if r.options.Hold > 0 {
+		r.hold("holding", r.options.Hold)
+	}
+	if r.options.PublishOnce {
+		r.phase("publishing once", r.reachable(), countDelivered)
+		r.publishOnce(r.options.Payload)
+	}
+	if r.options.Message > 0 {
+		r.messages()
+		r.hold("resting", r.options.Rest)
+	}
+}
+
+// hold does nothing for d and measures what the server does meanwhile.
+func (r *run) hold(name string, d time.Duration) {
+	r.phase(name, 0, countSettled)
+	before := r.sample()
+	r.wait(d)
+	r.report.Holding = holdingOf(before, r.sample())
+	r.readMemory("after " + name)
+}
+
+// messages has every connection send one message and then receive one.
+func (r *run) messages() {
+	members, before := r.reachable(), sum(r.drivers).answered
+	r.phase("sending messages", members, countAnswered)
+	r.tell(func(d *driver) {
+		d.play.(*roomsPlay).messages = true
+		d.stages.sending = true
+	})
+	r.await(r.ctx.Done(), r.options.Drain, func(p progress) bool { return p.answered-before >= members })
+	r.phase("receiving messages", members, countDelivered)
+	r.publishOnce(r.options.Message)
+}
+
+// publishOnce publishes to each room and waits until every member has it.
+func (r *run) publishOnce(size int) {
+	now := r.clock()
+	r.ask(func(d *driver) { d.play.(*roomsPlay).publishOnce(now, size) })
+	r.drain(func(p progress) bool { return p.delivered >= p.due })
+	r.ask(func(d *driver) { d.stages.draining = false })
+}
+
+// measure lets the load run warm, and then measures it.
+func (r *run) measure(unit string, count func(progress) uint64) {
+	r.phase("warming up", 0, count)
+	r.wait(r.options.Warmup)
+	r.phase("measuring", 0, count)
+	r.ask(func(d *driver) { d.result.latency.Reset() })
+	before := r.sample()
+	r.wait(r.options.Duration)
+	r.report.Measured = loadOf(unit, before, r.sample(), count)
+}
+
+// drain sends nothing more and waits for what is under way, also in an interrupted run.
+func (r *run) drain(done func(progress) bool) {
+	r.ask(func(d *driver) { d.stages.sending, d.stages.draining = false, true })
+	r.await(nil, r.options.Drain, done)
+}
+
+// takeCensus counts the members of each room, and tells every driver.
+func (r *run) takeCensus() {
+	census := make([]uint32, r.options.Rooms)
+	r.ask(func(d *driver) {
+		for i := range d.peers {
+			if p := &d.peers[i]; p.stage == ready && !r.isPublisher(p.number) {
+				census[r.roomOf(p.number)]++
+			}
+		}
+	})
+	r.ask(func(d *driver) { d.census = census })
+}
+
+// reachable returns how many deliveries one publication to each room makes.
+func (r *run) reachable() (n uint64) {
+	r.ask(func(d *driver) {
+		if n == 0 {
+			for _, members := range d.census {
+				n += uint64(members)
+			}
+		}
+	})
+	return n
+}
+
+// publisherLoops returns the loops that have a publisher.
+func (r *run) publisherLoops() (loops []*netpoll.Loop) {
+	has := make([]bool, r.loops)
+	for p := range min(r.options.Publishers, r.loops, r.options.Rooms) {
+		has[r.publisherLoop(uint32(p))] = true
+	}
+	for i, l := range r.reactor.Loops() {
+		if has[i] {
+			loops = append(loops, l)
+		}
+	}
+	return loops
+}
+
+// finish gathers what the drivers know and ends the run.
+func (r *run) finish() {
+	r.phase("closing", 0, countSettled)
+	connect, latency := newHistogram(), newHistogram()
+	r.ask(func(d *driver) {
+		d.stages.over = true
+		d.settle()
+		r.report.add(&d.result)
+		connect.Merge(d.result.connect)
+		latency.Merge(d.result.latency)
+	})
+	r.probe.stop()
+	total := sum(r.drivers)
+	r.report.Ready, r.report.Failed, r.report.Lost = total.ready, total.failed, total.lost
+	r.report.ConnectLatency, r.report.Latency = latencyOf(connect), latencyOf(latency)
+	r.report.Probe = r.probe.result()
+	r.report.Interrupted = r.ctx.Err() != nil
+	r.report.Seconds = time.Since(r.begin).Seconds()
+	r.report.conclude()
+}
+
+// settle enters what was due to the connections that d has, and to those that it has lost.
+func (d *driver) settle() {
+	ledger := &d.result.ledger
+	rooms, inRooms := d.play.(*roomsPlay)
+	for i := range d.peers {
+		p := &d.peers[i]
+		switch {
+		case p.stage != ready:
+		case !inRooms:
+			ledger.settle(p.sent)
+		case !d.run.isPublisher(p.number):
+			ledger.settle(d.run.published[d.run.roomOf(p.number)])
+		}
+	}
+	if inRooms {
+		for _, room := range rooms.lost {
+			ledger.settle(d.run.published[room])
+		}
+	}
+}

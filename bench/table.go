@@ -1,0 +1,146 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"text/tabwriter"
+)
+
+// WriteJSON writes r as one object.
+func (r *Report) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// WriteTable writes r for people: first whether all is well.
+func (r *Report) WriteTable(w io.Writer) error {
+	t := &table{tw: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	r.writeDelivery(t)
+	r.writeScenario(t)
+	r.writeConnections(t)
+	t.load("connecting", r.Connecting)
+	t.load("measured", r.Measured)
+	t.load("holding", r.Holding)
+	t.latency("connect latency", r.ConnectLatency)
+	t.latency("latency", r.Latency)
+	r.writeMemory(t)
+	for _, p := range r.Probe {
+		t.row("probe, "+p.Phase, "%s%s", p.Latency, failures(p.Failed))
+	}
+	for _, text := range r.Warnings {
+		t.row("warning", "%s", text)
+	}
+	return t.tw.Flush()
+}
+
+func (r *Report) writeDelivery(t *table) {
+	verdict := "all is well"
+	if err := r.Err(); err != nil {
+		verdict = err.Error()
+	}
+	if r.Interrupted {
+		verdict += " (interrupted)"
+	}
+	t.row("verdict", "%s", verdict)
+	d := &r.Delivery
+	t.row("delivery", "expected %d, received %d, missing %d, duplicated %d, reordered %d, misrouted %d, damaged %d",
+		d.Expected, d.Received, d.Missing, d.Duplicated, d.Reordered, d.Misrouted, d.Damaged)
+}
+
+// writeScenario says what was done.
+func (r *Report) writeScenario(t *table) {
+	text := fmt.Sprintf("%s with %d connections", r.Scenario, r.Connections)
+	for _, n := range []struct {
+		is   int
+		says string
+	}{{r.Rooms, "%d rooms"}, {r.Payload, "%d bytes"}, {r.Rate, "%d/s"}, {r.Pipeline, "%d in flight"}} {
+		if n.is > 0 {
+			text += ", " + fmt.Sprintf(n.says, n.is)
+		}
+	}
+	t.row("scenario", "%s, for %.1f s", text, r.Seconds)
+}
+
+func (r *Report) writeConnections(t *table) {
+	t.row("connections", "%d ready, %d failed, %d lost; %d loops", r.Ready, r.Failed, r.Lost, r.Loops)
+	t.counts("failure", r.Failures)
+	t.counts("close", r.Closes)
+	t.counts("error", r.Errors)
+}
+
+func (r *Report) writeMemory(t *table) {
+	for _, m := range r.Memory {
+		t.row("memory, "+m.At, "process %s (%.0f B/connection grown), kernel slab %s (%.0f B/connection grown), socket buffers %s",
+			size(m.Pss), m.PssPerConnection, size(m.Slab), m.SlabPerConnection, size(m.Socket))
+	}
+}
+
+// table writes rows of a name and a text.
+type table struct{ tw *tabwriter.Writer }
+
+func (t *table) row(name, format string, a ...any) {
+	_, _ = fmt.Fprintf(t.tw, "%s\t%s\n", name, fmt.Sprintf(format, a...)) // Flush says what goes wrong
+}
+
+func (t *table) counts(name string, m map[string]uint64) {
+	for _, label := range slices.Sorted(maps.Keys(m)) {
+		t.row(name, "%d x %s", m[label], label)
+	}
+}
+
+func (t *table) load(name string, l *Load) {
+	if l == nil {
+		return
+	}
+	t.row(name, "%d %s in %.2f s, %.0f/s", l.Count, plural(l.Unit), l.Seconds, l.PerSecond)
+	t.row("  CPU", "server %.3f us/%s, %.2f CPUs; own %.2f CPUs; machine %.0f %% idle, %.0f %% stolen",
+		l.ServerMicros, l.Unit, l.ServerCPUs, l.OwnCPUs, 100*l.Idle, 100*l.Stolen)
+}
+
+func (t *table) latency(name string, l *Latency) {
+	if l != nil {
+		t.row(name, "%s", l)
+	}
+}
+
+// String returns the quantiles in milliseconds.
+func (l *Latency) String() string {
+	if l == nil {
+		return "none"
+	}
+	return fmt.Sprintf("p50 %.3f, p90 %.3f, p99 %.3f, p99.9 %.3f, max %.3f ms (%d)",
+		l.P50/1e3, l.P90/1e3, l.P99/1e3, l.P999/1e3, l.Max/1e3, l.Count)
+}
+
+func failures(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d failed", n)
+}
+
+// plural of the units: echo, delivery, cycle, connection.
+func plural(unit string) string {
+	switch unit {
+	case "echo":
+		return "echoes"
+	case "delivery":
+		return "deliveries"
+	}
+	return unit + "s"
+}
+
+// size returns bytes in words.
+func size(bytes uint64) string {
+	switch {
+	case bytes >= 1<<30:
+		return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30))
+	case bytes >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f KiB", float64(bytes)/(1<<10))
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/bench"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+)
+
+// flooding is the flags of one flood command.
+type flooding struct {
+	options bench.Options
+	json    bool
+}
+
+// floodCommand returns edge flood. A run that finds that something did not arrive is a failure.
+func floodCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "flood",
+		Short: "Drive a server with many connections and report what it does",
+	}
+	c.AddCommand(
+		floodIdle(),
+		floodEcho(),
+		floodFanout(),
+		floodChurn(),
+	)
+	return c
+}
+
+func floodIdle() *cobra.Command {
+	f := newFlooding(bench.Idle)
+	c := f.command("Connect, join a room, wait: what connections cost")
+	o, flags := &f.options, c.Flags()
+	flags.IntVar(&o.Rooms, "rooms", 1, "rooms that the connections are spread over")
+	flags.DurationVar(&o.Hold, "hold", 0, "how long to do nothing once all are connected")
+	flags.BoolVar(&o.PublishOnce, "publish-once", false, "then publish once to each room and count who receives it")
+	flags.IntVar(&o.Message, "message", 0, "then have each connection send and receive a message of this many `bytes`")
+	flags.DurationVar(&o.Rest, "rest", 0, "and do nothing for so long after that")
+	f.payloadFlag(flags, "of the publication")
+	f.publishersFlag(flags)
+	return c
+}
+
+func floodEcho() *cobra.Command {
+	f := newFlooding(bench.Echo)
+	c := f.command("Send messages that the server sends back")
+	o, flags := &f.options, c.Flags()
+	flags.IntVar(&o.Rate, "rate", 0, "messages a second in all; 0 sends the next when one has come back")
+	flags.IntVar(&o.Pipeline, "pipeline", 1, "messages in flight on each connection, without --rate")
+	f.payloadFlag(flags, "of a message")
+	f.durationFlags(flags)
+	return c
+}
+
+func floodFanout() *cobra.Command {
+	f := newFlooding(bench.Fanout)
+	c := f.command("Publish to rooms and check what every member receives")
+	o, flags := &f.options, c.Flags()
+	flags.IntVar(&o.Rooms, "rooms", 1, "rooms that the connections are spread over")
+	flags.IntVar(&o.Rate, "rate", 100, "publications a second in all")
+	f.payloadFlag(flags, "of a publication")
+	f.publishersFlag(flags)
+	f.durationFlags(flags)
+	return c
+}
+
+func floodChurn() *cobra.Command {
+	f := newFlooding(bench.Churn)
+	c := f.command("Connect, upgrade, subscribe, close, again and again")
+	flags := c.Flags()
+	flags.IntVar(&f.options.Rooms, "rooms", 1, "rooms that the connections are spread over")
+	flags.Lookup("connections").Usage = "connections at once"
+	setDefault(flags, "connections", "64")
+	f.durationFlags(flags)
+	return c
+}
+
+func newFlooding(s bench.Scenario) *flooding {
+	return &flooding{options: bench.Options{Scenario: s}}
+}
+
+// command returns the command of f's scenario with the flags that all have.
+func (f *flooding) command(short string) *cobra.Command {
+	c := &cobra.Command{
+		Use:   string(f.options.Scenario),
+		Short: short,
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return f.run(c) },
+	}
+	o, flags := &f.options, c.Flags()
+	flags.StringSliceVar(&o.Targets, "target", []string{"127.0.0.1:8000"}, "`address` of a server, host:port or ws://host:port/path; several take turns")
+	flags.IntVar(&o.Connections, "connections", 1000, "connections in all")
+	flags.IntVar(&o.Ramp, "ramp", 0, "connects a second; 0 is as fast as they succeed")
+	flags.IntVar(&o.Loops, "loops", 0, "threads; 0 is as many as the connections need")
+	flags.StringVar(&o.PrivateTables, "private-fd-tables", "auto", "a descriptor table for each loop: auto, on or off")
+	flags.IntVar(&o.Sources, "sources", 0, "addresses of 127.0.0.0/8 to connect from; 0 is as many as the connections need")
+	flags.DurationVar(&o.Probe, "probe", 50*time.Millisecond, "time between round trips of one more connection; 0 for none")
+	flags.DurationVar(&o.Drain, "drain", 10*time.Second, "how long to wait at the end while nothing comes")
+	flags.IntVar(&o.ServerPID, "server-pid", 0, "process whose CPU and memory to read")
+	flags.BoolVar(&f.json, "json", false, "print one JSON object instead of the table")
+	return c
+}
+
+func (f *flooding) payloadFlag(flags *pflag.FlagSet, of string) {
+	flags.IntVar(&f.options.Payload, "payload", 64, "`bytes` "+of)
+}
+
+func (f *flooding) publishersFlag(flags *pflag.FlagSet) {
+	flags.IntVar(&f.options.Publishers, "publishers", 1, "connections that publish, besides the others")
+}
+
+func (f *flooding) durationFlags(flags *pflag.FlagSet) {
+	flags.DurationVar(&f.options.Duration, "duration", 10*time.Second, "how long to measure")
+	flags.DurationVar(&f.options.Warmup, "warmup", time.Second, "load before that")
+}
+
+// setDefault gives a flag another default than all others of its name.
+func setDefault(flags *pflag.FlagSet, name, value string) {
+	flag := flags.Lookup(name)
+	flag.DefValue = value
+	if err := flag.Value.Set(value); err != nil {
+		panic("edge: default of --" + name + ": " + err.Error())
+	}
+}
+
+// checkZeros refuses a zero where bench would take it for a default.
+func checkZeros(flags *pflag.FlagSet) error {
+	for _, name := range []string{"rooms", "payload", "pipeline", "publishers", "drain"} {
+		if flag := flags.Lookup(name); flag != nil && (flag.Value.String() == "0" || flag.Value.String() == "0s") {
+			return fmt.Errorf("--%s 0: write more than that, as %s", name, flag.DefValue)
+		}
+	}
+	return nil
+}
+
+// run floods and prints the report. An interrupt ends the run early, a second one the process.
+func (f *flooding) run(c *cobra.Command) error {
+	if err := checkZeros(c.Flags()); err != nil {
+		return err
+	}
+	f.options.Progress = c.ErrOrStderr()
+	f.options.Terminal = term.IsTerminal(int(os.Stderr.Fd()))
+	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	report, err := bench.Run(ctx, f.options)
+	switch {
+	case errors.Is(err, bench.ErrUsage):
+		return err
+	case err != nil:
+		return failure{err}
+	}
+	write := report.WriteTable
+	if f.json {
+		write = report.WriteJSON
+	}
+	if err := errors.Join(write(c.OutOrStdout()), report.Err()); err != nil {
+		return failure{err}
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/seed4ac54ce5/edge/bench"
+)
+
+// runFlood runs edge flood with args.
+func runFlood(t *testing.T, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	c := floodCommand()
+	c.SilenceUsage, c.SilenceErrors = true, true
+	c.SetArgs(args)
+	c.SetOut(&out)
+	c.SetErr(&errs)
+	err = c.ExecuteContext(t.Context())
+	return out.String(), errs.String(), err
+}
+
+func TestFloodUsage(t *testing.T) {
+	for args, says := range map[string]string{
+		"fanout --rooms 0":                   "--rooms 0",
+		"echo --payload 0":                   "--payload 0",
+		"echo --payload 3":                   "--payload 3",
+		"echo --pipeline 0":                  "--pipeline 0",
+		"idle --publishers 0":                "--publishers 0",
+		"churn --drain 0":                    "--drain 0",
+		"churn --connections 0":              "--connections 0",
+		"churn --rate 5":                     "--rate",
+		"idle --target nonsense":             `"nonsense"`,
+		"idle --private-fd-tables sometimes": "sometimes",
+		"fanout --rate 0":                    "--rate 0",
+		"echo --duration -1s":                "--duration -1s",
+		"idle --hold -1s":                    "--hold -1s",
+		"echo somewhere":                     "somewhere",
+	} {
+		out, _, err := runFlood(t, strings.Fields(args)...)
+		if err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("edge flood %s: %v; want one line that says %s, and exit code %d", args, err, says, exitUsage)
+		}
+		if out != "" {
+			t.Errorf("edge flood %s prints %q", args, out)
+		}
+	}
+}
+
+// A run that fails prints its report all the same: with --json one object and nothing else.
+func TestFloodThatFails(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"idle", "--connections", "3", "--probe", "0", "--target", l.Addr().String() + "," + l.Addr().String()}
+	table, _, err := runFlood(t, args...)
+	if exitCode(err) != exitNo || !strings.HasPrefix(table, "verdict ") {
+		t.Errorf("flood without a server: exit code %d, %v, table\n%s", exitCode(err), err, table)
+	}
+	object, _, err := runFlood(t, append(args, "--json")...)
+	var r bench.Report
+	if bad := json.Unmarshal([]byte(object), &r); bad != nil || exitCode(err) != exitNo || r.Failed != 3 || len(r.Targets) != 2 {
+		t.Errorf("flood --json without a server: exit code %d, %v, %v, object\n%s", exitCode(err), err, bad, object)
+	}
+}
