@@ -36,6 +36,9 @@ type Config struct {
 	Log     *slog.Logger
 }
 
+// MaxLoops is how many loops a node may have.
+const MaxLoops = netpoll.MaxLoops
+
 // ErrConfig is what every error in a Config wraps.
 var ErrConfig = errors.New("server: configuration")
 
@@ -84,8 +87,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("%w: only development mode is served yet", ErrConfig)
 	case c.MessageLimit < 1 || c.MessageLimit > maxMessageLimit:
 		return fmt.Errorf("%w: message size limit of %d bytes; it may be 1 to %d", ErrConfig, c.MessageLimit, maxMessageLimit)
-	case c.Loops < 0 || c.Loops > netpoll.MaxLoops:
-		return fmt.Errorf("%w: %d loops; write 0 for one for each CPU, or 1 to %d", ErrConfig, c.Loops, netpoll.MaxLoops)
+	case c.Loops < 0 || c.Loops > MaxLoops:
+		return fmt.Errorf("%w: %d loops; write 0 for one for each CPU, or 1 to %d", ErrConfig, c.Loops, MaxLoops)
 	case c.FragmentLimit < 1:
 		return fmt.Errorf("%w: fragment limit of %d; a message has at least 1", ErrConfig, c.FragmentLimit)
 	case c.QueueLimit < 1:

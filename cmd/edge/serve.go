@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -56,6 +57,15 @@ func serveCommand() *cobra.Command {
 
 // config returns what the flags say.
 func (f *serveFlags) config() (server.Config, error) {
+	if !slices.Contains([]string{"auto", "on", "off"}, f.tables) {
+		return server.Config{}, fmt.Errorf("--private-fd-tables %q: write auto, on or off", f.tables)
+	}
+	if f.loops < 0 || f.loops > server.MaxLoops {
+		return server.Config{}, fmt.Errorf("--loops %d: write 0 for one for each CPU, or 1 to %d", f.loops, server.MaxLoops)
+	}
+	if f.window < 0 {
+		return server.Config{}, fmt.Errorf("--shutdown-window %v: write a time such as 30s, or 0s", f.window)
+	}
 	if f.ping < 0 || f.ping%time.Second != 0 {
 		return server.Config{}, fmt.Errorf("--ping-interval %v: write whole seconds, as 25s, or 0 for none", f.ping)
 	}
@@ -75,7 +85,7 @@ func (f *serveFlags) config() (server.Config, error) {
 		FragmentLimit:   f.fragments,
 		QueueLimit:      int(f.queue),
 		PingInterval:    f.ping,
-		ShutdownWindow:  f.window,
+		ShutdownWindow:  max(f.window, time.Nanosecond), // 0 would be the default
 		Version:         "edge " + version(),
 		Log:             slog.New(logHandler()),
 	}, nil

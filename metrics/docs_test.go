@@ -1,0 +1,27 @@
+package metrics
+
+import (
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/seed4ac54ce5/edge/internal/testutil"
+)
+
+// TestDocsNameMetrics holds the metrics in the docs against those that are shown.
+func TestDocsNameMetrics(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(NewCollector(func() Snapshot {
+		var c Counts
+		c.Disconnect(1000) // codes show when they have occurred
+		return Snapshot{Loops: []Counts{c}}
+	}))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range families {
+		names = append(names, f.GetName())
+	}
+	testutil.CompareDocs(t, "..", "Metrics", "`(edge_[a-z_]+)[`{]", names)
+}
