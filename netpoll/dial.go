@@ -71,6 +71,9 @@ func begin(fd, domain int, to unix.Sockaddr, source netip.Addr) error {
 
 // connected deals with the first event of a conn that is being dialled.
 func (l *Loop) connected(c *Conn) {
+	if c.has(flagClosing) {
+		return
+	}
 	errno, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil || errno != 0 {
 		l.Close(c, ClosedDial)

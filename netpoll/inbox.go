@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -31,6 +32,8 @@ type inbox struct {
 
 	waiting atomic.Int32 // posts not yet taken
 	asleep  atomic.Bool  // the loop is in epoll_wait, or about to be, and needs the bell
+	ringing atomic.Int32 // goroutines that may be using the bell
+	silent  atomic.Bool  // the bell is gone, or about to be
 	bell    int          // eventfd; set before Run
 }
 
@@ -42,8 +45,8 @@ func (b *inbox) put(p Post) (wake bool) {
 		return false
 	}
 	b.posts = append(b.posts, p)
+	b.waiting.Add(1) // under the lock, or a take in between would make the count lie to the next poster
 	b.mu.Unlock()
-	b.waiting.Add(1)
 	return b.asleep.Load() && b.asleep.CompareAndSwap(true, false)
 }
 
@@ -64,8 +67,24 @@ func (b *inbox) close() {
 	b.mu.Unlock()
 }
 
-// ring wakes the loop: one system call.
-func (b *inbox) ring() { sys.Wake(b.bell) }
+// ring wakes the loop: one system call. After closeBell it does nothing.
+func (b *inbox) ring() {
+	b.ringing.Add(1)
+	if !b.silent.Load() {
+		sys.Wake(b.bell)
+	}
+	b.ringing.Add(-1)
+}
+
+// closeBell closes the bell when nobody is ringing it: a ring that came later would write to whatever
+// has its number then.
+func (b *inbox) closeBell() {
+	b.silent.Store(true)
+	for b.ringing.Load() > 0 {
+		runtime.Gosched()
+	}
+	sys.Close(b.bell)
+}
 
 // Post hands p to the loop and reports whether [Loop.Wake] must follow, which lets a caller that
 // holds a lock make the system call after it. Any goroutine may call it. Posts of one goroutine

@@ -99,14 +99,14 @@ func (in *inputs) recycle(b []byte) {
 }
 
 // readable reads c once and hands over what came. Whatever the event says, the socket's own answer
-// decides: remaining bytes come before the end of the stream, and an error before both.
+// decides: remaining bytes come before the end of the stream, and before an error.
 func (l *Loop) readable(c *Conn, events uint32) {
 	const gone = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 	switch {
 	case c.has(flagClosing):
 	case c.has(flagPaused):
 		if events&gone != 0 {
-			l.Close(c, ClosedByPeer)
+			l.Close(c, endOf(events))
 		}
 	case c.has(flagLinger):
 		l.discard(c)
@@ -114,12 +114,21 @@ func (l *Loop) readable(c *Conn, events uint32) {
 		// What is held goes first: the level-triggered event comes again.
 	default:
 		b := l.readSpace(c)
-		n, errno := sys.Recv(int(c.fd), b[len(b):min(cap(b), len(b)+maxRead)])
+		room := b[len(b):min(cap(b), len(b)+maxRead)]
+		n, errno := sys.Recv(int(c.fd), room)
 		l.received(c, b[:len(b)+n], n, errno)
-		if events&gone != 0 && n > 0 && len(b)+n < cap(b) {
-			l.Close(c, ClosedByPeer) // all there was, and the end of it
+		if events&gone != 0 && n > 0 && n < len(room) && !c.has(flagAgain) {
+			l.Close(c, endOf(events)) // all there was, and the end of it
 		}
 	}
+}
+
+// endOf returns the reason that an event at the end of a stream gives.
+func endOf(events uint32) Reason {
+	if events&unix.EPOLLERR != 0 {
+		return ClosedReset
+	}
+	return ClosedByPeer
 }
 
 // readSpace returns what is held of c with room behind it. What is small moves to the front of the

@@ -66,9 +66,12 @@ func tcpSocket(at endpoint) (int, endpoint, error) {
 		return -1, at, fmt.Errorf("netpoll: listen on %v: socket: %w", at, err)
 	}
 	if domain == unix.AF_INET6 && !at.addr.Addr().IsValid() {
-		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0); err != nil {
+			sys.Close(fd)
+			return -1, at, fmt.Errorf("netpoll: listen on %v: socket option: %w", at, err)
+		}
 	}
-	return fd, at, err
+	return fd, at, nil
 }
 
 // bind binds fd, listens, and returns where it really is.
@@ -127,7 +130,8 @@ func removeDeadSocket(at endpoint) error {
 	if err != nil || info.Mode()&os.ModeSocket == 0 {
 		return nil // bind will say what is wrong, if anything
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	// Non-blocking: one that serves but whose queue is full would hold us up.
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("netpoll: listen on %v: socket: %w", at, err)
 	}

@@ -28,7 +28,7 @@ type Handler interface {
 	// had not begun to be sent is gone. The handler says goodbye, or closes c.
 	Slow(c *Conn)
 
-	// Expired is called when the timer of [Loop.SetTimer] has run out. A timer that is set anew in the
+	// Expired is called when the timer of [Loop.SetTimer] has run out. A timer that is stopped in the
 	// very turn in which it runs out may still be heard.
 	Expired(c *Conn)
 
@@ -84,6 +84,7 @@ type Loop struct {
 	stallChecked uint32 // tick
 	again        []ConnID
 	slow         []ConnID
+	parting      bool // within Handler.Slow: what is written then is queued in any case
 	closing      []closing
 	expired      []uint32
 	spare        []Post
@@ -129,9 +130,14 @@ func (l *Loop) Number() int { return l.id }
 // ID returns c's identity.
 func (l *Loop) ID(c *Conn) ConnID { return makeID(uint8(l.id), c.gen(), c.slot) }
 
-// Conn returns the conn that id names, or nil if it has closed since. Loop goroutine only; the pointer
-// is good until the handler returns.
-func (l *Loop) Conn(id ConnID) *Conn { return l.slots.get(id) }
+// Conn returns the conn that id names, or nil if it has closed since or is another loop's. Loop goroutine
+// only; the pointer is good until the handler returns.
+func (l *Loop) Conn(id ConnID) *Conn {
+	if id.Loop() != l.id {
+		return nil
+	}
+	return l.slots.get(id)
+}
 
 // At returns the open conn in a slot. Loop goroutine only.
 func (l *Loop) At(slot uint32) *Conn { return l.slots.slab.At(slot) }
@@ -185,9 +191,9 @@ func (l *Loop) run() {
 			l.dispatch(&l.events[i])
 		}
 		l.runPosted()
-		l.more = l.handler.Turn()
 		l.deliverAgain()
 		l.expire()
+		l.more = l.handler.Turn()
 		l.resumeAccepting()
 		l.checkStalled()
 		l.tellSlow()
@@ -206,8 +212,8 @@ func (l *Loop) wait() int {
 		return n
 	}
 	timeout := max(l.wheel.idle(), 0)
-	if l.ticking {
-		timeout = min(timeout, tick)
+	if l.ticking || l.acceptPaused || l.outqs.bytes > 0 {
+		timeout = min(timeout, tick) // a pause may end and a socket may have stalled, which no event tells
 	}
 	l.inbox.asleep.Store(true)
 	if l.inbox.waiting.Load() == 0 {
@@ -274,7 +280,7 @@ func (l *Loop) watch(c *Conn) {
 	if !c.has(flagPaused) {
 		events |= unix.EPOLLIN
 	}
-	if c.has(flagWriting) {
+	if c.has(flagWriting | flagDialing) {
 		events |= unix.EPOLLOUT
 	}
 	ev := sys.NewEpollEvent(events, uint64(l.ID(c)))
@@ -299,6 +305,7 @@ func (l *Loop) sweep() {
 		c := l.slots.get(l.closing[i].id)
 		l.handler.Closed(c, l.closing[i].why)
 		l.release(c, l.closing[i].why)
+		l.more = true // the handler may have been left with work for its Turn
 	}
 	l.closing = l.closing[:0]
 }

@@ -125,9 +125,12 @@ func (l *Loop) sendNow(c *Conn, b []byte) (rest []byte) {
 		return b
 	}
 	n, errno := sys.Send(int(c.fd), b)
-	l.stats.Writes++
-	l.stats.BytesOut += uint64(n)
-	if errno != 0 && errno != unix.EAGAIN && errno != unix.EINTR {
+	switch errno {
+	case 0:
+		l.stats.Writes++
+		l.stats.BytesOut += uint64(n)
+	case unix.EAGAIN, unix.EINTR:
+	default:
 		l.Close(c, ClosedReset)
 		return nil
 	}
@@ -142,7 +145,7 @@ func (l *Loop) enqueue(c *Conn, b []byte, partial bool) (kept bool) {
 		l.outqs.table[c.out].partial = partial
 		c.set(flagWriting)
 		l.watch(c)
-	} else if l.outqs.table[c.out].bytes+len(b) > l.config.QueueLimit {
+	} else if l.outqs.table[c.out].bytes+len(b) > l.config.QueueLimit && !l.parting {
 		c.set(flagSlow)
 		l.slow = append(l.slow, l.ID(c))
 		return false
@@ -203,7 +206,7 @@ func (l *Loop) checkStalled() {
 }
 
 // tellSlow gives the handler its word on the conns whose queue overflowed in this turn: what had not
-// begun to be sent is dropped, so that a last frame fits.
+// begun to be sent is dropped, and a last frame fits whatever is left.
 func (l *Loop) tellSlow() {
 	for i := 0; i < len(l.slow); i++ {
 		c := l.slots.get(l.slow[i])
@@ -212,7 +215,10 @@ func (l *Loop) tellSlow() {
 		}
 		c.clear(flagSlow)
 		l.outqs.cut(c.out)
+		l.parting = true
+		l.more = true // as in sweep
 		l.handler.Slow(c)
+		l.parting = false
 	}
 	l.slow = l.slow[:0]
 }
@@ -221,6 +227,9 @@ func (l *Loop) tellSlow() {
 // thrown away until it closes too, or until linger has passed. Closing at once would reset the
 // connection if the peer had anything under way, and the peer could lose our last words.
 func (l *Loop) Shutdown(c *Conn, linger time.Duration) {
+	if c.has(flagDialing) {
+		l.Close(c, ClosedLocally) // there is no stream to end
+	}
 	if c.has(flagClosing | flagLinger) {
 		return
 	}

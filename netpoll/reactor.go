@@ -279,7 +279,8 @@ func (r *Reactor) StopListening() {
 func (r *Reactor) Close() {
 	r.closed.Do(func() {
 		for _, l := range r.loops {
-			l.Send(Post{Kind: kindStop})
+			l.Post(Post{Kind: kindStop})
+			l.Wake() // whoever else may owe it a ring
 		}
 		r.running.Wait()
 		r.release()
@@ -291,7 +292,7 @@ func (r *Reactor) release() {
 	r.closeShared()
 	r.unlink()
 	for _, l := range r.loops {
-		sys.Close(l.inbox.bell)
+		l.inbox.closeBell()
 	}
 }
 

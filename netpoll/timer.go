@@ -138,7 +138,7 @@ func (l *Loop) expire() {
 
 func (l *Loop) expireConn(c *Conn) {
 	switch {
-	case c.has(flagClosing):
+	case c.has(flagClosing | flagTimer): // gone, or set anew since
 	case c.has(flagLinger):
 		l.Close(c, ClosedLocally)
 	default:

@@ -1,0 +1,6 @@
+//go:build race
+
+package netpoll
+
+// raceEnabled tells tests of memory and speed that they run under the race detector.
+const raceEnabled = true
