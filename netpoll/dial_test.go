@@ -182,7 +182,7 @@ func TestDiallingConn(t *testing.T) {
 		"pause":            {func(l *Loop, c *Conn) { l.Pause(c); l.Write(c, frame("early")) }, true, false},
 		"pause and resume": {func(l *Loop, c *Conn) { l.Pause(c); l.Resume(c); l.Write(c, frame("early")) }, true, false},
 		"close":            {func(l *Loop, c *Conn) { l.Close(c, ClosedLocally) }, false, true},
-		"shutdown":         {func(l *Loop, c *Conn) { l.Shutdown(c, 0) }, false, true},
+		"shutdown":         {func(l *Loop, c *Conn) { l.Shutdown(c, nil, 0) }, false, true},
 		"timer":            {func(l *Loop, c *Conn) { l.SetTimer(c, 0) }, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {

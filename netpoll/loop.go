@@ -84,7 +84,6 @@ type Loop struct {
 	stallChecked uint32 // tick
 	again        []ConnID
 	slow         []ConnID
-	parting      bool // within Handler.Slow: what is written then is queued in any case
 	closing      []closing
 	expired      []uint32
 	spare        []Post
@@ -230,6 +229,10 @@ func (l *Loop) wait() int {
 func (l *Loop) sleep(timeout time.Duration) (n int, errno syscall.Errno) {
 	begin := time.Since(start)
 	n, errno = sys.EpollWaitBlock(l.epoll, l.events[:], int((timeout+time.Millisecond-1)/time.Millisecond))
+	if n > 0 && l.config.Gather > 0 {
+		sys.SleepBlock(l.config.Gather)
+		n, errno = sys.EpollPoll(l.epoll, l.events[:]) // the bell's edge is gone, but the inbox is looked at anyway
+	}
 	l.stats.Waits++
 	l.stats.Slept += time.Since(start) - begin
 	return n, errno

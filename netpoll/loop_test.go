@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"io"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -32,7 +33,7 @@ func TestCloseInReceived(t *testing.T) {
 			l.Close(c, ClosedLocally)
 			l.Close(c, ClosedSlow)
 			l.Write(c, []byte("too late"))
-			l.Shutdown(c, patience)
+			l.Shutdown(c, nil, patience)
 			l.Pause(c)
 			l.Resume(c)
 			l.Again(c)
@@ -52,7 +53,7 @@ func TestCloseInReceived(t *testing.T) {
 func TestShutdownInReceived(t *testing.T) {
 	st := open(t, Config{}, script{received: func(l *Loop, c *Conn, b []byte) (used, need int) {
 		l.Write(c, b)
-		l.Shutdown(c, patience)
+		l.Shutdown(c, nil, patience)
 		return 1, 1000
 	}})
 	client, id := st.connect()
@@ -218,7 +219,7 @@ func TestQuietConnsCostNoTurns(t *testing.T) {
 	st := open(t, Config{}, script{received: func(l *Loop, c *Conn, b []byte) (used, need int) { return 0, 0 }})
 	for _, f := range []func(l *Loop, c *Conn){
 		nothing, (*Loop).Pause,
-		func(l *Loop, c *Conn) { l.Shutdown(c, time.Hour) },
+		func(l *Loop, c *Conn) { l.Shutdown(c, nil, time.Hour) },
 	} {
 		client, id := st.connect()
 		st.on(id, f)
@@ -284,7 +285,7 @@ func (x *chaos) act(l *Loop) {
 	case 0:
 		l.Close(c, ClosedLocally)
 	case 1:
-		l.Shutdown(c, time.Duration(x.rng.IntN(200))*time.Millisecond)
+		l.Shutdown(c, nil, time.Duration(x.rng.IntN(200))*time.Millisecond)
 	case 2, 3:
 		l.Pause(c)
 	case 4, 5, 6:
@@ -371,6 +372,21 @@ func misbehave(rng *rand.Rand, address string) {
 			_ = c.(*net.TCPConn).SetLinger(rng.IntN(2) - 1)
 		default:
 			_, _ = c.Write([]byte(strings.Repeat("x", 1+rng.IntN(20_000))))
+		}
+	}
+}
+
+// A loop that gathers loses neither the bytes nor the posts that come while it does, though it forgets the
+// events that woke it.
+func TestGatherLosesNothing(t *testing.T) {
+	st := open(t, Config{Gather: time.Millisecond}, script{})
+	client, _ := st.connect()
+	got := make([]byte, 3)
+	for range 50 {
+		send(t, client, []byte("abc"))
+		st.do(0, func(*Loop) {})
+		if _, err := io.ReadFull(client, got); err != nil || string(got) != "abc" {
+			t.Fatalf("echo %q, %v; want abc", got, err)
 		}
 	}
 }

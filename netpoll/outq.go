@@ -140,18 +140,24 @@ func (l *Loop) sendNow(c *Conn, b []byte) (rest []byte) {
 // enqueue puts b behind what waits for c. A queue takes one write of any size, and then up to the
 // limit; a conn that would pass it is slow.
 func (l *Loop) enqueue(c *Conn, b []byte, partial bool) (kept bool) {
+	if c.out != 0 && l.outqs.table[c.out].bytes+len(b) > l.config.QueueLimit {
+		c.set(flagSlow)
+		l.slow = append(l.slow, l.ID(c))
+		return false
+	}
+	l.queue(c, b, partial)
+	return true
+}
+
+// queue puts b behind what waits for c. partial says that its front has been sent.
+func (l *Loop) queue(c *Conn, b []byte, partial bool) {
 	if c.out == 0 {
 		c.out = l.outqs.take(l.ID(c), l.wheel.now)
 		l.outqs.table[c.out].partial = partial
 		c.set(flagWriting)
 		l.watch(c)
-	} else if l.outqs.table[c.out].bytes+len(b) > l.config.QueueLimit && !l.parting {
-		c.set(flagSlow)
-		l.slow = append(l.slow, l.ID(c))
-		return false
 	}
 	l.outqs.push(c.out, b)
-	return true
 }
 
 // writable sends what waits for c, a bounded number of segments.
@@ -205,32 +211,44 @@ func (l *Loop) checkStalled() {
 	}
 }
 
-// tellSlow gives the handler its word on the conns whose queue overflowed in this turn: what had not
-// begun to be sent is dropped, and a last frame fits whatever is left.
+// tellSlow gives the handler its word on the conns whose queue overflowed in this turn.
 func (l *Loop) tellSlow() {
 	for i := 0; i < len(l.slow); i++ {
 		c := l.slots.get(l.slow[i])
-		if c == nil || c.has(flagClosing) {
+		if c == nil || c.has(flagClosing|flagLinger) {
 			continue
 		}
-		c.clear(flagSlow)
-		l.outqs.cut(c.out)
-		l.parting = true
+		l.catchUp(c)
 		l.more = true // as in sweep
 		l.handler.Slow(c)
-		l.parting = false
 	}
 	l.slow = l.slow[:0]
 }
 
-// Shutdown ends c in order: what waits is sent, then the end of the stream; the peer's bytes are
-// thrown away until it closes too, or until linger has passed. Closing at once would reset the
-// connection if the peer had anything under way, and the peer could lose our last words.
-func (l *Loop) Shutdown(c *Conn, linger time.Duration) {
+// catchUp drops what has not begun to be sent to a conn that is slow.
+func (l *Loop) catchUp(c *Conn) {
+	if c.has(flagSlow) {
+		c.clear(flagSlow)
+		l.outqs.cut(c.out)
+	}
+}
+
+// Shutdown ends c in order: what waits is sent, then last, which has room whatever the queue's limit, then
+// the end of the stream; the peer's bytes are thrown away until it closes too, or until linger has passed.
+// Closing at once would reset the connection if the peer had anything under way, and the peer could lose
+// our last words. last is copied if it must wait.
+func (l *Loop) Shutdown(c *Conn, last []byte, linger time.Duration) {
 	if c.has(flagDialing) {
 		l.Close(c, ClosedLocally) // there is no stream to end
 	}
 	if c.has(flagClosing | flagLinger) {
+		return
+	}
+	l.catchUp(c)
+	if rest := l.sendNow(c, last); len(rest) > 0 {
+		l.queue(c, bytes.Clone(rest), len(rest) < len(last))
+	}
+	if c.has(flagClosing) {
 		return
 	}
 	c.set(flagLinger)

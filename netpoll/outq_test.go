@@ -185,8 +185,7 @@ func TestSlowKeepsWholeMessages(t *testing.T) {
 			if inTurn || l.Backlog(c) >= size {
 				t.Errorf("Slow in the middle of a write: %v; backlog %d, want less than one message", inTurn, l.Backlog(c))
 			}
-			l.Write(c, []byte("goodbye"))
-			l.Shutdown(c, patience)
+			l.Shutdown(c, []byte("goodbye"), patience)
 		}})
 		f.on(f.id, func(l *Loop, c *Conn) {
 			inTurn = true
@@ -241,8 +240,7 @@ func TestOneWriteOfAnySize(t *testing.T) {
 func TestLastWordBehindALargeWrite(t *testing.T) {
 	const size = 1 << 20
 	f := openFull(t, Config{QueueLimit: 1000}, script{slow: func(l *Loop, c *Conn) {
-		l.Write(c, []byte("goodbye"))
-		l.Shutdown(c, patience)
+		l.Shutdown(c, []byte("goodbye"), patience)
 	}})
 	f.on(f.id, func(l *Loop, c *Conn) {
 		l.Write(c, make([]byte, size))
@@ -337,8 +335,8 @@ func TestShutdownFlushesFirst(t *testing.T) {
 		want := bytes.Repeat([]byte("flush me "), 1<<18)
 		f.on(f.id, func(l *Loop, c *Conn) {
 			l.Write(c, want)
-			l.Shutdown(c, patience)
-			l.Shutdown(c, 0)
+			l.Shutdown(c, nil, patience)
+			l.Shutdown(c, nil, 0)
 			l.Write(c, []byte("not this"))
 		})
 		send(t, f.client, make([]byte, 100_000)) // thrown away
@@ -357,7 +355,7 @@ func TestShutdownHasADeadline(t *testing.T) {
 		f := openFull(t, Config{}, script{})
 		f.on(f.id, func(l *Loop, c *Conn) {
 			l.Write(c, make([]byte, backlog))
-			l.Shutdown(c, 100*time.Millisecond)
+			l.Shutdown(c, nil, 100*time.Millisecond)
 			l.SetTimer(c, time.Hour) // too late: the timer is the deadline's
 			l.StopTimer(c)
 			l.Pause(c)
@@ -369,7 +367,7 @@ func TestShutdownHasADeadline(t *testing.T) {
 // A peer that is reset while we linger is noticed.
 func TestResetWhileLingering(t *testing.T) {
 	f := openFull(t, Config{}, script{})
-	f.on(f.id, func(l *Loop, c *Conn) { l.Shutdown(c, time.Hour) })
+	f.on(f.id, func(l *Loop, c *Conn) { l.Shutdown(c, nil, time.Hour) })
 	reset(t, f.client)
 	f.wantClosed(f.id, ClosedLocally)
 }

@@ -45,6 +45,7 @@ type Config struct {
 
 	QueueLimit int           // bytes that may wait for one conn; 0 is 1 MiB
 	StallLimit time.Duration // how long a socket may take nothing; 0 is 10 s
+	Gather     time.Duration // how long a loop that was woken lets more events come before it serves them; 0 is not at all
 	Refusal    []byte        // sent to connections that are refused for want of descriptors
 
 	// AcceptError is told, on the loop's goroutine, why accepting pauses. It may be nil.

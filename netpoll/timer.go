@@ -11,7 +11,8 @@ const (
 	tick       = 1 << 26 // nanoseconds, about 67 ms
 	buckets    = 1024    // a lap is about 69 s; later deadlines are passed over until their lap
 	headMark   = 1 << 31 // in Conn.prev: the rest is a bucket
-	maxExpired = 512     // per turn; the rest follow in the next
+	maxExpired = 128     // per turn; the rest follow in the next
+	coarse     = 16      // ticks between two moments at which coarse timers run out
 )
 
 // wheel holds at most one deadline for each conn, in lists that run through the slots.
@@ -114,6 +115,18 @@ func (l *Loop) SetTimer(c *Conn, d time.Duration) {
 		return // the timer is the linger deadline's
 	}
 	l.setTimer(c, d)
+}
+
+// SetCoarseTimer is SetTimer, up to a second later still: the loop's coarse timers run out together, once a
+// second. Whatever they send leaves in a row and its answers come back in a row, so that a million conns with
+// little to do wake the threads of both ends a hundred times less often than they have something to say.
+func (l *Loop) SetCoarseTimer(c *Conn, d time.Duration) {
+	if c.has(flagLinger | flagClosing) {
+		return
+	}
+	phase := uint32(l.id) % coarse // loops take turns
+	l.wheel.unlink(&l.slots, c)
+	l.wheel.link(&l.slots, c, (l.wheel.due(d)+coarse-1-phase)/coarse*coarse+phase)
 }
 
 func (l *Loop) setTimer(c *Conn, d time.Duration) {

@@ -201,7 +201,7 @@ func TestShutdownByAnothersTimer(t *testing.T) {
 	st := open(t, Config{}, script{expired: func(l *Loop, c *Conn) {
 		if !shut {
 			shut = true
-			l.Each(func(other *Conn) { l.Shutdown(other, time.Hour) })
+			l.Each(func(other *Conn) { l.Shutdown(other, nil, time.Hour) })
 		}
 	}})
 	first, id1 := st.connect()
@@ -214,4 +214,36 @@ func TestShutdownByAnothersTimer(t *testing.T) {
 			t.Error("a conn that lingers was closed by the timer it had before")
 		}
 	})
+}
+
+// Coarse timers of a loop run out together, never early and at most a second late; those of the next loop
+// run out at another moment.
+func TestCoarseTimersRunOutTogether(t *testing.T) {
+	moments := make(map[int]map[uint32]bool)
+	for _, id := range []int{0, 1, 5, 16, 40} {
+		l := newLoop(id, &Config{}, -1)
+		moments[id] = map[uint32]bool{}
+		for range 1000 {
+			l.wheel.clock += tick / 3
+			c, err := l.slots.take(1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.SetCoarseTimer(c, 20*time.Second)
+			earliest := l.wheel.due(20 * time.Second)
+			if c.deadline < earliest || c.deadline >= earliest+coarse {
+				t.Fatalf("loop %d: deadline in tick %d; want %d or up to %d later", id, c.deadline, earliest, coarse-1)
+			}
+			moments[id][c.deadline%coarse] = true
+		}
+		l.slots.slab.Free()
+		if len(moments[id]) != 1 {
+			t.Errorf("loop %d has %d moments a second; want 1", id, len(moments[id]))
+		}
+	}
+	for phase := range moments[0] {
+		if moments[1][phase] || !moments[16][phase] {
+			t.Errorf("loops 0, 1 and 16 run out in phases %v, %v, %v; want the first and the last together", moments[0], moments[1], moments[16])
+		}
+	}
 }

@@ -33,10 +33,16 @@ func (n *node) dial() *client {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		n.t.Fatal(err)
+	c := &client{n.t, conn.(*net.TCPConn), bufio.NewReader(conn)}
+	c.extend()
+	return c
+}
+
+// extend gives c patience anew.
+func (c *client) extend() {
+	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		c.t.Error(err)
 	}
-	return &client{n.t, conn.(*net.TCPConn), bufio.NewReader(conn)}
 }
 
 // open returns a WebSocket at target.
@@ -78,16 +84,38 @@ func (c *client) readHead() string {
 
 // next reads one frame and describes it; the end of the stream is "EOF" or "reset".
 func (c *client) next() string {
-	f, err := ws.ReadFrame(c.in)
+	f, end := c.frame()
+	if end != "" {
+		return end
+	}
+	return describe(f)
+}
+
+// frame reads one frame. If there is none, end says why.
+func (c *client) frame() (f ws.Frame, end string) {
+	f, err := readFrame(c.in)
 	switch {
 	case err == nil:
-		return describe(f)
+		return f, ""
 	case err == io.EOF:
-		return "EOF"
+		return f, "EOF"
 	case isGone(err):
-		return "reset"
+		return f, "reset"
 	}
-	return "error: " + err.Error()
+	return f, "error: " + err.Error()
+}
+
+// readFrame reads one frame of a size that is to be expected.
+func readFrame(r io.Reader) (f ws.Frame, err error) {
+	if f.Header, err = ws.ReadHeader(r); err != nil {
+		return f, err
+	}
+	if f.Header.Length > 64<<20 {
+		return f, fmt.Errorf("a frame of %d bytes", f.Header.Length)
+	}
+	f.Payload = make([]byte, f.Header.Length)
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
 }
 
 // rest reads to the end of the stream and describes each frame.
@@ -145,19 +173,27 @@ func said(op ws.OpCode, payload []byte) string {
 
 // inflate returns what the payload of a compressed message comes to (RFC 7692 section 7.2.2).
 func inflate(payload []byte) io.Reader {
-	return flate.NewReader(io.MultiReader(bytes.NewReader(payload), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff")))
+	return flate.NewReader(io.MultiReader(bytes.NewReader(payload), strings.NewReader(flushTail+"\x01\x00\x00\xff\xff")))
 }
 
 // deflate compresses a message (RFC 7692 section 7.2.1).
-func deflate(message string) string {
+func deflate(message string) string { return strings.TrimSuffix(flushed(message), flushTail) }
+
+// flushTail is what each message's last flush ends with, and its frame does not.
+const flushTail = "\x00\x00\xff\xff"
+
+// flushed compresses messages that share a context, with all their tails.
+func flushed(messages ...string) string {
 	var b bytes.Buffer
 	w, err := flate.NewWriter(&b, flate.BestCompression)
 	if err != nil {
 		panic(err) // the level is one
 	}
-	_, _ = io.WriteString(w, message) // to memory
-	_ = w.Flush()
-	return strings.TrimSuffix(b.String(), "\x00\x00\xff\xff")
+	for _, m := range messages {
+		_, _ = io.WriteString(w, m) // to memory
+		_ = w.Flush()
+	}
+	return b.String()
 }
 
 // someMask is a masking key without a zero byte.

@@ -103,7 +103,7 @@ func (l *loop) connect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		if !s.has(flagFramePing) {
 			result.Ping, result.Pong = uint32(every/time.Second), true
 		}
-		l.net.SetTimer(c, every/2+time.Duration(l.random.Int64N(int64(every/2))))
+		l.setHeartbeat(c, every/2+time.Duration(l.random.Int64N(int64(every/2))))
 	} else {
 		l.net.StopTimer(c)
 	}
@@ -143,7 +143,7 @@ const typeSharedPoll = 4
 // subscribe puts a client into a room.
 func (l *loop) subscribe(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	r := &cmd.Subscribe
-	if len(r.Channel) == 0 || len(r.Delta) > 0 && string(r.Delta) != "fossil" {
+	if len(r.Channel) == 0 || r.Type != typeSharedPoll && len(r.Delta) > 0 && string(r.Delta) != "fossil" {
 		l.disconnect(c, s, protocol.DisconnectBadRequest)
 		return
 	}

@@ -32,8 +32,7 @@ func refused(code int, before ...string) []string {
 // without extensions.
 func TestConformanceHeaders(t *testing.T) {
 	n := openNode(t, nil)
-	n.runRows(t, headerRows(), pathEcho)
-	n.t = t
+	n.runRows(headerRows(), pathEcho)
 }
 
 func headerRows() []row {
@@ -88,8 +87,7 @@ func headerRows() []row {
 // frames among them.
 func TestConformanceMessages(t *testing.T) {
 	n := openNode(t, func(c *Config) { c.MessageLimit, c.FragmentLimit = 1000, 8 })
-	n.runRows(t, messageRows(), pathEcho)
-	n.t = t
+	n.runRows(messageRows(), pathEcho)
 }
 
 func messageRows() []row {
@@ -164,13 +162,11 @@ func TestConformanceLargeMessages(t *testing.T) {
 		{rule: "one frame", send: masked(0x81, text)},
 		{rule: "65537 fragments", send: pieces},
 	} {
-		t.Run(r.rule, func(t *testing.T) {
-			n.t = t
+		n.run(r.rule, func(t *testing.T) {
 			if got := n.exchange(stream(r.send, closing(1000, "")), nil, pathEcho, nil); !slices.Equal(got, want) {
 				t.Errorf("got %s; want %s", got, want)
 			}
 			n.checkNeighbour()
 		})
 	}
-	n.t = t
 }

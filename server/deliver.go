@@ -77,6 +77,17 @@ func appendPush(dst []byte, p *hub.Publication) []byte {
 
 // Deliver implements [hub.Sink].
 func (l *loop) Deliver(m hub.Member, wire []byte) (kept bool) {
-	l.counts.PayloadOut += uint64(len(wire))
+	l.counts.PayloadOut += uint64(payloadSize(wire))
 	return l.net.WriteRef(l.net.At(m.Slot()), wire)
+}
+
+// payloadSize is the size of the payload of a server's frame.
+func payloadSize(frame []byte) int {
+	switch frame[1] { // RFC 6455 section 5.2
+	case 126:
+		return len(frame) - 4
+	case 127:
+		return len(frame) - maxHeader
+	}
+	return len(frame) - 2
 }

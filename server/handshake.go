@@ -151,8 +151,7 @@ func (l *loop) refuse(c *netpoll.Conn, s *session, e *frame.HTTPError) {
 	l.counts.Rejects[rejectionOf(e)]++
 	s.finish()
 	l.out = frame.AppendHTTPError(l.out, e)
-	l.flush(c)
-	l.net.Shutdown(c, lingerTimeout)
+	l.lastWord(c)
 }
 
 // rejectionOf returns the counter for an HTTP answer.

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"time"
+
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
@@ -15,17 +17,26 @@ var (
 // heartbeat pings a client, and a pong timeout later looks for the answer. The two take turns on the
 // session's one timer.
 func (l *loop) heartbeat(c *netpoll.Conn, s *session) {
-	every, timeout := l.server.config.PingInterval, l.server.config.PongTimeout
+	timeout := l.server.config.PongTimeout
 	switch {
 	case s.has(flagAsked) && s.has(flagPongDue):
 		l.disconnect(c, s, protocol.DisconnectNoPong)
 	case s.has(flagAsked):
 		s.clear(flagAsked)
-		l.net.SetTimer(c, every-timeout)
+		l.setHeartbeat(c, l.server.config.PingInterval-timeout)
 	default:
 		s.set(flagAsked | flagPongDue)
-		l.net.SetTimer(c, timeout)
+		l.setHeartbeat(c, timeout)
 		l.net.WriteRef(c, ping(s))
+	}
+}
+
+// setHeartbeat sets c's timer for the next step: to the second, unless pings come thick and fast.
+func (l *loop) setHeartbeat(c *netpoll.Conn, d time.Duration) {
+	if l.server.config.PingInterval < 10*time.Second {
+		l.net.SetTimer(c, d)
+	} else {
+		l.net.SetCoarseTimer(c, d)
 	}
 }
 

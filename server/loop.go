@@ -125,7 +125,7 @@ func (l *loop) Expired(c *netpoll.Conn) {
 	case stateHead:
 		l.counts.Rejects[metrics.RejectHeadTimeout]++
 		l.net.Close(c, netpoll.ClosedLocally)
-	case stateNew, stateRefused:
+	case stateNew:
 		l.counts.Rejects[metrics.RejectStale]++
 		l.disconnect(c, s, protocol.DisconnectStale)
 	case stateReady:

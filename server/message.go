@@ -37,7 +37,7 @@ func (l *loop) readFrames(c *netpoll.Conn, s *session, b []byte) (used, need int
 			return used, need
 		}
 		used += n
-		l.readFrame(c, s, f)
+		l.readFrame(c, s, f, used == len(b))
 		if len(l.out) >= flushAt && l.flushOrWait(c) {
 			return used, 0
 		}
@@ -63,15 +63,17 @@ func (l *loop) flushOrWait(c *netpoll.Conn) (wait bool) {
 	return true
 }
 
-// readFrame serves one frame.
-func (l *loop) readFrame(c *netpoll.Conn, s *session, f frame.Frame) {
+// readFrame serves one frame, the last that has come so far or not.
+func (l *loop) readFrame(c *netpoll.Conn, s *session, f frame.Frame, last bool) {
 	switch {
 	case f.Opcode == frame.OpPing:
 		l.out = frame.AppendFrame(l.out, frame.OpPong, f.Payload, false)
 	case f.Opcode == frame.OpPong:
-		s.clear(flagPongDue)
+		if s.has(flagFramePing) { // else it answers nothing of ours
+			s.clear(flagPongDue)
+		}
 	case f.Opcode == frame.OpClose:
-		l.closeReceived(c, s, f.Payload)
+		l.closeReceived(c, s, f.Payload, last)
 	case f.First && f.Fin:
 		l.readMessage(c, s, f.Opcode, f.Payload, f.Compressed)
 	default:
@@ -146,20 +148,23 @@ func (l *loop) echo(s *session, op frame.Opcode, payload []byte) {
 }
 
 // closeReceived answers the peer's close frame with its own code and closes the TCP connection first, as
-// RFC 6455 section 7.1.1 has it for servers.
-func (l *loop) closeReceived(c *netpoll.Conn, s *session, payload []byte) {
+// RFC 6455 section 7.1.1 has it for servers. A peer that sends on behind its close frame would get a reset
+// for that, perhaps in place of the answer, so that its conn lingers.
+func (l *loop) closeReceived(c *netpoll.Conn, s *session, payload []byte, last bool) {
 	code, _, _ := frame.ParseClose(payload) // the stream has checked it
 	l.counts.Disconnect(uint16(code))
 	s.finish()
+	l.leave(s)
 	l.endReplies()
 	l.out = frame.AppendClose(l.out, code, "")
-	l.flush(c)
-	l.leave(s)
-	if l.net.Backlog(c) == 0 {
+	if last && l.net.Backlog(c) == 0 {
+		l.flush(c)
+	}
+	if last && l.net.Backlog(c) == 0 {
 		l.net.Close(c, netpoll.ClosedLocally)
 		return
 	}
-	l.net.Shutdown(c, lingerTimeout)
+	l.lastWord(c)
 }
 
 // fail ends a session with the code of a broken rule.
@@ -183,8 +188,13 @@ func (l *loop) end(c *netpoll.Conn, s *session, code uint16, reason string) {
 	l.leave(s)
 	l.endReplies()
 	l.out = frame.AppendClose(l.out, frame.StatusCode(code), reason)
-	l.flush(c)
-	l.net.Shutdown(c, lingerTimeout)
+	l.lastWord(c)
+}
+
+// lastWord sends what is due to c, a close frame or an HTTP answer at its end, and ends the conn in order.
+func (l *loop) lastWord(c *netpoll.Conn) {
+	l.net.Shutdown(c, l.out, lingerTimeout)
+	l.out = trim(l.out)
 }
 
 // rejectionOfClose returns the counter for a close error.

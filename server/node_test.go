@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
 )
 
 // patience bounds every wait: what takes longer hangs.
@@ -45,6 +46,16 @@ func openNode(t testing.TB, change func(c *Config)) *node {
 	return n
 }
 
+// run runs f as a subtest, whose t is n's meanwhile.
+func (n *node) run(name string, f func(t *testing.T)) {
+	whole := n.t.(*testing.T)
+	whole.Run(name, func(t *testing.T) {
+		n.t = t
+		defer func() { n.t = whole }()
+		f(t)
+	})
+}
+
 // close ends n, once the conns of the test have gone.
 func (n *node) close() {
 	if n.neighbour != nil {
@@ -69,8 +80,18 @@ func (n *node) empty() bool {
 		snap.Rooms == 0 && snap.Subscriptions == 0
 }
 
-// counts returns the sum of the loops' counts.
-func (n *node) counts() metrics.Counts { return total(n.snapshot()) }
+// counts returns the sum of the loops' counts: the figures of a snapshot that cost little to ask for.
+func (n *node) counts() (sum metrics.Counts) {
+	answers := make(chan metrics.Counts, len(n.loops))
+	for _, l := range n.loops {
+		l.net.Send(netpoll.Post{Kind: postCounts, Item: (chan<- metrics.Counts)(answers)})
+	}
+	for range n.loops {
+		c := <-answers
+		sum.Add(&c)
+	}
+	return sum
+}
 
 func total(snap metrics.Snapshot) (sum metrics.Counts) {
 	for i := range snap.Loops {
@@ -94,6 +115,7 @@ func (n *node) awaitRead(total uint64) (read bool) {
 // checkNeighbour fails the test if the neighbour's conn does not work.
 func (n *node) checkNeighbour() {
 	n.t.Helper()
+	n.neighbour.extend()
 	n.neighbour.send(masked(0x81, "still there?"))
 	if got := n.neighbour.next(); got != `text "still there?"` {
 		n.t.Errorf("the neighbour got %s", got)
@@ -112,4 +134,3 @@ func (n *node) rejections(f func()) map[metrics.Rejection]uint64 {
 	}
 	return moved
 }
-

@@ -36,19 +36,16 @@ func (r *row) stream() (send []byte, want []string) {
 }
 
 const (
-	everyCut   = 300 // inputs up to this size are cut at each byte, longer ones at random places
-	randomCuts = 40
+	everyCut   = 192 // inputs up to this size are cut at each byte, longer ones at random places
+	randomCuts = 32
 	byteWise   = 100 // inputs up to this size also come one byte to a write
 )
 
 // runRows runs each row whole, cut in two at each byte, and byte by byte, with the same result: each on a new
 // conn to target with further fields in its request.
-func (n *node) runRows(t *testing.T, rows []row, target string, fields ...string) {
+func (n *node) runRows(rows []row, target string, fields ...string) {
 	for _, r := range rows {
-		t.Run(r.rule, func(t *testing.T) {
-			n.t = t
-			n.runRow(t, &r, target, fields)
-		})
+		n.run(r.rule, func(t *testing.T) { n.runRow(t, &r, target, fields) })
 	}
 }
 

@@ -23,7 +23,6 @@ const (
 	stateHead    state = iota // the request head is not complete
 	stateEcho                 // on the development path that sends back what it gets
 	stateNew                  // a WebSocket without a session: connect must be the first command
-	stateRefused              // connect was answered with an error: nothing more is accepted
 	stateReady                // connected
 	stateClosing              // a close frame or an HTTP answer is our last word
 )
@@ -60,5 +59,5 @@ func (s *session) transport() metrics.Transport {
 
 // speaks reports whether s is a WebSocket whose messages are commands.
 func (s *session) speaks() bool {
-	return s.state == stateNew || s.state == stateRefused || s.state == stateReady
+	return s.state == stateNew || s.state == stateReady
 }

@@ -2,6 +2,7 @@ package sys
 
 import (
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -41,6 +42,12 @@ func EpollWaitBlock(epfd int, events []EpollEvent, ms int) (int, syscall.Errno) 
 	n, _, errno := syscall.Syscall6(syscall.SYS_EPOLL_PWAIT,
 		uintptr(epfd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), uintptr(ms), 0, 0)
 	return count(n, errno)
+}
+
+// SleepBlock puts the thread to sleep for d, by way of the scheduler like [EpollWaitBlock].
+func SleepBlock(d time.Duration) {
+	t := unix.NsecToTimespec(int64(d))
+	_, _, _ = syscall.Syscall(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0) // woken early is fine
 }
 
 // count turns a result register into a count: the kernel says -1 where errno is set.

@@ -1,0 +1,127 @@
+package server
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/metrics"
+)
+
+// soon is a deadline for tests that run into it, and late is by when it must have been noticed.
+const (
+	soon = 400 * time.Millisecond
+	late = 5 * time.Second
+)
+
+// trickle writes next() every 50 ms until it fails or stop is closed, and says so on the channel that it returns.
+func (c *client) trickle(stop <-chan struct{}, next func() []byte) (done chan struct{}) {
+	done = make(chan struct{})
+	go func() {
+		defer close(done)
+		beat := time.NewTicker(soon / 8)
+		defer beat.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-beat.C:
+				c.send(next())
+			}
+		}
+	}()
+	return done
+}
+
+// Before a conn is a session it has one deadline that nothing it does moves (N01, H17).
+func TestHeadDeadline(t *testing.T) {
+	t.Parallel()
+	n := openNode(t, func(c *Config) { c.HeadTimeout = soon })
+	head := request(pathEcho)
+	for _, r := range []struct {
+		what string
+		next func() []byte
+	}{
+		{"nothing", func() []byte { return nil }},
+		{"a byte at a time", func() []byte { b := head[:1]; head = head[1:]; return []byte(b) }},
+	} {
+		moved := n.rejections(func() {
+			c, began := n.dial(), time.Now()
+			stop := make(chan struct{})
+			done := c.trickle(stop, r.next)
+			got := c.readHead()
+			if took := time.Since(began); got != "" || took < soon || took > late {
+				t.Errorf("a client that sends %s: %q after %v; want the end of the stream after %v", r.what, got, took, soon)
+			}
+			close(stop)
+			<-done
+			c.close()
+		})
+		checkMoved(t, moved, metrics.RejectHeadTimeout, 1)
+	}
+	n.checkNeighbour()
+}
+
+// A WebSocket on the session's path must become a session in time, however lively it is (H18).
+func TestConnectDeadline(t *testing.T) {
+	t.Parallel()
+	n := openNode(t, func(c *Config) { c.StaleTimeout = soon })
+	for _, r := range []struct {
+		what string
+		next []byte
+	}{
+		{"nothing", nil},
+		{"pings", masked(0x89, "")},
+		{"fragments without an end", masked(0x01, "")},
+	} {
+		moved := n.rejections(func() {
+			c, began := n.open(pathWebSocket), time.Now()
+			stop := make(chan struct{})
+			next := r.next
+			done := c.trickle(stop, func() []byte {
+				b := next
+				if len(b) > 0 && b[0] == 0x01 {
+					next = masked(0x00, "")
+				}
+				return b
+			})
+			got := c.next()
+			for got == `pong ""` {
+				got = c.next()
+			}
+			if took := time.Since(began); got != "close 3502" || took < soon/2 || took > late {
+				t.Errorf("a client that sends %s: %s after %v; want close 3502 after %v", r.what, got, took, soon)
+			}
+			close(stop)
+			<-done
+			c.close()
+		})
+		checkMoved(t, moved, metrics.RejectStale, 1)
+	}
+	n.checkNeighbour()
+}
+
+// The deadline for a head ends with the head.
+func TestDeadlinesThatAreMet(t *testing.T) {
+	t.Parallel()
+	n := openNode(t, func(c *Config) { c.HeadTimeout, c.StaleTimeout = soon, soon })
+	echo, session := n.open(pathEcho), n.open(pathWebSocket)
+	defer echo.close()
+	defer session.close()
+	session.say(hello)
+	session.next()
+	refused := n.dial()
+	defer refused.close()
+	refused.conn.SetDeadline(time.Now().Add(late))
+	if got := refused.readHead(); got != "" { // by now all deadlines have passed
+		t.Errorf("a client that sends nothing got %q", got)
+	}
+	echo.send(masked(0x81, "x"))
+	session.say(subscribe(2, "a"))
+	if got := echo.next() + session.next(); got != `text "x"`+said(1, []byte(subscribed(2))) {
+		t.Errorf("after the deadlines: %s", got)
+	}
+	if status, _ := n.get("/health"); status != http.StatusOK {
+		t.Errorf("/health = %d", status)
+	}
+}

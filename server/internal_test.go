@@ -1,0 +1,107 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// get asks n's internal address.
+func (n *node) get(path string) (status int, body string) {
+	n.t.Helper()
+	return n.ask(http.MethodGet, path)
+}
+
+func TestHealth(t *testing.T) {
+	n := openNode(t, nil)
+	for _, path := range []string{"/health", "/health/ready", "/health/live"} {
+		if status, body := n.get(path); status != http.StatusOK || body != "{}\n" {
+			t.Errorf("%s = %d %q; want 200 {}", path, status, body)
+		}
+	}
+	for _, r := range []struct {
+		method, path string
+		status       int
+	}{
+		{http.MethodGet, "/nothing", http.StatusNotFound},
+		{http.MethodPost, "/health", http.StatusMethodNotAllowed},
+		{http.MethodPost, "/metrics", http.StatusMethodNotAllowed},
+		{http.MethodGet, pathEcho, http.StatusNotFound},
+	} {
+		if status, _ := n.ask(r.method, r.path); status != r.status {
+			t.Errorf("%s %s = %d; want %d", r.method, r.path, status, r.status)
+		}
+	}
+}
+
+// The figures of a session that subscribes, publishes and is refused are the ones that operators know the names of.
+func TestMetrics(t *testing.T) {
+	n := openNode(t, nil)
+	c, _ := n.connect(pathWebSocket)
+	defer c.close()
+	c.say(subscribe(2, "a") + "\n" + publish(3, "a", `"12345"`))
+	c.hear(2, 1, false)
+	refused := n.open(pathEcho)
+	refused.send(drawn("83 80 00000000"))
+	refused.rest()
+	refused.close()
+
+	_, body := n.get("/metrics")
+	for _, line := range []string{
+		`edge_connections{transport="websocket"} 1`,
+		`edge_connects_total{result="ok"} 1`,
+		`edge_disconnects_total{code="1002"} 1`,
+		`edge_reject_total{reason="protocol",stage="frame"} 1`,
+		`edge_reject_total{reason="bad_request",stage="handshake"} 0`,
+		`edge_rooms 1`,
+		`edge_subscriptions 1`,
+		`edge_messages_in_total 2`,
+		`edge_messages_out_total 4`,
+		`edge_publications_total 1`,
+		`edge_fanout_deliveries_total 1`,
+		`edge_fanout_writes_total 1`,
+		`edge_outbound_queue_bytes 0`,
+		`edge_session_panics_total 0`,
+		`edge_slow_consumers_total{action="close_queue"} 0`,
+		`edge_slow_consumers_total{action="close_stall"} 0`,
+	} {
+		if !strings.Contains(body, "\n"+line+"\n") {
+			t.Errorf("/metrics lacks %s", line)
+		}
+	}
+	for _, name := range []string{
+		"edge_payload_bytes_in_total", "edge_payload_bytes_out_total", "edge_wire_bytes_in_total", "edge_wire_bytes_out_total",
+		"edge_writes_total", "edge_loop_busy_seconds_total", "edge_loop_turns_total", "go_goroutines", "process_open_fds",
+	} {
+		if !strings.Contains(body, "\n# TYPE "+name+" ") {
+			t.Errorf("/metrics lacks %s", name)
+		}
+	}
+}
+
+// Payload is what clients and rooms say, without the headers of frames.
+func TestPayloadCounts(t *testing.T) {
+	n := openNode(t, nil)
+	c, reply := n.connect(pathWebSocket)
+	defer c.close()
+	before := n.counts()
+	say := subscribe(2, "a") + "\n" + publish(3, "a", `"12345"`)
+	c.say(say)
+	c.hear(2, 1, false)
+	after := n.counts()
+	if got := after.PayloadIn - before.PayloadIn; got != uint64(len(say)) {
+		t.Errorf("payload in grew by %d; want %d", got, len(say))
+	}
+	want := len(subscribed(2) + "\n" + published(3) + strings.Replace(pushOf("a", `"12345"`), "ID", strings.Repeat("x", idSize), 1))
+	if got := after.PayloadOut - before.PayloadOut; got != uint64(want) {
+		t.Errorf("payload out grew by %d after %s; want %d", got, reply, want)
+	}
+}
+
+func TestPlayground(t *testing.T) {
+	n := openNode(t, nil)
+	status, body := n.get("/")
+	if url := `"ws://` + n.Addresses()[0] + pathWebSocket + `"`; status != http.StatusOK || !strings.Contains(strings.ReplaceAll(body, `\/`, "/"), url) {
+		t.Errorf("/ = %d, %d bytes; want a page with %s", status, len(body), url)
+	}
+}
