@@ -3,6 +3,8 @@ package frame
 import (
 	"bytes"
 	"testing"
+
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
 // TestNoAllocations holds everything a loop does for a frame or a handshake to no allocation at all.
@@ -94,7 +96,7 @@ func TestNoAllocations(t *testing.T) {
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if row.pools && raceEnabled {
+			if row.pools && testutil.Race {
 				t.Skip("a sync.Pool under the race detector drops items at random")
 			}
 			ok := true

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
 // nowhere is a sink that does nothing with what it is given.
@@ -34,7 +36,7 @@ func (l *loop) run() {
 }
 
 func TestPublishAndFanoutDoNotAllocate(t *testing.T) {
-	if raceEnabled {
+	if testutil.Race {
 		t.Skip("the race detector makes sync.Pool drop what it is given")
 	}
 	h := New()
@@ -120,7 +122,7 @@ func TestBytesOfAMembership(t *testing.T) {
 			l.box.events = nil
 		})
 		t.Logf("%d members in %d rooms %q: %.1f bytes each", members, row.rooms, row.name, float64(got)/members)
-		if got > row.limit*members && !raceEnabled {
+		if got > row.limit*members && !testutil.Race {
 			t.Errorf("%d members in %d rooms: %d bytes each; want at most %d", members, row.rooms, got/members, row.limit)
 		}
 		runtime.KeepAlive(h)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
 var seedFlag = flag.Uint64("hub.seed", 0, "seed of the random operations; 0 takes a new one each time")
@@ -332,7 +334,7 @@ func TestRandomOperations(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	steps := 100_000
-	if raceEnabled || testing.Short() {
+	if testutil.Race || testing.Short() {
 		steps = 10_000
 	}
 	for i := range uint64(4) {

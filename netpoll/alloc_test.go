@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
 // wantNoAllocs fails the test if f, which makes a loop do something, allocates there or here.
 func wantNoAllocs(t *testing.T, f func()) {
 	t.Helper()
-	if raceEnabled {
+	if testutil.Race {
 		t.Skip("the race detector allocates")
 	}
 	for range 100 {

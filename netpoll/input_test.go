@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
 // seeded returns a source of random numbers whose seed is in the test's output.
@@ -83,7 +85,7 @@ func wantInputs(t *testing.T, l *Loop, n int) {
 // A large message costs work and memory that are linear in its size, and comes whole, once.
 func TestLargeMessageIsLinear(t *testing.T) {
 	size := 16 << 20
-	if raceEnabled {
+	if testutil.Race {
 		size = 4 << 20 // the detector looks at every byte of a copy, even one onto itself
 	}
 	for _, tell := range []bool{false, true} {

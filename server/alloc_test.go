@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
 // exact is a client for measurements: it writes prepared bytes and reads replies of a known size, and allocates nothing.
@@ -17,7 +19,7 @@ type exact struct {
 // openQuiet is openNode for measurements.
 func openQuiet(t *testing.T) *node {
 	t.Helper()
-	if raceEnabled {
+	if testutil.Race {
 		t.Skip("the race detector makes sync.Pool drop what it is given")
 	}
 	return openNode(t, nil)
