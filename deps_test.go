@@ -17,15 +17,14 @@ const module = "github.com/seed4ac54ce5/edge/"
 // mayImport is the architecture: for each of our packages, by its folder, the others that it may
 // import. A package arrives together with its row.
 var mayImport = map[string][]string{
-	"cmd/edge":          {"server", "bench", "tuning"},
-	"server":            {"netpoll", "frame", "protocol", "hub", "metrics", "tuning"},
+	"cmd/edge":          {"server", "bench"},
+	"server":            {"netpoll", "frame", "protocol", "hub", "metrics"},
 	"netpoll":           {"internal/sys"},
 	"frame":             {},
 	"protocol":          {},
 	"hub":               {},
 	"metrics":           {},
-	"tuning":            {},
-	"bench":             {"netpoll", "frame", "protocol", "tuning"},
+	"bench":             {"netpoll", "frame", "protocol"},
 	"bench/baseline":    {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":     {"bench"},
 	"internal/sys":      {},
