@@ -123,7 +123,7 @@ func (l *Loop) runPosted() {
 func (l *Loop) runPost(p Post) {
 	switch p.Kind {
 	case kindStopListening:
-		l.closeListeners()
+		l.stopListening()
 	case kindStop:
 		l.stopped = true
 	default:

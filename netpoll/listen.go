@@ -159,10 +159,10 @@ func (l *Loop) listen(ln listener) error {
 	return nil
 }
 
-// accept takes a bounded number of connections from ln.
-func (l *Loop) accept(ln *listener) {
+// accept takes a bounded number of connections from ln, and reports whether there may be more.
+func (l *Loop) accept(ln *listener) (more bool) {
 	if l.acceptPaused {
-		return
+		return false
 	}
 	for range maxAccepts {
 		fd, errno := sys.Accept(ln.fd)
@@ -170,18 +170,32 @@ func (l *Loop) accept(ln *listener) {
 		case 0:
 			l.admit(fd)
 		case unix.EAGAIN:
-			return
+			return false
 		case unix.EMFILE, unix.ENFILE:
 			l.refuse(ln)
 			l.pauseAccepting(errno)
-			return
+			return false
 		case unix.ENOMEM, unix.ENOBUFS:
 			l.pauseAccepting(errno)
-			return
+			return false
 		default:
 			// The connection died in the queue, or the call was interrupted: the next one.
 		}
 	}
+	return true
+}
+
+// stopListening takes in those who are connected and wait in the kernel's queues, whom closing would reset,
+// and then accepts nobody any more. Who keeps coming does not keep it from that.
+func (l *Loop) stopListening() {
+	for i := range l.listeners {
+		for range backlog / maxAccepts {
+			if !l.accept(&l.listeners[i]) {
+				break
+			}
+		}
+	}
+	l.closeListeners()
 }
 
 // admit makes fd a conn.

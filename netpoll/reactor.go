@@ -267,8 +267,9 @@ func (r *Reactor) Addresses() []string {
 	return as
 }
 
-// StopListening closes the listening sockets. Conns stay. Connections that wait in the kernel's queues
-// are reset, unless net.ipv4.tcp_migrate_req lets another process's listener have them.
+// StopListening closes the listening sockets. Conns stay, and connections that wait in the kernel's queues
+// become conns first. One that arrives in between is reset, unless net.ipv4.tcp_migrate_req lets another
+// process's listener have it.
 func (r *Reactor) StopListening() {
 	r.unlink()
 	for _, l := range r.loops {

@@ -24,7 +24,7 @@ func (d *drain) begin(l *loop, window time.Duration) {
 	l.net.Each(func(c *netpoll.Conn) { d.ids = append(d.ids, l.net.ID(c)) })
 	d.total, d.began = len(d.ids), l.net.Now()
 	d.window = min(window, time.Duration(d.total)*time.Second/drainRate)
-	l.net.Tick(true)
+	l.net.Tick(d.total > 0)
 }
 
 // step closes as many sessions as are due by now.
