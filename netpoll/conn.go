@@ -86,11 +86,7 @@ func (s *slots) take(fd int) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	gen := (c.gen() + 1) & genMask
-	if gen == 0 {
-		gen = 1
-	}
-	*c = Conn{fd: int32(fd), genFlags: gen << 8, slot: c.slot}
+	*c = Conn{fd: int32(fd), genFlags: (c.gen() + 1) << 8, slot: c.slot}
 	s.open++
 	return c, nil
 }
@@ -113,12 +109,15 @@ func (s *slots) unused() (*Conn, error) {
 	return c, nil
 }
 
-// give makes c's slot free. Identities of this use name nothing from here on.
+// give makes c's slot free. Identities of this use name nothing from here on, for ever: a slot that has been
+// through all its generations is not used again.
 func (s *slots) give(c *Conn) {
 	c.fd = -1
-	c.next = s.free
-	s.free = c.slot + 1
 	s.open--
+	if c.gen() < genMask {
+		c.next = s.free
+		s.free = c.slot + 1
+	}
 }
 
 // get returns the conn that id names, or nil if it has closed since.
