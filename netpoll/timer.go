@@ -125,13 +125,15 @@ func (l *Loop) SetCoarseTimer(c *Conn, d time.Duration) {
 		return
 	}
 	phase := uint32(l.id) % coarse // loops take turns
-	l.wheel.unlink(&l.slots, c)
-	l.wheel.link(&l.slots, c, (l.wheel.due(d)+coarse-1-phase)/coarse*coarse+phase)
+	l.setDeadline(c, (l.wheel.due(d)+coarse-1-phase)/coarse*coarse+phase)
 }
 
-func (l *Loop) setTimer(c *Conn, d time.Duration) {
+func (l *Loop) setTimer(c *Conn, d time.Duration) { l.setDeadline(c, l.wheel.due(d)) }
+
+// setDeadline makes c's timer run out at a tick of the wheel.
+func (l *Loop) setDeadline(c *Conn, at uint32) {
 	l.wheel.unlink(&l.slots, c)
-	l.wheel.link(&l.slots, c, l.wheel.due(d))
+	l.wheel.link(&l.slots, c, at)
 }
 
 // StopTimer makes c's timer not run out.

@@ -159,10 +159,10 @@ func (l *loop) closeReceived(c *netpoll.Conn, s *session, payload []byte, last b
 	l.out = frame.AppendClose(l.out, code, "")
 	if last && l.net.Backlog(c) == 0 {
 		l.flush(c)
-	}
-	if last && l.net.Backlog(c) == 0 {
-		l.net.Close(c, netpoll.ClosedLocally)
-		return
+		if l.net.Backlog(c) == 0 {
+			l.net.Close(c, netpoll.ClosedLocally)
+			return
+		}
 	}
 	l.lastWord(c)
 }
