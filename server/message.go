@@ -37,7 +37,7 @@ func (l *loop) readFrames(c *netpoll.Conn, s *session, b []byte) (used, need int
 			return used, need
 		}
 		used += n
-		l.readFrame(c, s, f, used == len(b))
+		l.readFrame(c, s, f)
 		if len(l.out) >= flushAt && l.flushOrWait(c) {
 			return used, 0
 		}
@@ -63,8 +63,8 @@ func (l *loop) flushOrWait(c *netpoll.Conn) (wait bool) {
 	return true
 }
 
-// readFrame serves one frame, the last that has come so far or not.
-func (l *loop) readFrame(c *netpoll.Conn, s *session, f frame.Frame, last bool) {
+// readFrame serves one frame.
+func (l *loop) readFrame(c *netpoll.Conn, s *session, f frame.Frame) {
 	switch {
 	case f.Opcode == frame.OpPing:
 		l.out = frame.AppendFrame(l.out, frame.OpPong, f.Payload, false)
@@ -73,7 +73,7 @@ func (l *loop) readFrame(c *netpoll.Conn, s *session, f frame.Frame, last bool) 
 			s.clear(flagPongDue)
 		}
 	case f.Opcode == frame.OpClose:
-		l.closeReceived(c, s, f.Payload, last)
+		l.closeReceived(c, s, f.Payload)
 	case f.First && f.Fin:
 		l.readMessage(c, s, f.Opcode, f.Payload, f.Compressed)
 	default:
@@ -147,23 +147,16 @@ func (l *loop) echo(s *session, op frame.Opcode, payload []byte) {
 	l.out = frame.AppendFrame(l.out, op, payload, false)
 }
 
-// closeReceived answers the peer's close frame with its own code and closes the TCP connection first, as
-// RFC 6455 section 7.1.1 has it for servers. A peer that sends on behind its close frame would get a reset
-// for that, perhaps in place of the answer, so that its conn lingers.
-func (l *loop) closeReceived(c *netpoll.Conn, s *session, payload []byte, last bool) {
+// closeReceived answers the peer's close frame with its own code and ends the stream first, as RFC 6455
+// section 7.1.1 has it for servers. The conn lingers until the peer has closed too: what a peer sends on behind
+// its close frame would otherwise get a reset, perhaps in place of the answer.
+func (l *loop) closeReceived(c *netpoll.Conn, s *session, payload []byte) {
 	code, _, _ := frame.ParseClose(payload) // the stream has checked it
 	l.counts.Disconnect(uint16(code))
 	s.finish()
 	l.leave(s)
 	l.endReplies()
 	l.out = frame.AppendClose(l.out, code, "")
-	if last && l.net.Backlog(c) == 0 {
-		l.flush(c)
-		if l.net.Backlog(c) == 0 {
-			l.net.Close(c, netpoll.ClosedLocally)
-			return
-		}
-	}
 	l.lastWord(c)
 }
 
