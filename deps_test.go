@@ -22,11 +22,12 @@ var mayImport = map[string][]string{
 	"netpoll":           {"internal/sys"},
 	"frame":             {},
 	"protocol":          {},
-	"hub":               {},
+	"hub":               {"internal/slab"},
 	"metrics":           {},
 	"bench":             {"netpoll", "frame", "protocol"},
 	"bench/baseline":    {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":     {"bench"},
+	"internal/slab":     {},
 	"internal/sys":      {},
 	"internal/testutil": {},
 }

@@ -107,14 +107,14 @@ func publish(h *Hub, room, data string) Position {
 func checkEmpty(t testing.TB, h *Hub, loops ...*loop) {
 	t.Helper()
 	for i, l := range loops {
-		got := [...]int{l.subs.live, l.rosters.live, l.tables.live, l.opened, l.Stats.Waiting, len(l.box.events)}
+		got := [...]int{l.subs.Live(), l.rosters.Live(), l.tables.Live(), l.opened, l.Stats.Waiting, len(l.box.events)}
 		if got != [6]int{} {
 			t.Errorf("loop %d still has subs, rosters, tables, backlogs, waiting, events = %v", i, got)
 		}
 	}
 	for i := range h.shards {
 		s := &h.shards[i]
-		got := [...]int{len(s.byHash), s.rooms.live, s.branches.live, s.cells.live, s.members}
+		got := [...]int{len(s.byHash), s.rooms.Live(), s.branches.Live(), s.names.Live(), s.members}
 		if got != [5]int{} {
 			t.Errorf("shard %d still has names, rooms, branches, cells, members = %v", i, got)
 		}

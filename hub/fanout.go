@@ -58,7 +58,7 @@ func (l *Local) advance(b *backlog) int {
 	if b.job == nil {
 		b.job = l.begin(b)
 	}
-	r, j := l.rosters.at(b.roster), b.job
+	r, j := l.rosters.At(b.roster), b.job
 	n := l.serveSeats(r, j, stride)
 	n += l.serveLate(r, j, stride-n)
 	switch {
@@ -99,7 +99,7 @@ func (l *Local) open(roster uint32, ev Event) {
 	l.spare = b.next
 	l.opened++
 	b.next, b.roster = nil, roster
-	l.rosters.at(roster).backlog = b.id
+	l.rosters.At(roster).backlog = b.id
 	l.queue(b, ev)
 	l.schedule(b)
 }
@@ -124,7 +124,7 @@ func (l *Local) queue(b *backlog, ev Event) {
 
 // close parts an empty backlog from its roster.
 func (l *Local) close(b *backlog) {
-	l.rosters.at(b.roster).backlog = 0
+	l.rosters.At(b.roster).backlog = 0
 	limit := manyEvents
 	if len(l.backlogs)-l.opened > fewBacklogs {
 		limit = fewEvents

@@ -87,7 +87,7 @@ func (l *Local) serveLate(r *roster, j *job, n int) (done int) {
 	for ; done < n && !j.done(r); done++ {
 		late := j.late[j.nextUp]
 		j.nextUp++
-		m := l.subs.at(late.sub).member
+		m := l.subs.At(late.sub).member
 		if !l.arrive(late.sub) {
 			continue
 		}

@@ -1,6 +1,10 @@
 package hub
 
-import "time"
+import (
+	"time"
+
+	"github.com/seed4ac54ce5/edge/internal/slab"
+)
 
 // Event is what a loop finds in its inbox: it hands it to [Local.Handle]. Events are posted by value.
 type Event struct {
@@ -40,9 +44,9 @@ type Local struct {
 
 	// Loop goroutine only.
 	Stats    Stats
-	subs     slab[sub, *sub]
-	rosters  slab[roster, *roster]
-	tables   slab[table, *table]
+	subs     slab.Slab[sub, *sub]
+	rosters  slab.Slab[roster, *roster]
+	tables   slab.Slab[table, *table]
 	backlogs []*backlog // by the index that rosters hold; 0 is none
 	opened   int        // of them, those with a roster
 	spare    *backlog   // the others, linked
@@ -55,9 +59,9 @@ func newLocal(h *Hub, id uint8, in Inbox, sink Sink) *Local {
 	l := &Local{hub: h, id: id, in: in, sink: sink, batch: maxBatch}
 	start := time.Now()
 	l.now = func() time.Duration { return time.Since(start) }
-	l.subs.shift = 10
-	l.rosters.shift = 8
-	l.tables.shift = 6
+	l.subs = slab.New[sub](10)
+	l.rosters = slab.New[roster](8)
+	l.tables = slab.New[table](6)
 	return l
 }
 
@@ -68,7 +72,7 @@ func (l *Local) Handle(ev Event) {
 	if ev.kind == published {
 		l.Stats.Publications++
 	}
-	r := l.rosters.at(ev.roster)
+	r := l.rosters.At(ev.roster)
 	switch {
 	case r.backlog != 0:
 		l.queue(l.backlogs[r.backlog], ev)
@@ -85,10 +89,10 @@ func (l *Local) Handle(ev Event) {
 
 // free ends the life of a roster after the last event that names it.
 func (l *Local) free(id uint32) {
-	if r := l.rosters.at(id); r.n != 0 || r.table != 0 || r.backlog != 0 {
+	if r := l.rosters.At(id); r.n != 0 || r.table != 0 || r.backlog != 0 {
 		panic("hub: roster freed while in use")
 	}
-	l.rosters.free(id)
+	l.rosters.Free(id)
 }
 
 // idle panics when Deliver calls what only the loop may call between deliveries.

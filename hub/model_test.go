@@ -295,8 +295,8 @@ func (c *modelConn) check(t *testing.T) {
 			t.Fatalf("Rooms yields %q, which slot %d is not in", name, c.m.Slot())
 		}
 	}
-	for i := c.subs.head; i != 0; i = c.loop.subs.at(i).next {
-		checkSeats(t, c.loop.Local, c.loop.rosters.at(c.loop.subs.at(i).roster))
+	for i := c.subs.head; i != 0; i = c.loop.subs.At(i).next {
+		checkSeats(t, c.loop.Local, c.loop.rosters.At(c.loop.subs.At(i).roster))
 	}
 }
 

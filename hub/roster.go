@@ -12,7 +12,7 @@ type roster struct {
 	one     [1]seat
 }
 
-func (r *roster) link() *uint32 { return &r.room }
+func (r *roster) Link() *uint32 { return &r.room }
 
 // seat is a member in a roster. A delivery reads nothing else, and leaving finds the subscription record to correct
 // when a member has moved.
@@ -27,7 +27,7 @@ type table struct {
 	next  uint32
 }
 
-func (t *table) link() *uint32 { return &t.next }
+func (t *table) Link() *uint32 { return &t.next }
 
 // keptSeats is the capacity up to which a freed table keeps its array, so that a room that goes back and forth between
 // one member and two does not allocate.
@@ -38,7 +38,7 @@ func (l *Local) seats(r *roster) []seat {
 	if r.table == 0 {
 		return r.one[:r.n]
 	}
-	return l.tables.at(r.table).seats
+	return l.tables.At(r.table).seats
 }
 
 // sit adds a member at the end of r and returns its position.
@@ -48,11 +48,11 @@ func (l *Local) sit(r *roster, s seat) uint32 {
 	case r.table == 0 && pos == 0:
 		r.one[0] = s
 	case r.table == 0:
-		r.table = l.tables.alloc()
-		t := l.tables.at(r.table)
+		r.table = l.tables.Alloc()
+		t := l.tables.At(r.table)
 		t.seats = append(grow(t.seats[:0]), r.one[0], s)
 	default:
-		t := l.tables.at(r.table)
+		t := l.tables.At(r.table)
 		t.seats = append(grow(t.seats), s)
 	}
 	r.n++
@@ -90,13 +90,13 @@ func (l *Local) vacate(r *roster, pos uint32) {
 func (l *Local) move(seats []seat, to, from uint32) {
 	if to != from {
 		seats[to] = seats[from]
-		l.subs.at(seats[to].sub).pos = to
+		l.subs.At(seats[to].sub).pos = to
 	}
 }
 
 // shrink drops the last seat of r's table, and gives memory back when half of it lies idle.
 func (l *Local) shrink(r *roster) {
-	t := l.tables.at(r.table)
+	t := l.tables.At(r.table)
 	t.seats = t.seats[:r.n]
 	switch {
 	case r.n == 1:
@@ -108,11 +108,11 @@ func (l *Local) shrink(r *roster) {
 }
 
 func (l *Local) freeTable(r *roster) {
-	t := l.tables.at(r.table)
+	t := l.tables.At(r.table)
 	if cap(t.seats) > keptSeats {
 		t.seats = nil
 	}
-	l.tables.free(r.table)
+	l.tables.Free(r.table)
 	r.table = 0
 }
 

@@ -13,7 +13,7 @@ func checkSeats(t testing.TB, l *Local, r *roster) {
 		t.Fatalf("roster of %d has %d seats", r.n, len(seats))
 	}
 	for pos, s := range seats {
-		if rec := l.subs.at(s.sub); rec.pos != uint32(pos) || rec.member != s.member {
+		if rec := l.subs.At(s.sub); rec.pos != uint32(pos) || rec.member != s.member {
 			t.Fatalf("seat %d is held by %+v; its record says %+v", pos, s, *rec)
 		}
 	}
@@ -26,7 +26,7 @@ func TestRosterGrowsAndShrinks(t *testing.T) {
 	subs := make([]Subs, members)
 	l.subscribe(t, 0, &subs[0], "r")
 	l.settle()
-	r := l.rosters.at(l.subs.at(subs[0].head).roster)
+	r := l.rosters.At(l.subs.At(subs[0].head).roster)
 	for i := 1; i < members; i++ {
 		l.subscribe(t, uint32(i), &subs[i], "r")
 		l.settle()
@@ -53,7 +53,7 @@ func TestRosterOfOneHasNoTable(t *testing.T) {
 	var a, b Subs
 	l.subscribe(t, 1, &a, "r")
 	l.settle()
-	r := l.rosters.at(l.subs.at(a.head).roster)
+	r := l.rosters.At(l.subs.At(a.head).roster)
 	for range 3 {
 		if r.table != 0 {
 			t.Fatal("one member has a table")

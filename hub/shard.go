@@ -5,6 +5,8 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+
+	"github.com/seed4ac54ce5/edge/internal/slab"
 )
 
 // A roster names its room by the shard in the top 8 bits and the room's index in the shard below.
@@ -21,9 +23,9 @@ const shardChunk = 4
 type shard struct {
 	mu       sync.Mutex // guards all below: the order of the rooms and which loops have members
 	byHash   map[uint64]uint32
-	rooms    slab[room, *room]
-	branches slab[branch, *branch]
-	cells    slab[cell, *cell]
+	rooms    slab.Slab[room, *room]
+	branches slab.Slab[branch, *branch]
+	names    slab.Texts
 	members  int // subscriptions, over all rooms
 
 	_ [64]byte // neighbours are locked by other CPUs
@@ -31,9 +33,9 @@ type shard struct {
 
 func (s *shard) init() {
 	s.byHash = make(map[uint64]uint32)
-	s.rooms.shift = shardChunk
-	s.branches.shift = shardChunk
-	s.cells.shift = shardChunk
+	s.rooms = slab.New[room](shardChunk)
+	s.branches = slab.New[branch](shardChunk)
+	s.names = slab.NewTexts(shardChunk)
 }
 
 // publish orders pub in its room and posts it to the room's loops; those that sleep are added to asleep.
@@ -44,11 +46,11 @@ func (s *shard) publish(hash uint64, pub *Publication, locals []*Local, asleep *
 	if i == 0 {
 		return Position{}
 	}
-	r := s.rooms.at(i)
+	r := s.rooms.At(i)
 	r.offset++
 	pub.Position = r.position()
 	for j := r.branches; j != 0; {
-		b := s.branches.at(j)
+		b := s.branches.At(j)
 		pub.retain()
 		if locals[b.loop].in.Post(Event{kind: published, roster: b.roster, pub: pub}) {
 			asleep.add(b.loop)
@@ -75,14 +77,14 @@ func (s *shard) join(hash uint64, name []byte, l *Local, sub, spare uint32) plac
 	if i == 0 {
 		i = s.create(hash, name)
 	}
-	r := s.rooms.at(i)
+	r := s.rooms.At(i)
 	j := s.branch(r, l.id)
 	if j == 0 {
-		j = s.branches.alloc()
-		*s.branches.at(j) = branch{roster: spare, loop: l.id, next: r.branches}
+		j = s.branches.Alloc()
+		*s.branches.At(j) = branch{roster: spare, loop: l.id, next: r.branches}
 		r.branches = j
 	}
-	b := s.branches.at(j)
+	b := s.branches.At(j)
 	b.members++
 	s.members++
 	wake := l.in.Post(Event{kind: joined, roster: b.roster, sub: sub})
@@ -95,9 +97,9 @@ func (s *shard) leave(i uint32, loop uint8) (last bool) {
 	s.mu.Lock()
 	defer s.unlock()
 	s.members--
-	r := s.rooms.at(i)
+	r := s.rooms.At(i)
 	j := s.branch(r, loop)
-	b := s.branches.at(j)
+	b := s.branches.At(j)
 	b.members--
 	if b.members > 0 {
 		return false
@@ -117,24 +119,24 @@ func (s *shard) roster(hash uint64, name []byte, loop uint8) uint32 {
 	if i == 0 {
 		return 0
 	}
-	j := s.branch(s.rooms.at(i), loop)
+	j := s.branch(s.rooms.At(i), loop)
 	if j == 0 {
 		return 0
 	}
-	return s.branches.at(j).roster
+	return s.branches.At(j).roster
 }
 
 // name returns the name of room i, which the caller has a member in.
 func (s *shard) name(i uint32) string {
 	s.mu.Lock()
 	defer s.unlock()
-	return string(s.appendName(nil, s.rooms.at(i)))
+	return string(s.names.Append(nil, s.rooms.At(i).name))
 }
 
 func (s *shard) count() (rooms, subscriptions int) {
 	s.mu.Lock()
 	defer s.unlock()
-	return s.rooms.live, s.members
+	return s.rooms.Live(), s.members
 }
 
 // unlock is deferred by whoever locks. A panic under the lock must not reach a recover further up, which would leave

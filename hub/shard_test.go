@@ -33,8 +33,8 @@ func TestRoomsOfEqualHash(t *testing.T) {
 				s.forget(ids[name])
 			}
 		}
-		if len(s.byHash) != 0 || s.rooms.live != 0 || s.cells.live != 0 {
-			t.Fatalf("%d hashes, %d rooms, %d cells left", len(s.byHash), s.rooms.live, s.cells.live)
+		if len(s.byHash) != 0 || s.rooms.Live() != 0 || s.names.Live() != 0 {
+			t.Fatalf("%d hashes, %d rooms, %d cells left", len(s.byHash), s.rooms.Live(), s.names.Live())
 		}
 	}
 }

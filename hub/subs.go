@@ -54,7 +54,7 @@ type sub struct {
 	member Member
 }
 
-func (s *sub) link() *uint32 { return &s.next }
+func (s *sub) Link() *uint32 { return &s.next }
 
 // A subscription has no seat until its join marker arrives. One that has left before that is gone: its record stays
 // until the marker, which names it, has passed.
@@ -71,15 +71,15 @@ func (l *Local) Subscribe(m Member, s *Subs, room []byte) (Position, error) {
 	if i, _ := l.find(s, hash, room); i != 0 {
 		return Position{}, ErrSubscribed
 	}
-	i, spare := l.subs.alloc(), l.rosters.alloc()
+	i, spare := l.subs.Alloc(), l.rosters.Alloc()
 	shard := hash >> (64 - shardBits)
 	at := l.hub.shards[shard].join(hash, room, l, i, spare)
 	if at.roster == spare {
-		*l.rosters.at(spare) = roster{room: uint32(shard)<<roomIndexBits | at.room}
+		*l.rosters.At(spare) = roster{room: uint32(shard)<<roomIndexBits | at.room}
 	} else {
-		l.rosters.free(spare)
+		l.rosters.Free(spare)
 	}
-	*l.subs.at(i) = sub{roster: at.roster, pos: joining, next: s.head, member: m}
+	*l.subs.At(i) = sub{roster: at.roster, pos: joining, next: s.head, member: m}
 	s.head = i
 	s.n++
 	if at.wake {
@@ -95,11 +95,11 @@ func (l *Local) Unsubscribe(s *Subs, room []byte) bool {
 	if i == 0 {
 		return false
 	}
-	next := l.subs.at(i).next
+	next := l.subs.At(i).next
 	if before == 0 {
 		s.head = next
 	} else {
-		l.subs.at(before).next = next
+		l.subs.At(before).next = next
 	}
 	s.n--
 	l.leave(i)
@@ -115,7 +115,7 @@ func (l *Local) Subscribed(s *Subs, room []byte) bool {
 // LeaveAll takes the conn out of all its rooms.
 func (l *Local) LeaveAll(s *Subs) {
 	for i := s.head; i != 0; {
-		next := l.subs.at(i).next
+		next := l.subs.At(i).next
 		l.leave(i)
 		i = next
 	}
@@ -125,8 +125,8 @@ func (l *Local) LeaveAll(s *Subs) {
 // Rooms yields the names of the conn's rooms, newest first. The conn must not leave or enter rooms meanwhile.
 func (l *Local) Rooms(s *Subs) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for i := s.head; i != 0; i = l.subs.at(i).next {
-			shard, room := l.roomOf(l.rosters.at(l.subs.at(i).roster))
+		for i := s.head; i != 0; i = l.subs.At(i).next {
+			shard, room := l.roomOf(l.rosters.At(l.subs.At(i).roster))
 			if !yield(shard.name(room)) {
 				return
 			}
@@ -144,8 +144,8 @@ func (l *Local) find(s *Subs, hash uint64, room []byte) (i, before uint32) {
 	if id == 0 {
 		return 0, 0
 	}
-	for i = s.head; i != 0; before, i = i, l.subs.at(i).next {
-		if l.subs.at(i).roster == id {
+	for i = s.head; i != 0; before, i = i, l.subs.At(i).next {
+		if l.subs.At(i).roster == id {
 			return i, before
 		}
 	}
@@ -155,14 +155,14 @@ func (l *Local) find(s *Subs, hash uint64, room []byte) (i, before uint32) {
 // leave ends subscription i, which is out of its conn's list. When it was the room's last on this loop, a marker makes
 // the roster free after every event that names it.
 func (l *Local) leave(i uint32) {
-	s := l.subs.at(i)
+	s := l.subs.At(i)
 	id := s.roster
-	r := l.rosters.at(id)
+	r := l.rosters.At(id)
 	if s.pos == joining {
 		s.pos = gone
 	} else {
 		l.vacate(r, s.pos)
-		l.subs.free(i)
+		l.subs.Free(i)
 	}
 	shard, room := l.roomOf(r)
 	if shard.leave(room, l.id) && l.in.Post(Event{kind: emptied, roster: id}) {
@@ -172,12 +172,12 @@ func (l *Local) leave(i uint32) {
 
 // arrive gives subscription i its seat: its join marker has come. It reports false for one that has left before.
 func (l *Local) arrive(i uint32) bool {
-	s := l.subs.at(i)
+	s := l.subs.At(i)
 	if s.pos == gone {
-		l.subs.free(i)
+		l.subs.Free(i)
 		return false
 	}
-	s.pos = l.sit(l.rosters.at(s.roster), seat{s.member, i})
+	s.pos = l.sit(l.rosters.At(s.roster), seat{s.member, i})
 	return true
 }
 

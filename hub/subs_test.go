@@ -28,7 +28,7 @@ func TestSubscribeTwiceChangesNothing(t *testing.T) {
 		if _, err := l.Subscribe(NewMember(1, 0), &s, []byte("a")); !errors.Is(err, ErrSubscribed) {
 			t.Errorf("settled %v: Subscribe = %v; want ErrSubscribed", settled, err)
 		}
-		if rooms, n := h.Count(); rooms != 2 || n != 2 || s.Len() != 2 || l.subs.live != 2 || l.rosters.live != 2 {
+		if rooms, n := h.Count(); rooms != 2 || n != 2 || s.Len() != 2 || l.subs.Live() != 2 || l.rosters.Live() != 2 {
 			t.Errorf("settled %v: %d rooms, %d subscriptions, Len %d", settled, rooms, n, s.Len())
 		}
 		l.settle()
