@@ -21,6 +21,11 @@ type Config struct {
 	// /echo and the playground. There is no other mode yet, so it must be set.
 	Development bool
 
+	Anonymous          bool         // clients without a token may connect outside development mode too
+	Rooms              Rooms        // what rooms do
+	HistoryMemoryLimit int64        // bytes of all histories together; 256 MiB, below 0 no limit
+	Store              *StoreConfig // nil keeps histories in memory only
+
 	MessageLimit   int           // bytes of a message from a client, after inflation; 64 KiB
 	FragmentLimit  int           // frames of such a message; 1024
 	QueueLimit     int           // bytes that may wait for a client; 1 MiB
