@@ -44,11 +44,11 @@ func (d *driver) upgraded(c *netpoll.Conn, p *peer, b []byte) int {
 
 // join sends connect and, unless p is a publisher's, subscribe in one message, as SDKs do.
 func (d *driver) join(p *peer) {
-	d.text = protocol.AppendConnect(d.text[:0], connectID, nil, clientName)
+	d.text = protocol.JSON.AppendConnect(d.text[:0], connectID, &protocol.ConnectRequest{Name: clientName})
 	p.owed = connectID
 	if !d.run.isPublisher(p.number) {
 		d.text = append(d.text, '\n')
-		d.text = protocol.AppendSubscribe(d.text, subscribeID, d.run.roomName(d.run.roomOf(p.number)))
+		d.text = protocol.JSON.AppendSubscribe(d.text, subscribeID, &protocol.SubscribeRequest{Channel: d.run.roomName(d.run.roomOf(p.number))})
 		p.owed = subscribeID
 	}
 	d.out = frame.AppendMasked(d.out, d.key(), frame.OpText, d.text, false)

@@ -134,9 +134,9 @@ func (l *liar) message(c net.Conn, b []byte) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var d protocol.Decoder
-	for line := range protocol.Lines(b) {
+	for line := range protocol.JSON.Messages(b) {
 		var command protocol.Command
-		if err := d.DecodeCommand(line, &command); err != nil {
+		if err := protocol.JSON.DecodeCommand(&d, line, &command); err != nil {
 			l.t.Errorf("the flooder's command %s: %v", line, err)
 			return false
 		}
@@ -154,13 +154,13 @@ func (l *liar) obey(c net.Conn, command *protocol.Command) []byte {
 	}
 	switch command.Method {
 	case protocol.MethodConnect:
-		return protocol.AppendConnectReply(nil, command.ID, &protocol.ConnectResult{})
+		return protocol.JSON.AppendConnectReply(nil, command.ID, &protocol.ConnectResult{})
 	case protocol.MethodSubscribe:
 		l.members = append(l.members, c)
-		return protocol.AppendSubscribeReply(nil, command.ID, &protocol.SubscribeResult{})
+		return protocol.JSON.AppendSubscribeReply(nil, command.ID, &protocol.SubscribeResult{})
 	case protocol.MethodPublish:
 		l.publish(&command.Publish)
-		return protocol.AppendPublishReply(nil, command.ID)
+		return protocol.JSON.AppendPublishReply(nil, command.ID)
 	}
 	return nil
 }
@@ -168,7 +168,7 @@ func (l *liar) obey(c net.Conn, command *protocol.Command) []byte {
 // publish gives each member what the test wants it to get.
 func (l *liar) publish(p *protocol.PublishRequest) {
 	l.publications++
-	push := string(protocol.AppendPublicationPush(nil, p.Channel, &protocol.Publication{Data: p.Data}))
+	push := string(protocol.JSON.AppendPublicationPush(nil, p.Channel, &protocol.Publication{Data: p.Data}))
 	for i, member := range l.members {
 		if member == nil {
 			continue
@@ -317,7 +317,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 	refuse := func(m protocol.Method) func(c *protocol.Command) []byte {
 		return func(c *protocol.Command) []byte {
 			if c.Method == m {
-				return protocol.AppendError(nil, c.ID, protocol.ErrPermissionDenied)
+				return protocol.JSON.AppendError(nil, c.ID, protocol.ErrPermissionDenied)
 			}
 			return nil
 		}
@@ -340,7 +340,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 func TestRefusedPublicationsAreCounted(t *testing.T) {
 	l := &liar{answer: func(c *protocol.Command) []byte {
 		if c.Method == protocol.MethodPublish {
-			return protocol.AppendError(nil, c.ID, protocol.ErrPermissionDenied)
+			return protocol.JSON.AppendError(nil, c.ID, protocol.ErrPermissionDenied)
 		}
 		return nil
 	}}

@@ -149,7 +149,7 @@ func openWire(t *target) (*wire, error) {
 	if w, err = openPath(t.address, t.request(roomsPath).Target); err != nil {
 		return nil, err
 	}
-	w.ask = frame.AppendMasked(nil, [4]byte{1, 2, 3, 4}, frame.OpText, protocol.AppendConnect(nil, connectID, nil, clientName), false)
+	w.ask = frame.AppendMasked(nil, [4]byte{1, 2, 3, 4}, frame.OpText, protocol.JSON.AppendConnect(nil, connectID, &protocol.ConnectRequest{Name: clientName}), false)
 	if err := w.roundTrip(); err != nil {
 		w.close()
 		return nil, err
@@ -219,7 +219,7 @@ func (w *wire) roundTrip() error {
 		case string(f.Payload) != "{}":
 			return nil
 		default:
-			if err := w.send(frame.AppendMasked(nil, [4]byte{1}, frame.OpText, protocol.AppendPong(nil), false)); err != nil {
+			if err := w.send(frame.AppendMasked(nil, [4]byte{1}, frame.OpText, protocol.JSON.AppendPong(nil), false)); err != nil {
 				return err
 			}
 		}

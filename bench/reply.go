@@ -12,7 +12,7 @@ import (
 // lines reads a message of the protocol: one or more replies and pushes, a line each.
 func (d *driver) lines(c *netpoll.Conn, p *peer, b []byte) {
 	before := d.result.ledger.Received
-	for line := range protocol.Lines(b) {
+	for line := range protocol.JSON.Messages(b) {
 		d.line(c, p, line)
 	}
 	if n := d.result.ledger.Received - before; n > 0 {
@@ -33,7 +33,7 @@ func (d *driver) line(c *netpoll.Conn, p *peer, line []byte) {
 			return
 		}
 	}
-	if err := d.decoder.DecodeReply(line, &d.reply); err != nil {
+	if err := protocol.JSON.DecodeReply(&d.decoder, line, &d.reply); err != nil {
 		d.result.ledger.Damaged++
 		return
 	}
@@ -59,7 +59,7 @@ func (d *driver) delivery(p *peer, b []byte) {
 func (d *driver) replied(c *netpoll.Conn, p *peer, reply *protocol.Reply) {
 	switch {
 	case reply.Kind == protocol.ReplyPing:
-		d.out = frame.AppendMasked(d.out, d.key(), frame.OpText, protocol.AppendPong(nil), false)
+		d.out = frame.AppendMasked(d.out, d.key(), frame.OpText, protocol.JSON.AppendPong(nil), false)
 	case reply.Kind == protocol.ReplyPublication:
 		d.result.ledger.Damaged++
 	case reply.Kind == protocol.ReplyPush:

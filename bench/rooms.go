@@ -74,7 +74,7 @@ func (r *roomsPlay) send(c *netpoll.Conn, room, data []byte) {
 	d := r.d
 	d.command = max(d.command+1, subscribeID+1)
 	d.counters.sent.add(1)
-	d.text = protocol.AppendPublish(d.text[:0], d.command, room, data)
+	d.text = protocol.JSON.AppendPublish(d.text[:0], d.command, &protocol.PublishRequest{Channel: room, Data: data})
 	d.out = frame.AppendMasked(d.out[:0], d.key(), frame.OpText, d.text, false)
 	d.loop.Write(c, d.out)
 }

@@ -23,6 +23,9 @@ const (
 	OpPong         = ws.OpPong
 )
 
+// RsvCompressed is the Header.Rsv of a compressed message's first frame (RFC 7692 section 6).
+const RsvCompressed = rsv1Bit >> 4
+
 // A frame begins with two bytes; the rest of the header depends on them (RFC 6455 section 5.2):
 //
 //	byte 0   7 FIN · 6 RSV1 · 5 RSV2 · 4 RSV3 · 3-0 opcode

@@ -20,7 +20,7 @@ func BenchmarkPublish(b *testing.B) {
 			for n := 0; b.Loop(); n++ {
 				p := NewPublication()
 				p.Data = append(p.Data, data...)
-				h.Publish(room, p)
+				mustPublish(b, h, 0, room, p)
 				if n%64 == 63 {
 					b.StopTimer()
 					for _, l := range members {
@@ -46,7 +46,7 @@ func BenchmarkFanout(b *testing.B) {
 				for range row.pubs {
 					p := NewPublication()
 					p.Data = append(p.Data, data...)
-					h.Publish(room, p)
+					mustPublish(b, h, 0, room, p)
 				}
 				l.run()
 			}

@@ -28,6 +28,8 @@ type loop struct {
 	box  mailbox
 	got  map[uint32]string                       // by slot: all bytes delivered, in order
 	then func(m Member, wire []byte) (kept bool) // what Deliver does besides, if anything
+	gaps []uint32                                // slots that Gap was called for
+	gap  func(m Member, room []byte)             // what Gap does besides, if anything
 }
 
 func newLoop(h *Hub) *loop {
@@ -41,9 +43,16 @@ func (l *loop) Join(dst []byte, pubs []*Publication, form Form) []byte {
 	return joinPlain(dst, pubs, form)
 }
 
-func (l *loop) Deliver(m Member, wire []byte) bool {
+func (l *loop) Deliver(m Member, wire []byte, _ []*Publication) bool {
 	l.got[m.Slot()] += string(wire)
 	return l.then != nil && l.then(m, wire)
+}
+
+func (l *loop) Gap(m Member, room []byte) {
+	l.gaps = append(l.gaps, m.Slot())
+	if l.gap != nil {
+		l.gap(m, room)
+	}
 }
 
 func joinPlain(dst []byte, pubs []*Publication, form Form) []byte {
@@ -90,18 +99,49 @@ func (l *loop) stopClock() {
 
 func (l *loop) subscribe(t testing.TB, slot uint32, s *Subs, room string) Position {
 	t.Helper()
-	pos, err := l.Subscribe(NewMember(slot, 0), s, []byte(room))
+	return l.recover(t, slot, s, room, nil).Position
+}
+
+// recover subscribes with a request.
+func (l *loop) recover(t testing.TB, slot uint32, s *Subs, room string, r *Request) Joined {
+	t.Helper()
+	joined, err := l.Subscribe(NewMember(slot, 0), s, 0, []byte(room), r)
 	if err != nil {
 		t.Fatalf("Subscribe(%d, %q) = %v", slot, room, err)
 	}
-	return pos
+	return joined
 }
 
-func publish(h *Hub, room, data string) Position {
+// publication returns a publication of data.
+func publication(data string) *Publication {
 	p := NewPublication()
 	p.Data = append(p.Data, data...)
-	return h.Publish([]byte(room), p)
+	return p
 }
+
+// publish publishes in a room of namespace 0 and ignores errors, as where there is no store there are none.
+func publish(h *Hub, room, data string) Position {
+	result, _ := h.Publish(0, []byte(room), publication(data), PublishOptions{})
+	return result.Position
+}
+
+func mustPublish(t testing.TB, h *Hub, ns Namespace, room []byte, p *Publication) {
+	if _, err := h.Publish(ns, room, p, PublishOptions{}); err != nil {
+		t.Fatalf("Publish(%q) = %v", room, err)
+	}
+}
+
+// clock is a time that a test moves.
+type clock struct{ at time.Time }
+
+// fakeTime has h take its time from a clock.
+func fakeTime(h *Hub) *clock {
+	c := &clock{time.Unix(1_000_000, 0)}
+	h.now = func() time.Time { return c.at }
+	return c
+}
+
+func (c *clock) advance(d time.Duration) { c.at = c.at.Add(d) }
 
 // checkEmpty fails if the loops or the hub still hold anything.
 func checkEmpty(t testing.TB, h *Hub, loops ...*loop) {
@@ -114,9 +154,13 @@ func checkEmpty(t testing.TB, h *Hub, loops ...*loop) {
 	}
 	for i := range h.shards {
 		s := &h.shards[i]
-		got := [...]int{len(s.byHash), s.rooms.Live(), s.branches.Live(), s.names.Live(), s.members}
-		if got != [5]int{} {
-			t.Errorf("shard %d still has names, rooms, branches, cells, members = %v", i, got)
+		got := [...]int{len(s.byHash), s.rooms.Live(), s.branches.Live(), s.names.Live(), s.lively, s.members,
+			s.memories.Live(), len(s.due.items), len(s.eldest.items)}
+		if got != [9]int{} {
+			t.Errorf("shard %d still has names, rooms, branches, cells, lively rooms, members, memories, due, histories = %v", i, got)
 		}
+	}
+	if bytes, publications, _ := h.MemoryStats(); bytes != 0 || publications != 0 || h.usage.histories.Load() != 0 {
+		t.Errorf("%d bytes in %d publications of %d histories left", bytes, publications, h.usage.histories.Load())
 	}
 }

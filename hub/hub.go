@@ -3,6 +3,9 @@ package hub
 import (
 	"hash/maphash"
 	"math/bits"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // shardBits is the number of a room's hash bits that choose its shard.
@@ -26,14 +29,20 @@ type Sink interface {
 	// are appended to dst. Of a single one dst is nil and the bytes are the publication's own (see
 	// [Publication.Wire]). No bytes means that members of this form get nothing. It must not call the hub.
 	Join(dst []byte, pubs []*Publication, form Form) []byte
-	// Deliver writes wire to m's conn and reports whether the conn kept a reference to it; otherwise wire is
-	// good only until Deliver returns. It may subscribe, unsubscribe, close and publish as it likes, for m or any
-	// other conn of the loop, but must not call Handle or Fanout.
-	Deliver(m Member, wire []byte) (kept bool)
+	// Deliver writes wire, which carries pubs, to m's conn and reports whether the conn kept a reference to it;
+	// otherwise wire is good only until Deliver returns. So are pubs, save those that it retains (see
+	// [Publication.Retain]). It may subscribe, unsubscribe, close and publish as it likes, for m or any other conn of
+	// the loop, but must not call Handle or Fanout.
+	Deliver(m Member, wire []byte, pubs []*Publication) (kept bool)
+	// Gap says that m has missed publications of the room, or that the room has begun a new epoch: it must be
+	// unsubscribed, to come again from a position. If it stays, it receives what came after the gap. Gap may do what
+	// Deliver may.
+	Gap(m Member, room []byte)
 }
 
-// Position is a place in a room's order. Offset counts the publications since the room came to be, Epoch is
-// random and tells one life of the room from the next. A room that nobody is in has no Position: it is zero.
+// Position is a place in the order of a room that has a history. Offset counts the publications that the room has
+// remembered, Epoch is 48 random bits, not all 0, and tells one life of the room from the next. In a room without a
+// history there are no positions: they are zero.
 type Position struct {
 	Offset uint64
 	Epoch  uint64
@@ -44,16 +53,23 @@ type Hub struct {
 	// Set before serving.
 	seed   maphash.Seed
 	locals []*Local
+	store  Store // nil for none
+	now    func() time.Time
+
+	reload  sync.Mutex // held by the one that changes options
+	options atomic.Pointer[[]Options]
 
 	// Any goroutine (each under its lock).
 	shards [1 << shardBits]shard
+	usage  usage
 }
 
 // New returns a hub without rooms and loops.
 func New() *Hub {
-	h := &Hub{seed: maphash.MakeSeed()}
+	h := &Hub{seed: maphash.MakeSeed(), now: time.Now}
+	h.options.Store(&[]Options{{}})
 	for i := range h.shards {
-		h.shards[i].init()
+		h.shards[i].init(h)
 	}
 	return h
 }
@@ -69,21 +85,7 @@ func (h *Hub) AddLoop(in Inbox, sink Sink) *Local {
 	return l
 }
 
-// Publish gives pub the next offset in the room and posts it to each loop that has members there: the cost grows
-// with loops, not with members. It copies room into pub and takes over the caller's reference, so the caller must
-// not touch pub afterwards. Any goroutine may call it. In a room without members nothing happens and the Position
-// is zero.
-func (h *Hub) Publish(room []byte, pub *Publication) Position {
-	pub.seal(room)
-	var asleep loopSet
-	hash := h.hash(room)
-	pos := h.shard(hash).publish(hash, pub, h.locals, &asleep)
-	asleep.wake(h.locals)
-	pub.Release()
-	return pos
-}
-
-// Count returns the number of rooms and of subscriptions. Any goroutine may call it; it takes each shard's lock in turn.
+// Count returns the number of rooms with members and of subscriptions. Any goroutine may call it; it takes each shard's lock in turn.
 func (h *Hub) Count() (rooms, subscriptions int) {
 	for i := range h.shards {
 		r, s := h.shards[i].count()

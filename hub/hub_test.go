@@ -35,29 +35,21 @@ func TestPublishReachesMembersOfAllLoops(t *testing.T) {
 	checkEmpty(t, h, loops...)
 }
 
-func TestPositions(t *testing.T) {
+func TestRoomsWithoutHistoryHaveNoPositions(t *testing.T) {
 	h := New()
 	l := newLoop(h)
+	var a Subs
+	if joined := l.recover(t, 1, &a, "r", &Request{Recover: true}); joined.Positioned || joined.Recovered || joined.Position != (Position{}) {
+		t.Errorf("Subscribe = %+v; want no position", joined)
+	}
 	if pos := publish(h, "r", "x"); pos != (Position{}) {
-		t.Errorf("Publish without members = %v; want none", pos)
+		t.Errorf("Publish = %v; want no position", pos)
 	}
-	var a, b Subs
-	first := l.subscribe(t, 1, &a, "r")
-	if first.Offset != 0 || first.Epoch == 0 {
-		t.Errorf("position of a new room = %v; want offset 0 in an epoch", first)
+	if pos, ok := h.Position([]byte("r")); ok || pos != (Position{}) {
+		t.Errorf("Position = %v, %v; want none", pos, ok)
 	}
-	for want := uint64(1); want <= 3; want++ {
-		if pos := publish(h, "r", "x"); pos != (Position{want, first.Epoch}) {
-			t.Errorf("Publish = %v; want %d in epoch %d", pos, want, first.Epoch)
-		}
-	}
-	if pos := l.subscribe(t, 2, &b, "r"); pos != (Position{3, first.Epoch}) {
-		t.Errorf("position = %v; want 3 in epoch %d", pos, first.Epoch)
-	}
-	l.LeaveAll(&a)
-	l.LeaveAll(&b)
-	if pos := l.subscribe(t, 1, &a, "r"); pos.Offset != 0 || pos.Epoch == first.Epoch {
-		t.Errorf("position after all had left = %v; want offset 0 in an epoch other than %d", pos, first.Epoch)
+	if _, _, err := h.History(0, []byte("r"), HistoryRequest{}); err != ErrNoHistory {
+		t.Errorf("History = %v; want ErrNoHistory", err)
 	}
 }
 

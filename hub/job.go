@@ -17,10 +17,13 @@ const (
 // marker. So joins do not cut a hot room's batches to pieces.
 type job struct {
 	pubs    []*Publication
+	size    int // of them, in bytes
 	late    []arrival
 	cursor  uint32 // seats before it are served
 	nextUp  int    // in late
 	emptied bool   // the roster is free when the job is done
+
+	gap *Publication // not nil: there is no batch, and members are told that they have missed what came before this one
 
 	from  int           // wires carry pubs[from:]
 	made  uint16        // the forms, as bits, whose wires have been made
@@ -36,41 +39,69 @@ type arrival struct {
 	from int
 }
 
-// begin takes the next batch out of b.
+// begin takes the next batch out of b, which ends at a gap. A gap that stands first is a job of its own.
 func (l *Local) begin(b *backlog) *job {
-	j := l.jobs.get()
-	size := 0
-	for i, ev := range b.events[b.head:] {
-		switch ev.kind {
-		case published:
-			if size += ev.pub.size(); size > l.batch && len(j.pubs) > 0 {
-				b.take(i)
-				return l.begun(j)
-			}
-			j.pubs = append(j.pubs, ev.pub)
-		case joined:
-			j.late = append(j.late, arrival{ev.sub, len(j.pubs)})
-		case emptied:
-			j.emptied = true
-		}
+	r, j := l.rosters.At(b.roster), l.jobs.get()
+	events := b.events[b.head:]
+	if ev := events[0]; ev.kind == published && r.misses(ev.pub) {
+		j.gap = ev.pub
+		r.skipTo(ev.pub)
+		events = nil
 	}
-	b.take(len(b.events) - b.head)
+	n := 0
+	for n < len(events) && l.include(r, j, events[n]) {
+		n++
+	}
+	b.take(n)
 	return l.begun(j)
+}
+
+// include makes ev part of the batch. It reports false if the batch must end before it.
+func (l *Local) include(r *roster, j *job, ev Event) bool {
+	switch ev.kind {
+	case published:
+		return l.append(r, j, ev.pub)
+	case joined:
+		j.late = append(j.late, arrival{ev.sub, len(j.pubs)})
+	case emptied:
+		j.emptied = true
+	}
+	return true
+}
+
+// append adds p to the batch, unless it begins a gap or there is no room for it.
+func (l *Local) append(r *roster, j *job, p *Publication) bool {
+	switch {
+	case r.passed(p):
+		l.discard(p)
+		return true
+	case r.misses(p) || j.size+p.size() > l.batch && len(j.pubs) > 0:
+		return false
+	}
+	r.follow(p)
+	j.pubs = append(j.pubs, p)
+	j.size += p.size()
+	return true
 }
 
 func (l *Local) begun(j *job) *job {
 	l.Stats.Jobs++
 	l.Stats.Waiting -= len(j.pubs)
-	for _, p := range j.pubs {
-		l.Stats.WaitingBytes -= p.size()
-	}
+	l.Stats.WaitingBytes -= j.size
 	return j
+}
+
+// discard drops a publication that waits and is not delivered.
+func (l *Local) discard(p *Publication) {
+	l.Stats.Waiting--
+	l.Stats.WaitingBytes -= p.size()
+	p.Release()
 }
 
 // serveSeats delivers the batch to at most n more of the members that were there when it was taken. The seats are looked
 // up anew for each, since a delivery may change them.
 func (l *Local) serveSeats(r *roster, j *job, n int) (done int) {
-	if len(j.pubs) == 0 {
+	if len(j.pubs) == 0 && j.gap == nil {
 		j.cursor = r.n
 	}
 	for ; done < n && j.cursor < r.n; done++ {
@@ -112,8 +143,13 @@ func (j *job) startFrom(from int) {
 	}
 }
 
-// deliver writes to m, in its form. Bytes that its conn has kept are never written to again.
+// deliver writes to m, in its form, or tells it of the gap. Bytes that its conn has kept are never written to again.
 func (l *Local) deliver(j *job, m Member) {
+	if j.gap != nil {
+		l.Stats.Gaps++
+		l.sink.Gap(m, j.gap.Room)
+		return
+	}
 	form := m.Form()
 	if j.made&(1<<form) == 0 {
 		l.join(j, form)
@@ -124,7 +160,7 @@ func (l *Local) deliver(j *job, m Member) {
 	}
 	l.Stats.Writes++
 	l.Stats.Deliveries += uint64(len(j.pubs) - j.from)
-	if l.sink.Deliver(m, wire) {
+	if l.sink.Deliver(m, wire, j.pubs[j.from:]) {
 		j.keep(form)
 	}
 }
@@ -187,7 +223,7 @@ func (p *jobPool) put(j *job) {
 func (j *job) reset(limit int) {
 	clear(j.pubs)
 	j.pubs, j.late = j.pubs[:0], j.late[:0]
-	j.cursor, j.nextUp, j.emptied = 0, 0, false
+	j.size, j.cursor, j.nextUp, j.emptied, j.gap = 0, 0, 0, false, nil
 	j.from, j.made = 0, 0
 	for i := range j.bufs {
 		j.wires[i] = nil

@@ -35,7 +35,7 @@ func TestEachMemberGetsItsForm(t *testing.T) {
 	l := newLoop(h)
 	subs := make([]Subs, Forms)
 	for i := range subs {
-		if _, err := l.Subscribe(NewMember(uint32(i), Form(i)), &subs[i], []byte("r")); err != nil {
+		if _, err := l.Subscribe(NewMember(uint32(i), Form(i)), &subs[i], 0, []byte("r"), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -170,7 +170,7 @@ func TestNothingIsWrittenForAnEmptyJoin(t *testing.T) {
 	l.Local = h.AddLoop(&l.box, silent{l})
 	subs := make([]Subs, 4)
 	for i := range subs {
-		if _, err := l.Subscribe(NewMember(uint32(i), Form(i)), &subs[i], []byte("r")); err != nil {
+		if _, err := l.Subscribe(NewMember(uint32(i), Form(i)), &subs[i], 0, []byte("r"), nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -28,6 +28,7 @@ type Stats struct {
 	Jobs         uint64 // passes over a roster
 	Writes       uint64 // calls of Sink.Deliver
 	Deliveries   uint64 // publications in those writes: Deliveries/Writes is the merge factor
+	Gaps         uint64 // calls of Sink.Gap
 	Waiting      int    // publications whose job has not begun
 	WaitingBytes int    // of them
 }
@@ -81,6 +82,7 @@ func (l *Local) Handle(ev Event) {
 	case ev.kind == emptied:
 		l.free(ev.roster)
 	case r.n == 0:
+		r.follow(ev.pub)
 		ev.pub.Release()
 	default:
 		l.open(ev.roster, ev)

@@ -16,7 +16,9 @@ func (nowhere) Join(dst []byte, pubs []*Publication, form Form) []byte {
 	return joinPlain(dst, pubs, form)
 }
 
-func (nowhere) Deliver(Member, []byte) bool { return false }
+func (nowhere) Deliver(Member, []byte, []*Publication) bool { return false }
+
+func (nowhere) Gap(Member, []byte) {}
 
 // quietLoop returns a loop that delivers nowhere.
 func quietLoop(h *Hub) *loop {
@@ -49,11 +51,11 @@ func TestPublishAndFanoutDoNotAllocate(t *testing.T) {
 		for range 3 {
 			p := NewPublication()
 			p.Data = append(p.Data, data...)
-			h.Publish(large, p)
+			mustPublish(t, h, 0, large, p)
 		}
 		p := NewPublication()
 		p.Data = append(p.Data, data...)
-		h.Publish(small, p)
+		mustPublish(t, h, 0, small, p)
 		l.run()
 		other.run()
 	}
@@ -70,7 +72,7 @@ func TestJoinAndLeaveDoNotAllocate(t *testing.T) {
 	var s Subs
 	turn := func() {
 		for _, room := range [][]byte{shared, own} {
-			if _, err := l.Subscribe(NewMember(200, 0), &s, room); err != nil {
+			if _, err := l.Subscribe(NewMember(200, 0), &s, 0, room, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -100,10 +102,10 @@ func TestBytesOfAMembership(t *testing.T) {
 		rooms, limit int
 		name         string
 	}{
-		{1, 28, "news"},
-		{1000, 32, "room:%d"},
-		{members, 192, "user:%d"},
-		{members, 192, "personal:%023d"},
+		{1, 31, "news"},
+		{1000, 36, "room:%d"},
+		{members, 182, "user:%d"},
+		{members, 200, "personal:%023d"},
 	} {
 		h := New()
 		l := quietLoop(h)

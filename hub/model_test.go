@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strconv"
 	"testing"
@@ -17,23 +18,20 @@ var seedFlag = flag.Uint64("hub.seed", 0, "seed of the random operations; 0 take
 
 // world runs random operations on a hub and on a plain model of it, all on one goroutine.
 type world struct {
-	t     *testing.T
-	rng   *rand.Rand
-	hub   *Hub
-	loops []*worldLoop
-	rooms []*modelRoom
-	pubs  map[*Publication]struct{}
-	kept  []keptWire
-	depth int // of operations made from within Deliver
-}
-
-// modelRoom is a room as a list: what was published in it while it had members.
-type modelRoom struct {
-	name    string
-	log     []string
-	members int
-	epoch   uint64
-	offset  uint64
+	t       *testing.T
+	rng     *rand.Rand
+	hub     *Hub
+	clock   *clock
+	loops   []*worldLoop
+	rooms   []*modelRoom
+	options []Options // by namespace
+	limit   int64
+	evicted uint64
+	gaps    int
+	epochs  map[uint64]bool // all that ever were
+	pubs    map[*Publication]struct{}
+	kept    []keptWire
+	depth   int // of operations made from within Deliver
 }
 
 type worldLoop struct {
@@ -49,6 +47,7 @@ type modelConn struct {
 	m    Member
 	subs Subs
 	next map[*modelRoom]int
+	told map[*modelRoom]bool // of a gap before that one, but stayed
 }
 
 type keptWire struct {
@@ -57,10 +56,14 @@ type keptWire struct {
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
-	const loops, slots, rooms = 3, 120, 40
-	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), hub: New(), pubs: make(map[*Publication]struct{})}
+	const loops, slots, rooms, namespaces = 3, 120, 40, 4
+	w := &world{
+		t: t, rng: rand.New(rand.NewPCG(seed, 1)), hub: New(), options: make([]Options, namespaces),
+		epochs: make(map[uint64]bool), pubs: make(map[*Publication]struct{}),
+	}
+	w.clock = fakeTime(w.hub)
 	for i := range rooms {
-		w.rooms = append(w.rooms, &modelRoom{name: "room" + strconv.Itoa(i)})
+		w.rooms = append(w.rooms, &modelRoom{name: "room" + strconv.Itoa(i), ns: Namespace(i % namespaces)})
 	}
 	for range loops {
 		l := &worldLoop{w: w}
@@ -68,18 +71,19 @@ func newWorld(t *testing.T, seed uint64) *world {
 		l.batch = 400
 		l.now = func() time.Duration { return time.Duration(w.rng.IntN(100)) }
 		for slot := range uint32(slots) {
-			l.conns = append(l.conns, &modelConn{l, NewMember(slot, Form(slot%3)), Subs{}, make(map[*modelRoom]int)})
+			l.conns = append(l.conns, &modelConn{
+				loop: l, m: NewMember(slot, Form(slot%3)), next: make(map[*modelRoom]int), told: make(map[*modelRoom]bool),
+			})
 		}
 		w.loops = append(w.loops, l)
 	}
 	return w
 }
 
-// Join writes "form|room:data;" for each publication.
+// Join writes "form|room:position:data;" for each publication.
 func (l *worldLoop) Join(dst []byte, pubs []*Publication, form Form) []byte {
 	encode := func(dst []byte, p *Publication) []byte {
-		dst = append(strconv.AppendUint(dst, uint64(form), 10), '|')
-		return append(append(append(append(dst, p.Room...), ':'), p.Data...), ';')
+		return fmt.Appendf(dst, "%d|%s:%v:%s;", form, p.Room, p.Position, p.Data)
 	}
 	if len(pubs) == 1 {
 		return pubs[0].Wire(form, encode)
@@ -90,19 +94,21 @@ func (l *worldLoop) Join(dst []byte, pubs []*Publication, form Form) []byte {
 	return dst
 }
 
-func (l *worldLoop) Deliver(m Member, wire []byte) bool {
+func (l *worldLoop) Deliver(m Member, wire []byte, pubs []*Publication) bool {
 	w, c := l.w, l.conns[m.Slot()]
 	text := wire
-	for len(wire) > 0 {
+	for _, p := range pubs {
 		var one []byte
 		one, wire, _ = bytes.Cut(wire, []byte(";"))
+		if !bytes.HasSuffix(one, p.Data) {
+			w.t.Fatalf("wire %q carries another publication than %q", one, p.Data)
+		}
 		c.receive(w.t, one)
 	}
-	if w.depth == 0 && w.rng.IntN(20) == 0 {
-		w.depth++
-		w.reenter(c)
-		w.depth--
+	if len(wire) > 0 {
+		w.t.Fatalf("wire has %q besides its publications", wire)
 	}
+	w.meddle(c)
 	if w.rng.IntN(50) != 0 {
 		return false
 	}
@@ -110,23 +116,60 @@ func (l *worldLoop) Deliver(m Member, wire []byte) bool {
 	return true
 }
 
+// meddle does now and then what a server may do while it serves c.
+func (w *world) meddle(c *modelConn) {
+	if w.depth == 0 && w.rng.IntN(20) == 0 {
+		w.depth++
+		w.reenter(c)
+		w.depth--
+	}
+}
+
 // receive checks that one publication is the next that c must get.
 func (c *modelConn) receive(t *testing.T, one []byte) {
 	form, rest, _ := bytes.Cut(one, []byte("|"))
-	room, data, _ := bytes.Cut(rest, []byte(":"))
+	room, text, _ := bytes.Cut(rest, []byte(":"))
 	if string(form) != strconv.Itoa(int(c.m.Form())) {
 		t.Fatalf("form %d received %q", c.m.Form(), one)
 	}
-	for r, next := range c.next {
+	r := c.in(room)
+	if r == nil {
+		t.Fatalf("slot %d received %q, in a room that it is not in", c.m.Slot(), one)
+	}
+	next := c.next[r]
+	if next == len(r.log) || r.log[next].String() != string(text) {
+		t.Fatalf("slot %d received %q; want number %d of %d", c.m.Slot(), one, next, len(r.log))
+	}
+	if r.gapAt(c.loop, next) && !c.told[r] {
+		t.Fatalf("slot %d received %q and was not told of the gap before it", c.m.Slot(), one)
+	}
+	c.next[r]++
+	delete(c.told, r)
+}
+
+// Gap has the conn leave the room, but for some that stay.
+func (l *worldLoop) Gap(m Member, room []byte) {
+	w, c := l.w, l.conns[m.Slot()]
+	w.gaps++
+	r := c.in(room)
+	if r == nil || c.told[r] || c.next[r] == len(r.log) || !r.gapAt(l, c.next[r]) {
+		w.t.Fatalf("slot %d was told of a gap in %q; there is none", m.Slot(), room)
+	}
+	c.told[r] = true
+	if w.rng.IntN(4) != 0 {
+		w.unsubscribe(c, r)
+	}
+	w.meddle(c)
+}
+
+// in returns the room of that name if c is in it.
+func (c *modelConn) in(room []byte) *modelRoom {
+	for r := range c.next {
 		if r.name == string(room) {
-			if next == len(r.log) || r.log[next] != string(data) {
-				t.Fatalf("slot %d received %q; want number %d of %d", c.m.Slot(), one, next, len(r.log))
-			}
-			c.next[r]++
-			return
+			return r
 		}
 	}
-	t.Fatalf("slot %d received %q, in a room that it is not in", c.m.Slot(), one)
+	return nil
 }
 
 // reenter does what a server may do while it writes to c.
@@ -134,9 +177,9 @@ func (w *world) reenter(c *modelConn) {
 	other := w.anyConn(c.loop)
 	switch w.rng.IntN(8) {
 	case 0:
-		c.leaveAll()
+		w.leaveAll(c)
 	case 1:
-		other.leaveAll()
+		w.leaveAll(other)
 	case 2:
 		w.unsubscribe(c, w.anyRoom())
 	case 3, 4:
@@ -160,16 +203,28 @@ func (w *world) anyRoom() *modelRoom {
 
 func (w *world) step() {
 	l := w.anyLoop()
-	switch n := w.rng.IntN(100); {
-	case n < 30:
+	switch n := w.rng.IntN(1000); {
+	case n < 250:
 		w.subscribe(w.anyConn(l), w.anyRoom())
-	case n < 40:
+	case n < 350:
 		w.unsubscribe(w.anyConn(l), w.anyRoom())
-	case n < 41:
-		w.anyConn(l).leaveAll()
-	case n < 60:
+	case n < 360:
+		w.leaveAll(w.anyConn(l))
+	case n < 550:
 		w.publish(w.anyRoom())
-	case n < 80:
+	case n < 600:
+		w.history(w.anyRoom())
+	case n < 620:
+		w.ack(w.anyRoom())
+	case n < 625:
+		w.removeHistory(w.anyRoom())
+	case n < 627:
+		w.reload(Namespace(w.rng.IntN(len(w.options))))
+	case n < 640:
+		w.wait()
+	case n < 642:
+		w.setLimit()
+	case n < 820:
 		l.handle(w.rng.IntN(1 + len(l.box.events)))
 	default:
 		l.Fanout(time.Duration(w.rng.IntN(200)))
@@ -189,21 +244,53 @@ func (w *world) subscribe(c *modelConn, r *modelRoom) {
 	if got := c.loop.Subscribed(&c.subs, []byte(r.name)); got != member {
 		w.t.Fatalf("Subscribed(%q) = %v; want %v", r.name, got, member)
 	}
-	pos, err := c.loop.Subscribe(c.m, &c.subs, []byte(r.name))
+	req := w.request(r)
+	got, err := c.loop.Subscribe(c.m, &c.subs, r.ns, []byte(r.name), req)
 	if member {
 		if err != ErrSubscribed {
 			w.t.Fatalf("second Subscribe(%q) = %v", r.name, err)
 		}
 		return
 	}
-	if r.members == 0 {
-		r.epoch, r.offset = pos.Epoch, 0
+	remembers := w.use(r)
+	w.learn(r)
+	w.checkJoined(r, req, got)
+	refused := req != nil && req.Must && req.Recover && !got.Recovered
+	if refused != (err == ErrUnrecovered) || err != nil && !refused {
+		w.t.Fatalf("Subscribe(%q, %+v) = %v", r.name, req, err)
 	}
-	if want := (Position{r.offset, r.epoch}); err != nil || pos != want {
-		w.t.Fatalf("Subscribe(%q) = %v, %v; want %v", r.name, pos, err, want)
+	r.exists = r.exists || remembers || !refused
+	if !refused {
+		r.enter(c)
 	}
-	r.members++
-	c.next[r] = len(r.log)
+}
+
+// request returns what a subscribe may ask for: often near what the room has.
+func (w *world) request(r *modelRoom) *Request {
+	if w.rng.IntN(4) == 0 {
+		return nil
+	}
+	return &Request{
+		Recover: w.rng.IntN(3) > 0,
+		Since:   w.anyPosition(r),
+		Limit:   w.rng.IntN(8),
+		Cache:   w.rng.IntN(6) == 0,
+		Must:    w.rng.IntN(6) == 0,
+	}
+}
+
+// anyPosition returns one about where r's history is, now and then of an epoch that is not r's.
+func (w *world) anyPosition(r *modelRoom) Position {
+	pos := Position{r.offset - min(r.offset, uint64(w.rng.IntN(12))) + uint64(w.rng.IntN(2)), r.epoch}
+	switch w.rng.IntN(10) {
+	case 0:
+		pos.Epoch = 0
+	case 1:
+		pos.Epoch = r.epoch + 1
+	case 2:
+		pos.Offset = w.rng.Uint64()
+	}
+	return pos
 }
 
 func (w *world) unsubscribe(c *modelConn, r *modelRoom) {
@@ -212,36 +299,129 @@ func (w *world) unsubscribe(c *modelConn, r *modelRoom) {
 		w.t.Fatalf("Unsubscribe(%q) = %v; want %v", r.name, got, member)
 	}
 	if member {
-		r.members--
-		delete(c.next, r)
+		w.leave(c, r)
 	}
 }
 
-func (c *modelConn) leaveAll() {
+func (w *world) leaveAll(c *modelConn) {
 	c.loop.LeaveAll(&c.subs)
 	for r := range c.next {
-		r.members--
+		w.leave(c, r)
 	}
-	clear(c.next)
 }
 
 func (w *world) publish(r *modelRoom) {
+	o := PublishOptions{SkipHistory: w.rng.IntN(10) == 0}
+	if w.rng.IntN(4) == 0 {
+		o.IdempotencyKey = strconv.AppendInt(nil, w.rng.Int64N(20), 10)
+	}
+	if w.rng.IntN(8) == 0 {
+		o.Version = r.version + uint64(w.rng.IntN(4))
+		o.VersionEpoch = []byte{'a' + byte(w.rng.IntN(10)/9)}
+	}
+	p := w.publication()
+	kind, data := p.Kind, string(p.Data)
+	w.clock.advance(time.Microsecond) // so that no two publications are of the same time
+	size := int64(entryHeader + len(p.Data) + len(p.Info) + len(p.Tags) + len(p.Key) + len(o.IdempotencyKey) + len(o.VersionEpoch) + pastOverhead)
+	got, err := w.hub.Publish(r.ns, []byte(r.name), p, o)
+	want := w.published(r, kind, modelPub{data: data, size: size}, o)
+	if err != nil || got.Suppressed != want.Suppressed || got.Position != want.Position {
+		w.t.Fatalf("Publish(%q, %+v) = %v, %v; want %v", r.name, o, got, err, want)
+	}
+}
+
+func (w *world) publication() *Publication {
 	p := NewPublication()
 	w.pubs[p] = struct{}{}
-	data := strconv.Itoa(len(r.log)) + "."
+	p.Data = strconv.AppendUint(p.Data, w.rng.Uint64(), 36)
 	if w.rng.IntN(10) == 0 {
-		data += string(bytes.Repeat([]byte("x"), w.rng.IntN(1000)))
+		p.Data = append(p.Data, bytes.Repeat([]byte("x"), w.rng.IntN(1000))...)
 	}
-	p.Data = append(p.Data, data...)
-	want := Position{}
-	if r.members > 0 {
-		r.offset++
-		r.log = append(r.log, data)
-		want = Position{r.offset, r.epoch}
+	p.Info = append(p.Info, "by"[:w.rng.IntN(3)]...)
+	if w.rng.IntN(4) == 0 {
+		p.Tags = p.Tags.Append([]byte("tag"), p.Data[:1])
+		p.Key = append(p.Key, "key"...)
 	}
-	if pos := w.hub.Publish([]byte(r.name), p); pos != want {
-		w.t.Fatalf("Publish(%q) = %v; want %v", r.name, pos, want)
+	if w.rng.IntN(20) == 0 {
+		p.Kind = PubJoin
 	}
+	return p
+}
+
+func (w *world) history(r *modelRoom) {
+	req := HistoryRequest{Limit: w.rng.IntN(10) - 2, Reverse: w.rng.IntN(2) == 0}
+	if w.rng.IntN(2) == 0 {
+		since := w.anyPosition(r)
+		req.Since = &since
+	}
+	pos, got, err := w.hub.History(r.ns, []byte(r.name), req)
+	if r.exists || w.options[r.ns].remembers() {
+		r.exists = true
+		w.use(r)
+	}
+	w.learn(r)
+	w.checkHistory(r, req, pos, got, err)
+}
+
+func (w *world) ack(r *modelRoom) {
+	consumer, p := strconv.Itoa(w.rng.IntN(5)), w.anyPosition(r)
+	err := w.hub.Ack([]byte(r.name), []byte(consumer), p)
+	if r.exists {
+		w.use(r)
+	}
+	w.learn(r)
+	if want := r.ack(consumer, p); err != want {
+		w.t.Fatalf("Ack(%q, %v) = %v; want %v", r.name, p, err, want)
+	}
+	got, ok := w.hub.Acked([]byte(r.name), []byte(consumer))
+	if want, known := r.acked[consumer]; ok != known || ok && got != (Position{want, r.epoch}) {
+		w.t.Fatalf("Acked(%q) = %v, %v; want %d, %v", r.name, got, ok, want, known)
+	}
+}
+
+func (w *world) removeHistory(r *modelRoom) {
+	w.hub.RemoveHistory([]byte(r.name))
+	if r.exists {
+		w.use(r)
+		r.past = nil
+	}
+	w.learn(r)
+}
+
+// reload changes the options of a namespace.
+func (w *world) reload(ns Namespace) {
+	o := Options{
+		Kind:        Kind(w.rng.IntN(4)),
+		HistorySize: w.rng.IntN(12),
+		HistoryTTL:  time.Duration(w.rng.IntN(60)) * time.Second,
+		MetaTTL:     time.Duration(w.rng.IntN(3)) * time.Minute,
+	}
+	w.options[ns] = o
+	w.hub.SetOptions(ns, o)
+}
+
+// wait lets time pass, and most times ticks.
+func (w *world) wait() {
+	w.clock.advance(time.Duration(w.rng.Int64N(int64(time.Second) << w.rng.IntN(8))))
+	if w.rng.IntN(4) > 0 {
+		w.tick()
+	}
+}
+
+func (w *world) tick() {
+	w.hub.Tick(w.clock.at)
+	for _, r := range w.rooms {
+		r.tick(w.clock.at)
+	}
+}
+
+func (w *world) setLimit() {
+	w.limit = 0
+	if w.rng.IntN(2) == 0 {
+		w.limit = w.rng.Int64N(8000)
+	}
+	w.hub.Limit(w.limit)
+	w.fit()
 }
 
 // settle handles and delivers until nothing is left on any loop: a delivery may publish to all of them.
@@ -269,6 +449,14 @@ func (w *world) check() {
 	}
 	for _, r := range w.rooms {
 		rooms += min(r.members, 1)
+		r.trim()
+	}
+	for _, l := range w.loops {
+		for _, c := range l.conns {
+			for r := range c.next {
+				c.next[r] = 0
+			}
+		}
 	}
 	if r, s := w.hub.Count(); r != rooms || s != subscriptions {
 		w.t.Fatalf("Count = %d, %d; want %d rooms, %d subscriptions", r, s, rooms, subscriptions)
@@ -279,6 +467,15 @@ func (w *world) check() {
 		}
 	}
 	w.kept = nil
+	w.checkUsage()
+}
+
+func (w *world) checkUsage() {
+	bytes, publications := w.usage()
+	b, p, e := w.hub.MemoryStats()
+	if b != bytes || p != publications || e != w.evicted {
+		w.t.Fatalf("MemoryStats = %d bytes, %d publications, %d evicted; want %d, %d, %d", b, p, e, bytes, publications, w.evicted)
+	}
 }
 
 func (c *modelConn) check(t *testing.T) {
@@ -295,7 +492,7 @@ func (c *modelConn) check(t *testing.T) {
 			t.Fatalf("Rooms yields %q, which slot %d is not in", name, c.m.Slot())
 		}
 	}
-	for i := c.subs.head; i != 0; i = c.loop.subs.At(i).next {
+	for i := c.subs.head; i != 0; i = c.loop.subs.At(i).next() {
 		checkSeats(t, c.loop.Local, c.loop.rosters.At(c.loop.subs.At(i).roster))
 	}
 }
@@ -307,15 +504,19 @@ func (c *modelConn) rooms() (rooms []*modelRoom) {
 	return rooms
 }
 
-// checkGone fails if anything is left after all conns have closed.
+// checkGone fails if anything is left after all conns have closed and all that was remembered is too old.
 func (w *world) checkGone() {
 	var loops []*loop
 	for _, l := range w.loops {
 		for _, c := range l.conns {
-			c.leaveAll()
+			w.leaveAll(c)
 		}
 	}
 	w.settle()
+	for range 3 {
+		w.clock.advance(defaultMetaTTL)
+		w.tick()
+	}
 	for _, l := range w.loops {
 		loops = append(loops, &loop{Local: l.Local, box: l.box})
 	}
@@ -325,6 +526,24 @@ func (w *world) checkGone() {
 			w.t.Fatalf("a publication still has %d references", n)
 		}
 	}
+	if w.gaps == 0 || w.evicted == 0 {
+		w.t.Errorf("%d gaps and %d evictions; want some", w.gaps, w.evicted)
+	}
+}
+
+// modelOps is the number of random operations, over all seeds. EDGE_MODEL_OPS in the environment asks for another one.
+func modelOps(t *testing.T) int {
+	if s := os.Getenv("EDGE_MODEL_OPS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatalf("EDGE_MODEL_OPS=%s: %v", s, err)
+		}
+		return n
+	}
+	if testutil.Race || testing.Short() {
+		return 80_000
+	}
+	return 400_000
 }
 
 // TestRandomOperations runs the hub against the model. A failure is repeated by -hub.seed.
@@ -333,17 +552,11 @@ func TestRandomOperations(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	steps := 100_000
-	if testutil.Race || testing.Short() {
-		steps = 10_000
-	}
-	for i := range uint64(4) {
+	const worlds = 4
+	steps := modelOps(t) / worlds
+	for i := range uint64(worlds) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			defer func() {
-				if t.Failed() {
-					t.Logf("seed: -hub.seed=%d", seed+i)
-				}
-			}()
+			t.Logf("seed: -hub.seed=%d", seed+i)
 			w := newWorld(t, seed+i)
 			for n := range steps {
 				w.step()

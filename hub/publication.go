@@ -8,17 +8,34 @@ import (
 // maxPooled is the capacity, in bytes, beyond which a buffer is not kept for reuse.
 const maxPooled = 64 << 10
 
-// Publication is one message to a room. The publisher makes it with [NewPublication], sets Data and Info, and hands
+// PubKind says what a publication is about. Only data is positioned and remembered.
+type PubKind uint8
+
+const (
+	PubData  PubKind = iota // somebody published it
+	PubJoin                 // somebody, described by Info, has come
+	PubLeave                // or gone
+)
+
+// Publication is one message to a room. The publisher makes it with [NewPublication], describes it, and hands
 // it to [Hub.Publish]; from then on it is immutable and shared by reference among the loops that deliver it. It goes
 // back to the pool when the last of them is done, unless a conn has kept its bytes.
 type Publication struct {
-	// Set by the publisher before Publish, by append to what is there.
-	Data []byte // the payload, as received
-	Info []byte // what the server says about the publisher; opaque here, often empty
+	// Set by the publisher before Publish, slices by append to what is there.
+	Data   []byte // the payload, as received
+	Info   []byte // what the server says about the publisher; opaque here, often empty
+	Tags   Tags
+	Key    []byte // with Sender: newer publications may take the place of older ones of the same two
+	Sender uint64
+	Kind   PubKind
+	Opaque bool // Data is not what every wire form can carry; for the publisher to know
 
 	// Set by Publish.
-	Room     []byte
-	Position Position
+	sealed    bool
+	Namespace Namespace
+	Time      int64 // Unix milliseconds
+	Room      []byte
+	Position  Position // zero unless Positioned
 
 	// Any goroutine.
 	refs atomic.Int32 // the publisher's until Publish returns, and one for each loop it was posted to
@@ -44,6 +61,9 @@ func NewPublication() *Publication {
 	}
 	return p
 }
+
+// Positioned reports whether p has a place in its room's history, and so an offset for the wire.
+func (p *Publication) Positioned() bool { return p.Position.Epoch != 0 }
 
 // Wire returns p in the given form. The first call for a form has encode append it to dst, and all calls return the
 // same bytes, which must not be changed. Any goroutine that holds a reference may call it.
@@ -73,6 +93,9 @@ func (p *Publication) addWire(form Form) *wire {
 	return w
 }
 
+// Retain takes one more reference, which the caller gives up by Release.
+func (p *Publication) Retain() { p.refs.Add(1) }
+
 // Release gives up one reference. Publish does so for the publisher: it calls Release only for a publication that it
 // does not publish after all.
 func (p *Publication) Release() {
@@ -85,25 +108,27 @@ func (p *Publication) Release() {
 	}
 }
 
-// seal makes p immutable on its way to room.
-func (p *Publication) seal(room []byte) {
-	if p.refs.Load() != 1 || p.Position != (Position{}) {
+// seal makes p immutable, but for its Position, on its way to room. The time is in Unix milliseconds.
+func (p *Publication) seal(ns Namespace, room []byte, now int64) {
+	if p.refs.Load() != 1 || p.sealed {
 		panic("hub: publication published twice, or not made by NewPublication")
 	}
+	p.sealed = true
+	p.Namespace, p.Time = ns, now
 	p.Room = append(p.Room[:0], room...)
 }
-
-func (p *Publication) retain() { p.refs.Add(1) }
 
 // size estimates the length of one wire form, in bytes.
 func (p *Publication) size() int {
 	const envelope = 64
-	return len(p.Data) + len(p.Info) + len(p.Room) + envelope
+	return len(p.Data) + len(p.Info) + len(p.Tags) + len(p.Key) + len(p.Room) + envelope
 }
 
 // reset empties p for its next life and keeps the buffers that are not too large.
 func (p *Publication) reset() {
 	p.Data, p.Info, p.Room = recycle(p.Data), recycle(p.Info), recycle(p.Room)
+	p.Tags, p.Key = recycle(p.Tags), recycle(p.Key)
+	p.Sender, p.Kind, p.Opaque, p.sealed = 0, PubData, false, false
 	p.Position = Position{}
 	for i := range p.wires {
 		p.wires[i].bytes = recycle(p.wires[i].bytes)

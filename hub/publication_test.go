@@ -20,11 +20,11 @@ func TestPublicationMisusePanics(t *testing.T) {
 	var s Subs
 	l.subscribe(t, 1, &s, "r")
 	mustPanic(t, "publishing one that NewPublication has not made", func() {
-		h.Publish([]byte("r"), new(Publication))
+		mustPublish(t, h, 0, []byte("r"), new(Publication))
 	})
 	p := NewPublication()
-	h.Publish([]byte("r"), p) // now the loop's: it is not in the pool
-	mustPanic(t, "publishing twice", func() { h.Publish([]byte("r"), p) })
+	mustPublish(t, h, 0, []byte("r"), p) // now the loop's: it is not in the pool
+	mustPanic(t, "publishing twice", func() { mustPublish(t, h, 0, []byte("r"), p) })
 	mustPanic(t, "releasing too often", func() { new(Publication).Release() })
 }
 

@@ -1,24 +1,27 @@
 package hub
 
-import (
-	"math/rand/v2"
+import "github.com/seed4ac54ce5/edge/internal/slab"
 
-	"github.com/seed4ac54ce5/edge/internal/slab"
-)
-
-// room is what all loops share about one room. It exists while it has members, and holds no pointer.
+// room is what all loops share about one room. It exists while somebody is there or it remembers something, and
+// holds no pointer.
 type room struct {
 	offset   uint64 // of the last publication
-	epoch    uint64
+	epoch    uint64 // 0 while the room has no history: then there are no offsets
 	hash     uint64
 	name     slab.Text
-	branches uint32 // first branch: never 0 outside the lock
-	next     uint32 // another room of the same hash
+	branches uint32 // first branch, 0 if the room has no members
+	attendance
+	next   uint32 // another room of the same hash
+	memory uint32 // 0 if it has none
+	ns     Namespace
 }
 
 func (r *room) Link() *uint32 { return &r.next }
 
 func (r *room) position() Position { return Position{r.offset, r.epoch} }
+
+// empty reports whether nobody is in the room, nor lingers there.
+func (r *room) empty() bool { return r.branches == 0 && r.attendance.empty() }
 
 // branch says that a room has members on a loop, and which roster there names them.
 type branch struct {
@@ -39,23 +42,23 @@ func (s *shard) find(hash uint64, name []byte) uint32 {
 	return i
 }
 
-// create makes a room without branches, in a new epoch.
-func (s *shard) create(hash uint64, name []byte) uint32 {
+// create makes a room without branches and without memory.
+func (s *shard) create(hash uint64, name []byte, ns Namespace) uint32 {
 	i := s.rooms.Alloc()
 	if i > maxRoomIndex {
 		panic("hub: too many rooms in a shard")
 	}
 	*s.rooms.At(i) = room{
-		epoch: rand.Uint64(),
-		hash:  hash,
-		name:  s.names.Put(name),
-		next:  s.byHash[hash],
+		hash: hash,
+		name: s.names.Put(name),
+		next: s.byHash[hash],
+		ns:   ns,
 	}
 	s.byHash[hash] = i
 	return i
 }
 
-// forget frees room i, which has no branches left.
+// forget frees room i, which has neither branches nor memory.
 func (s *shard) forget(i uint32) {
 	r := s.rooms.At(i)
 	s.unchain(i, r)

@@ -10,6 +10,7 @@ type roster struct {
 	table   uint32 // 0 while they fit into one
 	backlog uint32 // 0 for none
 	one     [1]seat
+	last    Position // of what the members have received; zero before the first that has one
 }
 
 func (r *roster) Link() *uint32 { return &r.room }

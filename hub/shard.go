@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed4ac54ce5/edge/internal/slab"
 )
@@ -18,97 +19,152 @@ const (
 // shardChunk is the log2 of a shard's chunks: small, since each of 256 shards has its own.
 const shardChunk = 4
 
-// shard owns the rooms whose hash begins with its number. Nothing in it but the map and the chunk tables is a
-// pointer. The map is keyed by hash, and rooms of equal hash are chained, so that names need not be Go strings.
+// shard owns the rooms whose hash begins with its number. What it has for a room without memory holds no pointer. The
+// map is keyed by hash, and rooms of equal hash are chained, so that names need not be Go strings.
 type shard struct {
-	mu       sync.Mutex // guards all below: the order of the rooms and which loops have members
+	mu       sync.Mutex // guards all below: the rooms' order and memory, and which loops have members
+	hub      *Hub
 	byHash   map[uint64]uint32
 	rooms    slab.Slab[room, *room]
 	branches slab.Slab[branch, *branch]
 	names    slab.Texts
-	members  int // subscriptions, over all rooms
+	memories slab.Slab[memoryRef, *memoryRef]
+	due      agenda // memories, by when something of theirs is due
+	eldest   agenda // those with a history, by their newest publication
+
+	presences presences
+	parting   atomic.Int64 // when the next grace is over; read without the lock
+	info      []byte       // scratch space of depart and overdue
+
+	lively  int // rooms with members
+	members int // subscriptions, over all rooms
 
 	_ [64]byte // neighbours are locked by other CPUs
 }
 
-func (s *shard) init() {
+func (s *shard) init(h *Hub) {
+	s.hub = h
 	s.byHash = make(map[uint64]uint32)
 	s.rooms = slab.New[room](shardChunk)
 	s.branches = slab.New[branch](shardChunk)
 	s.names = slab.NewTexts(shardChunk)
+	s.memories = slab.New[memoryRef](shardChunk)
+	s.due.init(dueAgenda)
+	s.eldest.init(eldestAgenda)
+	s.presences = newPresences()
+	s.parting.Store(never)
 }
 
-// publish orders pub in its room and posts it to the room's loops; those that sleep are added to asleep.
-func (s *shard) publish(hash uint64, pub *Publication, locals []*Local, asleep *loopSet) Position {
-	s.mu.Lock()
-	defer s.unlock()
-	i := s.find(hash, pub.Room)
-	if i == 0 {
-		return Position{}
-	}
-	r := s.rooms.At(i)
-	r.offset++
-	pub.Position = r.position()
-	for j := r.branches; j != 0; {
-		b := s.branches.At(j)
-		pub.retain()
-		if locals[b.loop].in.Post(Event{kind: published, roster: b.roster, pub: pub}) {
-			asleep.add(b.loop)
-		}
-		j = b.next
-	}
-	return r.position()
-}
-
-// place is where a new subscriber stands.
+// place is where a new subscriber stands, in the hub's records too.
 type place struct {
-	pos    Position
-	room   uint32
-	roster uint32
-	wake   bool
+	Joined
+	room    uint32
+	roster  uint32
+	entry   uint32 // in the presences
+	asleep  loopSet
+	refused bool
 }
 
-// join counts one more member of the room on l and posts the join marker for its record sub. If this is the room's
-// first member on the loop, the room's roster there is spare.
-func (s *shard) join(hash uint64, name []byte, l *Local, sub, spare uint32) place {
+// joining is one call of Subscribe: the member's record is sub. If it is the room's first one on the loop, the room's
+// roster there is spare.
+type joining struct {
+	ns         Namespace
+	sub, spare uint32
+	request    *Request
+}
+
+// join counts one more member of the room on l, posts its join marker, and returns what the member is to begin with.
+func (s *shard) join(hash uint64, name []byte, l *Local, q joining) place {
+	now := s.hub.now().UnixNano()
 	s.mu.Lock()
 	defer s.unlock()
 	i := s.find(hash, name)
 	if i == 0 {
-		i = s.create(hash, name)
+		i = s.create(hash, name, q.ns)
 	}
 	r := s.rooms.At(i)
+	at := place{room: i}
+	if m := s.recall(i, now); m != nil {
+		at.Joined = m.welcome(r, q.request)
+		s.schedule(r, m, now)
+	}
+	if q.request.Must && q.request.Recover && !at.Recovered {
+		at.refused = true
+		if r.branches == 0 {
+			s.abandon(i)
+		}
+		return at
+	}
+	wake := false
+	if at.roster, wake = s.enter(r, l, q); wake {
+		at.asleep.add(l.id)
+	}
+	at.entry = s.attend(i, &q.request.As, &at.asleep)
+	return at
+}
+
+// enter counts one more member of r on l and posts its join marker.
+func (s *shard) enter(r *room, l *Local, q joining) (roster uint32, wake bool) {
+	if r.branches == 0 {
+		s.lively++
+	}
 	j := s.branch(r, l.id)
 	if j == 0 {
 		j = s.branches.Alloc()
-		*s.branches.At(j) = branch{roster: spare, loop: l.id, next: r.branches}
+		*s.branches.At(j) = branch{roster: q.spare, loop: l.id, next: r.branches}
 		r.branches = j
 	}
 	b := s.branches.At(j)
 	b.members++
 	s.members++
-	wake := l.in.Post(Event{kind: joined, roster: b.roster, sub: sub})
-	return place{r.position(), i, b.roster, wake}
+	return b.roster, l.in.Post(Event{kind: joined, roster: b.roster, sub: q.sub})
 }
 
-// leave counts one member of room i on a loop less. It reports whether that was the last one there: then no event
-// that is posted from now on names its roster. A room without members on any loop is forgotten.
-func (s *shard) leave(i uint32, loop uint8) (last bool) {
+// leaving is one call of Unsubscribe, or of LeaveAll for one room: the member is cut off.
+type leaving struct {
+	room, entry uint32
+	cut         bool
+	asleep      loopSet // loops to be woken
+}
+
+// leave counts one member of a room on a loop less. It reports whether that was the last one there: then no event
+// that is posted from now on names its roster. A room without members on any loop is forgotten, unless it remembers.
+func (s *shard) leave(q *leaving, loop uint8) (last bool) {
+	now := s.hub.now().UnixNano()
 	s.mu.Lock()
 	defer s.unlock()
 	s.members--
-	r := s.rooms.At(i)
+	r := s.rooms.At(q.room)
 	j := s.branch(r, loop)
 	b := s.branches.At(j)
 	b.members--
-	if b.members > 0 {
-		return false
+	last = b.members == 0
+	if last {
+		s.prune(r, j)
 	}
-	s.prune(r, j)
+	s.depart(q.room, q.entry, q.cut, now, &q.asleep)
 	if r.branches == 0 {
-		s.forget(i)
+		s.lively--
+		s.abandon(q.room)
 	}
-	return true
+	return last
+}
+
+// abandon is what happens to room i when its last member has left.
+func (s *shard) abandon(i uint32) {
+	r := s.rooms.At(i)
+	m := s.memory(r)
+	switch {
+	case m != nil:
+	case r.empty():
+		s.forget(i)
+		return
+	default:
+		return
+	}
+	now := s.hub.now().UnixNano()
+	m.used = max(m.used, now)
+	s.schedule(r, m, now)
 }
 
 // roster returns the roster that the room has on a loop, 0 if it has no members there.
@@ -130,13 +186,13 @@ func (s *shard) roster(hash uint64, name []byte, loop uint8) uint32 {
 func (s *shard) name(i uint32) string {
 	s.mu.Lock()
 	defer s.unlock()
-	return string(s.names.Append(nil, s.rooms.At(i).name))
+	return string(s.nameOf(s.rooms.At(i)))
 }
 
 func (s *shard) count() (rooms, subscriptions int) {
 	s.mu.Lock()
 	defer s.unlock()
-	return s.rooms.Live(), s.members
+	return s.lively, s.members
 }
 
 // unlock is deferred by whoever locks. A panic under the lock must not reach a recover further up, which would leave

@@ -10,13 +10,13 @@ import (
 
 func TestRoomsOfEqualHash(t *testing.T) {
 	var s shard
-	s.init()
+	s.init(New())
 	const hash = 42
 	names := []string{"a", "b", "c", "d"}
 	for _, removed := range []int{0, 1, 2, 3} {
 		ids := make(map[string]uint32)
 		for _, name := range names {
-			ids[name] = s.create(hash, []byte(name))
+			ids[name] = s.create(hash, []byte(name), 0)
 		}
 		s.forget(ids[names[removed]])
 		for i, name := range names {
@@ -74,7 +74,7 @@ func TestPanicUnderLockEndsTheProcess(t *testing.T) {
 	if os.Getenv(child) != "" {
 		defer func() { fmt.Println("recovered:", recover()) }()
 		var s Subs
-		_, _ = New().AddLoop(faultyInbox{}, nil).Subscribe(NewMember(1, 0), &s, []byte("r"))
+		_, _ = New().AddLoop(faultyInbox{}, nil).Subscribe(NewMember(1, 0), &s, 0, []byte("r"), nil)
 		return
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")

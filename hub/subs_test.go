@@ -25,7 +25,7 @@ func TestSubscribeTwiceChangesNothing(t *testing.T) {
 	l.subscribe(t, 1, &s, "a")
 	l.subscribe(t, 1, &s, "b")
 	for _, settled := range []bool{false, true} {
-		if _, err := l.Subscribe(NewMember(1, 0), &s, []byte("a")); !errors.Is(err, ErrSubscribed) {
+		if _, err := l.Subscribe(NewMember(1, 0), &s, 0, []byte("a"), nil); !errors.Is(err, ErrSubscribed) {
 			t.Errorf("settled %v: Subscribe = %v; want ErrSubscribed", settled, err)
 		}
 		if rooms, n := h.Count(); rooms != 2 || n != 2 || s.Len() != 2 || l.subs.Live() != 2 || l.rosters.Live() != 2 {

@@ -11,6 +11,11 @@ type Snapshot struct {
 	Loops         []Counts // one for each loop that answered
 	Rooms         int
 	Subscriptions int
+
+	HistoryBytes        int64 // of all rooms together
+	HistoryPublications int64
+	HistoryEvictions    uint64 // rooms whose history was dropped to keep to the limit
+	WorkerQueue         int    // jobs that wait for the worker pool
 }
 
 // Collector shows snapshots to Prometheus.
@@ -47,6 +52,13 @@ var (
 	queued        = describe("outbound_queue_bytes", "Bytes waiting in out queues.")
 	loopTurns     = describe("loop_turns_total", "Turns of each loop.", "loop")
 	loopBusy      = describe("loop_busy_seconds_total", "Time each loop did not wait for the kernel.", "loop")
+	recoveries    = describe("recoveries_total", "Recoveries that clients asked for.", "result")
+	redelivered   = describe("redeliveries_total", "Publications of durable rooms that were sent again.")
+	gaps          = describe("gaps_total", "Subscriptions that a gap ended.")
+	historyBytes  = describe("history_bytes", "Memory of all histories.")
+	historyPubs   = describe("history_publications", "Publications in all histories.")
+	evictions     = describe("history_evictions_total", "Rooms whose history was dropped to keep to the memory limit.")
+	workerQueue   = describe("worker_queue", "Jobs that wait for the worker pool.")
 	rooms         = describe("rooms", "Rooms with members.")
 	subscriptions = describe("subscriptions", "Subscriptions to rooms.")
 )
@@ -56,7 +68,7 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		connections, connects, disconnects, rejects, panics, messagesIn, messagesOut, payloadIn, payloadOut,
 		wireIn, wireOut, writes, publications, deliveries, fanoutWrites, slow, limited, queued, loopTurns, loopBusy,
-		rooms, subscriptions,
+		recoveries, redelivered, gaps, historyBytes, historyPubs, evictions, workerQueue, rooms, subscriptions,
 	} {
 		to <- d
 	}
@@ -80,12 +92,15 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 		{panics, sum.Panics}, {messagesIn, sum.MessagesIn}, {messagesOut, sum.MessagesOut},
 		{payloadIn, sum.PayloadIn}, {payloadOut, sum.PayloadOut}, {wireIn, sum.WireIn}, {wireOut, sum.WireOut},
 		{writes, sum.Writes}, {publications, sum.Publications}, {deliveries, sum.FanoutDeliveries},
-		{fanoutWrites, sum.FanoutWrites},
+		{fanoutWrites, sum.FanoutWrites}, {redelivered, sum.Redelivered}, {gaps, sum.Gaps}, {evictions, s.HistoryEvictions},
 	} {
 		counter(to, m.desc, float64(m.value))
 	}
 	counter(to, limited, float64(sum.Limited), "publish")
 	gauge(to, queued, float64(sum.Queued))
+	gauge(to, historyBytes, float64(s.HistoryBytes))
+	gauge(to, historyPubs, float64(s.HistoryPublications))
+	gauge(to, workerQueue, float64(s.WorkerQueue))
 	gauge(to, rooms, float64(s.Rooms))
 	gauge(to, subscriptions, float64(s.Subscriptions))
 }
@@ -104,6 +119,9 @@ func collectLabelled(to chan<- prometheus.Metric, sum *Counts) {
 	}
 	for i, n := range sum.Rejects {
 		counter(to, rejects, float64(n), rejectionLabels[i][0], rejectionLabels[i][1])
+	}
+	for r, n := range sum.Recoveries {
+		counter(to, recoveries, float64(n), RecoveryResult(r).String())
 	}
 	for a, n := range sum.Slow {
 		counter(to, slow, float64(n), SlowAction(a).String())

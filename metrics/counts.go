@@ -22,6 +22,9 @@ type Counts struct {
 	FanoutWrites            uint64 // FanoutDeliveries / FanoutWrites is the merge factor
 	Slow                    [SlowActions]uint64
 	Queued                  int64 // level: bytes in out queues
+	Recoveries              [RecoveryResults]uint64
+	Redelivered             uint64 // publications of durable rooms that were sent again
+	Gaps                    uint64 // subscriptions that a gap ended
 
 	Turns uint64
 	Busy  time.Duration // not waiting for the kernel
@@ -97,6 +100,19 @@ const (
 // String returns the label's value.
 func (a SlowAction) String() string { return [...]string{"close_queue", "close_stall"}[a] }
 
+// RecoveryResult is what came of a client's wish to recover.
+type RecoveryResult uint8
+
+// The results.
+const (
+	RecoveryComplete RecoveryResult = iota
+	RecoveryFailed                  // something is missing, and the client was told so
+	RecoveryResults
+)
+
+// String returns the label's value.
+func (r RecoveryResult) String() string { return [...]string{"recovered", "unrecovered"}[r] }
+
 // Close codes are counted one by one where they are ours or the RFC's, and as one where they are not.
 const (
 	rfcCodes   = 16 // 1000 to 1015
@@ -139,6 +155,7 @@ func (c *Counts) Add(o *Counts) {
 	addAll(c.Disconnects[:], o.Disconnects[:])
 	addAll(c.Rejects[:], o.Rejects[:])
 	addAll(c.Slow[:], o.Slow[:])
+	addAll(c.Recoveries[:], o.Recoveries[:])
 	c.Open += o.Open
 	c.Connects += o.Connects
 	c.Panics += o.Panics
@@ -154,6 +171,8 @@ func (c *Counts) Add(o *Counts) {
 	c.FanoutDeliveries += o.FanoutDeliveries
 	c.FanoutWrites += o.FanoutWrites
 	c.Queued += o.Queued
+	c.Redelivered += o.Redelivered
+	c.Gaps += o.Gaps
 	c.Turns += o.Turns
 	c.Busy += o.Busy
 }

@@ -16,11 +16,11 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 	for _, line := range lines {
 		payload := []byte(line + "\n" + line)
 		n := testing.AllocsPerRun(100, func() {
-			for line := range Lines(payload) {
-				if err := d.DecodeCommand(line, &c); err == nil && c.Check() != nil {
+			for line := range JSON.Messages(payload) {
+				if err := d.decodeJSONCommand(line, &c); err == nil && c.Check() != nil {
 					t.Errorf("Check of %s fails", line)
 				}
-				for channel := range d.Subs(&c.Connect) {
+				for channel := range JSON.Subs(&d, &c.Connect) {
 					if len(channel) == 0 {
 						t.Error("entry without a channel")
 					}
@@ -34,12 +34,12 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 }
 
 func TestDecodeReplyAllocatesNothing(t *testing.T) {
-	lines := [][]byte{AppendPing(nil), AppendPublicationPush(nil, []byte(`"c"`), &Publication{Data: data64, Offset: 1}), AppendError(nil, 1, ErrInternal)}
+	lines := [][]byte{JSON.AppendPing(nil), JSON.AppendPublicationPush(nil, []byte(`"c"`), &Publication{Data: data64, Offset: 1}), JSON.AppendError(nil, 1, ErrInternal)}
 	var d Decoder
 	var r Reply
 	for _, line := range lines {
 		n := testing.AllocsPerRun(100, func() {
-			if err := d.DecodeReply(line, &r); err != nil {
+			if err := d.decodeJSONReply(line, &r); err != nil {
 				t.Errorf("DecodeReply(%s) = %v", line, err)
 			}
 		})
@@ -55,17 +55,17 @@ func TestAppendAllocatesNothing(t *testing.T) {
 	subscribe := &SubscribeResult{Epoch: []byte("e"), Offset: 5, Positioned: true, Publications: []Publication{*pub}}
 	dst := make([]byte, 0, 4096)
 	appends := map[string]func(){
-		"AppendPing":            func() { AppendPing(dst) },
-		"AppendPublicationPush": func() { AppendPublicationPush(dst, channel, pub) },
-		"AppendJoinPush":        func() { AppendJoinPush(dst, channel, &testInfo) },
-		"AppendUnsubscribePush": func() { AppendUnsubscribePush(dst, channel, UnsubscribedExpired) },
-		"AppendConnectReply":    func() { AppendConnectReply(dst, 1, connect) },
-		"AppendSubscribeReply":  func() { AppendSubscribeReply(dst, 1, subscribe) },
-		"AppendPublishReply":    func() { AppendPublishReply(dst, 1) },
-		"AppendError":           func() { AppendError(dst, 1, ErrPermissionDenied) },
-		"AppendConnect":         func() { AppendConnect(dst, 1, channel, channel) },
-		"AppendSubscribe":       func() { AppendSubscribe(dst, 1, channel) },
-		"AppendPublish":         func() { AppendPublish(dst, 1, channel, data64) },
+		"AppendPing":            func() { JSON.AppendPing(dst) },
+		"AppendPublicationPush": func() { JSON.AppendPublicationPush(dst, channel, pub) },
+		"AppendJoinPush":        func() { JSON.AppendJoinPush(dst, channel, &testInfo) },
+		"AppendUnsubscribePush": func() { JSON.AppendUnsubscribePush(dst, channel, UnsubscribedExpired) },
+		"AppendConnectReply":    func() { JSON.AppendConnectReply(dst, 1, connect) },
+		"AppendSubscribeReply":  func() { JSON.AppendSubscribeReply(dst, 1, subscribe) },
+		"AppendPublishReply":    func() { JSON.AppendPublishReply(dst, 1) },
+		"AppendError":           func() { JSON.AppendError(dst, 1, ErrPermissionDenied) },
+		"AppendConnect":         func() { JSON.AppendConnect(dst, 1, &ConnectRequest{Token: channel, Name: channel}) },
+		"AppendSubscribe":       func() { JSON.AppendSubscribe(dst, 1, &SubscribeRequest{Channel: channel}) },
+		"AppendPublish":         func() { JSON.AppendPublish(dst, 1, &PublishRequest{Channel: channel, Data: data64}) },
 	}
 	for name, call := range appends {
 		if n := testing.AllocsPerRun(100, call); n != 0 {
@@ -78,9 +78,9 @@ func TestAppendAllocatesNothing(t *testing.T) {
 func TestScratchIsGivenBack(t *testing.T) {
 	var d Decoder
 	var c Command
-	big := AppendSubscribe(nil, 1, make([]byte, maxScratch+1))
-	for _, line := range [][]byte{big, AppendPong(nil)} {
-		if err := d.DecodeCommand(line, &c); err != nil {
+	big := JSON.AppendSubscribe(nil, 1, &SubscribeRequest{Channel: make([]byte, maxScratch+1)})
+	for _, line := range [][]byte{big, JSON.AppendPong(nil)} {
+		if err := d.decodeJSONCommand(line, &c); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,10 +14,10 @@ var (
 	}{
 		{"connect", benchConnect},
 		{"subscribe", []byte(`{"id":2,"subscribe":{"channel":"chat:index","recover":true,"epoch":"hjkl","offset":1234,"flag":1}}`)},
-		{"publish object", AppendPublish(nil, 3, []byte("chat:index"), data64)},
-		{"publish string", AppendPublish(nil, 3, []byte("chat:index"), appendText(nil, bytes.Repeat([]byte("0123456"), 9)[:62]))},
-		{"publish 16 KiB", AppendPublish(nil, 3, []byte("chat:index"), appendText(nil, bytes.Repeat([]byte("0123456789abcdef"), 1024)))},
-		{"publish 16 KiB of UTF-8", AppendPublish(nil, 3, []byte("chat:index"), appendText(nil, bytes.Repeat([]byte("äöüßéèêç"), 1024)))},
+		{"publish object", JSON.AppendPublish(nil, 3, &PublishRequest{Channel: []byte("chat:index"), Data: data64})},
+		{"publish string", JSON.AppendPublish(nil, 3, &PublishRequest{Channel: []byte("chat:index"), Data: appendText(nil, bytes.Repeat([]byte("0123456"), 9)[:62])})},
+		{"publish 16 KiB", JSON.AppendPublish(nil, 3, &PublishRequest{Channel: []byte("chat:index"), Data: appendText(nil, bytes.Repeat([]byte("0123456789abcdef"), 1024))})},
+		{"publish 16 KiB of UTF-8", JSON.AppendPublish(nil, 3, &PublishRequest{Channel: []byte("chat:index"), Data: appendText(nil, bytes.Repeat([]byte("äöüßéèêç"), 1024))})},
 		{"pong", []byte(`{}`)},
 	}
 )
@@ -30,7 +30,7 @@ func BenchmarkDecodeCommand(b *testing.B) {
 			b.SetBytes(int64(len(bench.line)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := d.DecodeCommand(bench.line, &c); err != nil {
+				if err := d.decodeJSONCommand(bench.line, &c); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -41,11 +41,11 @@ func BenchmarkDecodeCommand(b *testing.B) {
 func BenchmarkDecodeReply(b *testing.B) {
 	var d Decoder
 	var r Reply
-	line := AppendPublicationPush(nil, []byte("chat:index"), &Publication{Data: data64, Offset: 12345})
+	line := JSON.AppendPublicationPush(nil, []byte("chat:index"), &Publication{Data: data64, Offset: 12345})
 	b.SetBytes(int64(len(line)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := d.DecodeReply(line, &r); err != nil {
+		if err := d.decodeJSONReply(line, &r); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -53,20 +53,20 @@ func BenchmarkDecodeReply(b *testing.B) {
 
 func BenchmarkAppendPublicationPush(b *testing.B) {
 	channel, pub := []byte("chat:index"), &Publication{Data: data64, Offset: 12345}
-	dst := AppendPublicationPush(nil, channel, pub)
+	dst := JSON.AppendPublicationPush(nil, channel, pub)
 	b.SetBytes(int64(len(dst)))
 	b.ReportAllocs()
 	for b.Loop() {
-		dst = AppendPublicationPush(dst[:0], channel, pub)
+		dst = JSON.AppendPublicationPush(dst[:0], channel, pub)
 	}
 }
 
 func BenchmarkAppendSubscribeReply(b *testing.B) {
 	result := &SubscribeResult{Positioned: true, Recoverable: true, Epoch: []byte("hjklzuio"), Offset: 12345}
-	dst := AppendSubscribeReply(nil, 2, result)
+	dst := JSON.AppendSubscribeReply(nil, 2, result)
 	b.SetBytes(int64(len(dst)))
 	b.ReportAllocs()
 	for b.Loop() {
-		dst = AppendSubscribeReply(dst[:0], 2, result)
+		dst = JSON.AppendSubscribeReply(dst[:0], 2, result)
 	}
 }

@@ -1,5 +1,7 @@
 package protocol
 
+import "strconv"
+
 // A Disconnect says why the server closes a conn. It travels as the code and the reason of the WebSocket close frame, so
 // Reason has 1 to 123 bytes, and it must not look like JSON: SDKs decide whether to come back only by a reason that does not.
 type Disconnect struct {
@@ -40,6 +42,11 @@ var (
 // Reconnect reports whether clients come back after d. 4000 to 4999 are the application's, and split the same way.
 func (d Disconnect) Reconnect() bool {
 	return d.Code < 3500 || d.Code >= 4000 && d.Code < 4500 || d.Code >= 5000
+}
+
+// Error returns the code and the reason: a function that decides about a conn returns a Disconnect to end it.
+func (d Disconnect) Error() string {
+	return "protocol: disconnect " + strconv.Itoa(int(d.Code)) + ": " + d.Reason
 }
 
 // An Unsubscribed says why the server ends a subscription.

@@ -11,20 +11,21 @@ func Example() {
 	frame := []byte(`{"id":1,"subscribe":{"channel":"chat:index"}}
 {"id":2,"publish":{"channel":"chat:index","data":{"text":"hello"}}}`)
 
+	encoding := protocol.JSON // as the client has asked for
 	var d protocol.Decoder
 	var c protocol.Command
-	for line := range protocol.Lines(frame) {
-		if err := d.DecodeCommand(line, &c); err != nil {
+	for msg := range encoding.Messages(frame) {
+		if err := encoding.DecodeCommand(&d, msg, &c); err != nil {
 			fmt.Println("close:", protocol.DisconnectBadRequest.Reason)
 			return
 		}
 		switch c.Method {
 		case protocol.MethodSubscribe:
-			fmt.Printf("%s\n", protocol.AppendSubscribeReply(nil, c.ID, &protocol.SubscribeResult{}))
+			fmt.Printf("%s\n", encoding.AppendSubscribeReply(nil, c.ID, &protocol.SubscribeResult{}))
 		case protocol.MethodPublish:
 			pub := protocol.Publication{Data: c.Publish.Data}
-			fmt.Printf("%s\n", protocol.AppendPublicationPush(nil, c.Publish.Channel, &pub))
-			fmt.Printf("%s\n", protocol.AppendPublishReply(nil, c.ID))
+			fmt.Printf("%s\n", encoding.AppendPublicationPush(nil, c.Publish.Channel, &pub))
+			fmt.Printf("%s\n", encoding.AppendPublishReply(nil, c.ID))
 		}
 	}
 	// Output:
@@ -34,34 +35,34 @@ func Example() {
 }
 
 // A reconnecting client says at connect where it stood in each channel.
-func ExampleDecoder_Subs() {
+func ExampleEncoding_Subs() {
 	var d protocol.Decoder
 	var c protocol.Command
 	line := []byte(`{"id":1,"connect":{"subs":{"news":{"recover":true,"offset":7,"epoch":"xyzw"}}}}`)
-	if err := d.DecodeCommand(line, &c); err != nil {
+	if err := protocol.JSON.DecodeCommand(&d, line, &c); err != nil {
 		fmt.Println(err)
 	}
-	for channel, request := range d.Subs(&c.Connect) {
+	for channel, request := range protocol.JSON.Subs(&d, &c.Connect) {
 		fmt.Printf("%s from %d of %s\n", channel, request.Offset, request.Epoch)
 	}
 	// Output: news from 7 of xyzw
 }
 
 // A client tells pings, pushes and replies apart.
-func ExampleDecoder_DecodeReply() {
+func ExampleEncoding_DecodeReply() {
 	frame := []byte(`{}
 {"push":{"channel":"news","pub":{"data":"hello","offset":8}}}
 {"id":3,"error":{"code":103,"message":"permission denied"}}`)
 
 	var d protocol.Decoder
 	var r protocol.Reply
-	for line := range protocol.Lines(frame) {
-		if err := d.DecodeReply(line, &r); err != nil {
+	for msg := range protocol.JSON.Messages(frame) {
+		if err := protocol.JSON.DecodeReply(&d, msg, &r); err != nil {
 			fmt.Println(err)
 		}
 		switch r.Kind {
 		case protocol.ReplyPing:
-			fmt.Printf("answer with %s\n", protocol.AppendPong(nil))
+			fmt.Printf("answer with %s\n", protocol.JSON.AppendPong(nil))
 		case protocol.ReplyPublication:
 			fmt.Printf("%s: %s at %d\n", r.Channel, r.Data, r.Offset)
 		case protocol.ReplyError:

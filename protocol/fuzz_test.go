@@ -76,7 +76,7 @@ func FuzzReply(f *testing.F) {
 
 func checkPush(t *testing.T, channel string, data []byte, offset uint64, user string) {
 	info := ClientInfo{User: []byte(user), Client: []byte(channel)}
-	line := AppendPublicationPush(nil, []byte(channel), &Publication{Data: data, Offset: offset, Info: &info, Tags: []Tag{{info.User, info.Client}}})
+	line := JSON.AppendPublicationPush(nil, []byte(channel), &Publication{Data: data, Offset: offset, Info: &info, Tags: []Tag{{info.User, info.Client}}})
 	push := readBack(t, line).Push
 	if push.Channel != clean(channel) || push.Pub.Offset != offset || push.Pub.Info.User != clean(user) || push.Pub.Tags[clean(user)] != clean(channel) {
 		t.Fatalf("encoding/json reads %+v from %q", push, line)
@@ -86,7 +86,7 @@ func checkPush(t *testing.T, channel string, data []byte, offset uint64, user st
 	}
 	var d Decoder
 	var r Reply
-	if err := d.DecodeReply(line, &r); err != nil || r.Kind != ReplyPublication || string(r.Channel) != push.Channel || !bytes.Equal(r.Data, push.Pub.Data) || r.Offset != offset {
+	if err := d.decodeJSONReply(line, &r); err != nil || r.Kind != ReplyPublication || string(r.Channel) != push.Channel || !bytes.Equal(r.Data, push.Pub.Data) || r.Offset != offset {
 		t.Fatalf("DecodeReply(%q) = %+v, %v; want %+v", line, r, err, push)
 	}
 }
@@ -94,15 +94,15 @@ func checkPush(t *testing.T, channel string, data []byte, offset uint64, user st
 func checkReply(t *testing.T, id uint32, offset uint64, message string) {
 	var d Decoder
 	var r Reply
-	line := AppendError(nil, id, &Error{Code: id, Message: message, Temporary: id%2 == 0})
+	line := JSON.AppendError(nil, id, &Error{Code: id, Message: message, Temporary: id%2 == 0})
 	reply := readBack(t, line)
-	if err := d.DecodeReply(line, &r); err != nil || r.Kind != ReplyError || r.ID != id || reply.ID != id || r.Code != id || reply.Error.Code != id ||
+	if err := d.decodeJSONReply(line, &r); err != nil || r.Kind != ReplyError || r.ID != id || reply.ID != id || r.Code != id || reply.Error.Code != id ||
 		string(r.Message) != clean(message) || reply.Error.Message != clean(message) {
 		t.Fatalf("DecodeReply(%q) = %+v, %v; encoding/json reads %+v", line, r, err, reply)
 	}
-	line = AppendSubscribeReply(nil, id, &SubscribeResult{Epoch: []byte(message), Offset: offset, Publications: []Publication{{Offset: offset}, {}}})
+	line = JSON.AppendSubscribeReply(nil, id, &SubscribeResult{Epoch: []byte(message), Offset: offset, Publications: []Publication{{Offset: offset}, {}}})
 	reply = readBack(t, line)
-	if err := d.DecodeReply(line, &r); err != nil || r.Offset != offset || reply.Subscribe.Offset != offset || len(reply.Subscribe.Publications) != 2 ||
+	if err := d.decodeJSONReply(line, &r); err != nil || r.Offset != offset || reply.Subscribe.Offset != offset || len(reply.Subscribe.Publications) != 2 ||
 		reply.Subscribe.Publications[0].Offset != offset || string(r.Epoch) != reply.Subscribe.Epoch {
 		t.Fatalf("DecodeReply(%q) = %+v, %v; encoding/json reads %+v", line, r, err, reply)
 	}

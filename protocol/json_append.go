@@ -2,19 +2,15 @@ package protocol
 
 import (
 	"bytes"
-	"strconv"
 	"unicode/utf8"
 )
 
-// The functions here append the parts of an object. A field is a key, as it stands on the wire with quotes and colon, a value
-// and a comma; closeObject and closeArray turn the last comma into the bracket. A field whose value is zero is left out.
+// The functions here append the parts of a JSON object. Every field ends with a comma.
 
 // closeObject ends the object at the end of dst.
 func closeObject(dst []byte) []byte { return closeWith(dst, '}') }
 
-// closeArray ends the array at the end of dst.
-func closeArray(dst []byte) []byte { return closeWith(dst, ']') }
-
+// closeWith makes the comma at the end of dst, if there is one, the bracket that closes an object or an array.
 func closeWith(dst []byte, bracket byte) []byte {
 	if last := len(dst) - 1; dst[last] == ',' {
 		dst[last] = bracket
@@ -23,48 +19,21 @@ func closeWith(dst []byte, bracket byte) []byte {
 	return append(dst, bracket)
 }
 
-func appendTextField[T []byte | string](dst []byte, key string, text T) []byte {
-	if len(text) == 0 {
-		return dst
-	}
-	dst = append(dst, key...)
-	return append(appendText(dst, text), ',')
-}
-
-func appendRawField(dst []byte, key string, value []byte) []byte {
-	if len(value) == 0 {
-		return dst
-	}
-	dst = append(dst, key...)
-	return append(appendRaw(dst, value), ',')
-}
-
-func appendUintField[T uint16 | uint32 | uint64](dst []byte, key string, v T) []byte {
-	if v == 0 {
-		return dst
-	}
-	dst = append(dst, key...)
-	return append(strconv.AppendUint(dst, uint64(v), 10), ',')
-}
-
-func appendTrueField(dst []byte, key string, v bool) []byte {
-	if !v {
-		return dst
-	}
-	dst = append(dst, key...)
-	return append(dst, "true,"...)
-}
-
 // appendRaw appends a JSON value as it is, save for its newlines: they can only be whitespace, and would end the line.
 func appendRaw(dst, value []byte) []byte {
-	for {
-		n := bytes.IndexByte(value, '\n')
-		if n < 0 {
-			return append(dst, value...)
-		}
-		dst = append(dst, value[:n]...)
-		value = value[n+1:]
+	if bytes.IndexByte(value, '\n') < 0 {
+		return append(dst, value...)
 	}
+	return appendLines(dst, value)
+}
+
+func appendLines(dst, value []byte) []byte {
+	for len(value) > 0 {
+		line, rest := nextLine(value)
+		dst = append(dst, line...)
+		value = rest
+	}
+	return dst
 }
 
 // appendText appends text as a JSON string. What is not UTF-8 in it becomes U+FFFD; U+2028 and U+2029, which end a line in

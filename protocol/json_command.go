@@ -1,14 +1,10 @@
 package protocol
 
-import (
-	"iter"
-	"math"
-)
+import "math"
 
-// DecodeCommand reads the command that line holds into c: one JSON object, with whitespace around it at most. The whole line is
-// checked, also where nothing is read from it. Fields that are not known are passed over; null counts as absent; of fields
-// that come more than once the last counts. The error is a Fault, and c then holds nothing of use.
-func (d *Decoder) DecodeCommand(line []byte, c *Command) error {
+// decodeJSONCommand reads the command that line holds into c: one JSON object, with whitespace around it at most. Null counts as
+// absent; of objects that come more than once, too, only the last counts.
+func (d *Decoder) decodeJSONCommand(line []byte, c *Command) error {
 	c.ID, c.seen = 0, 0
 	if err := d.decode(line, c); err != nil {
 		return err
@@ -17,23 +13,20 @@ func (d *Decoder) DecodeCommand(line []byte, c *Command) error {
 	return nil
 }
 
-// Subs returns the channels of c.Subs with their requests, in the order of the client. A channel may come more than once. A
-// request is good until the next one; d must not decode anything else in between.
-func (d *Decoder) Subs(c *ConnectRequest) iter.Seq2[[]byte, *SubscribeRequest] {
-	return func(yield func([]byte, *SubscribeRequest) bool) {
-		if c.Subs == nil {
+// jsonSubs yields the entries of r.Subs, an object.
+func (d *Decoder) jsonSubs(r *ConnectRequest, yield func([]byte, *SubscribeRequest) bool) {
+	if r.Subs == nil {
+		return
+	}
+	d.line = r.Subs
+	i, more := enter(d.line, 0, '}')
+	for more {
+		var channel []byte
+		channel, i = d.key(i)
+		if i = d.subscribe(i); i < 0 || !yield(channel, &d.sub) {
 			return
 		}
-		d.line = c.Subs
-		i, more := enter(d.line, 0, '}')
-		for more {
-			var channel []byte
-			channel, i = d.key(i)
-			if i = d.subscribe(i); i < 0 || !yield(channel, &d.sub) {
-				return
-			}
-			i, more = next(d.line, i, '}')
-		}
+		i, more = next(d.line, i, '}')
 	}
 }
 
@@ -257,7 +250,7 @@ func (texts) field(d *Decoder, _ []byte, i int) int {
 	return d.text(i, &ignored)
 }
 
-// entries is an object whose values are subscribe requests. It only checks them: Decoder.Subs reads them.
+// entries is an object whose values are subscribe requests. It only checks them: jsonSubs reads them.
 type entries struct{}
 
 func (entries) field(d *Decoder, _ []byte, i int) int { return d.subscribe(i) }

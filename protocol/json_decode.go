@@ -13,8 +13,10 @@ const maxScratch = 64 << 10
 // strings with escapes, which are the only ones that do not stay where they are in the line.
 type Decoder struct {
 	line    []byte
-	scratch []byte           // unescaped strings, one after the other; those handed out survive its growth
-	sub     SubscribeRequest // the entry of ConnectRequest.Subs at hand
+	scratch []byte // unescaped strings, one after the other; those handed out survive its growth
+
+	channel []byte           // of the entry of ConnectRequest.Subs at hand, in protobuf
+	sub     SubscribeRequest // that entry's request
 }
 
 // fields is a struct that an object decodes into. Its field method stores the value at index i of the Decoder's line under key,

@@ -10,9 +10,15 @@ import (
 // so that what passes here can be read at the other end. No walk through a value uses more stack than this.
 const MaxDepth = 512
 
+// ValidJSON reports whether raw, any bytes, is a JSON value that a client can read: in UTF-8, no deeper than MaxDepth, with
+// whitespace around it at most. What protobuf clients publish may be none, and must not reach clients that speak JSON.
+func ValidJSON(raw []byte) bool {
+	end := skipValue(raw, skipSpace(raw, 0), MaxDepth)
+	return end > 0 && skipSpace(raw, end) == len(raw)
+}
+
 // The functions here prove b to be JSON (RFC 8259) and step over it. An index is a place in b, a whole line or more than one
-// value; each function takes the index where its token starts and returns the one after it, or a Fault, negated. The newline
-// separates lines, so it is no whitespace here.
+// value; each function takes the index where its token starts and returns the one after it, or a Fault, negated.
 
 // fault returns f in the place of an index.
 func fault(f Fault) int { return -int(f) }
@@ -35,7 +41,7 @@ func skipSpace(b []byte, i int) int {
 
 //go:noinline
 func skipSpaces(b []byte, i int) int { // apart, so that the common case above is small enough to be inlined
-	for at(b, i) == ' ' || at(b, i) == '\t' || at(b, i) == '\r' {
+	for at(b, i) == ' ' || at(b, i) == '\t' || at(b, i) == '\r' || at(b, i) == '\n' {
 		i++
 	}
 	return i

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -87,5 +88,18 @@ func checkValid(t *testing.T, b []byte) {
 	got := end >= 0 && skipSpace(b, end) == len(b)
 	if want := json.Valid(b); got != want {
 		t.Fatalf("valid(%q) = %v; want %v", b, got, want)
+	}
+}
+
+func TestValidJSON(t *testing.T) {
+	nested := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	for raw, want := range map[string]bool{
+		`null`: true, ` {"a": [1, "\u0041"]} `: true, "{\n\t\"a\": 1\r\n}\n": true, `"é"`: true, nested(MaxDepth): true,
+		``: false, ` `: false, `{} {}`: false, `{`: false, `nul`: false, "\x00": false, "\"a\nb\"": false, "\"\xff\"": false, "\xde\xad": false,
+		nested(MaxDepth + 1): false,
+	} {
+		if got := ValidJSON([]byte(raw)); got != want {
+			t.Errorf("ValidJSON(%q) = %v; want %v", raw, got, want)
+		}
 	}
 }

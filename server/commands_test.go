@@ -36,7 +36,7 @@ var uuid = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-
 
 // failed is the reply to command id that brings e.
 func failed(id int, e *protocol.Error) string {
-	return string(protocol.AppendError(nil, uint32(id), e))
+	return string(protocol.JSON.AppendError(nil, uint32(id), e))
 }
 
 // runTalks runs each talk whole, cut at each byte and byte by byte, after the client has said what comes before.

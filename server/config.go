@@ -17,14 +17,15 @@ type Config struct {
 	Loops           int      // one for each CPU
 	PrivateTables   string   // a descriptor table for each loop: auto (the default), on or off
 
-	// Development lets anonymous clients in, lets them subscribe to and publish in any room, and serves
-	// /echo and the playground. There is no other mode yet, so it must be set.
+	// Development lets anonymous clients in, lets them do in any room what its options offer, and serves
+	// /echo and the playground.
 	Development bool
 
 	Anonymous          bool         // clients without a token may connect outside development mode too
 	Rooms              Rooms        // what rooms do
 	HistoryMemoryLimit int64        // bytes of all histories together; 256 MiB, below 0 no limit
 	Store              *StoreConfig // nil keeps histories in memory only
+	Handler            Handler      // the application; its zero value leaves all decisions to the options
 
 	MessageLimit   int           // bytes of a message from a client, after inflation; 64 KiB
 	FragmentLimit  int           // frames of such a message; 1024
@@ -60,6 +61,7 @@ func (c Config) withDefaults() Config {
 	}
 	orElse(&c.InternalAddress, "127.0.0.1:9000")
 	orElse(&c.PrivateTables, "auto")
+	orElse(&c.HistoryMemoryLimit, 256<<20)
 	orElse(&c.MessageLimit, defaultMessageLimit)
 	orElse(&c.FragmentLimit, 1024)
 	orElse(&c.QueueLimit, 1<<20)
@@ -88,8 +90,6 @@ func orElse[T comparable](v *T, def T) {
 // check returns what is wrong with a filled-in c.
 func (c *Config) check() error {
 	switch {
-	case !c.Development:
-		return fmt.Errorf("%w: only development mode is served yet", ErrConfig)
 	case c.MessageLimit < 1 || c.MessageLimit > maxMessageLimit:
 		return fmt.Errorf("%w: message size limit of %d bytes; it may be 1 to %d", ErrConfig, c.MessageLimit, maxMessageLimit)
 	case c.Loops < 0 || c.Loops > MaxLoops:

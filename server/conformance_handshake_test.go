@@ -134,7 +134,8 @@ func acceptedHeads() []headRow {
 		{"centrifuge-json", "centrifuge-json"},
 		{"chat, centrifuge-json", "centrifuge-json"},
 		{"centrifuge-json, centrifuge-json", "centrifuge-json"},
-		{"centrifuge-protobuf, centrifuge-json", "centrifuge-json"},
+		{"centrifuge-protobuf, centrifuge-json", "centrifuge-protobuf"},
+		{"centrifuge-protobuf", "centrifuge-protobuf"},
 	} {
 		send := changedAt("GET "+pathWebSocket+" HTTP/1.1", "Sec-WebSocket-Protocol: "+r.offer)
 		rows = append(rows, headRow{"H10 subprotocols " + r.offer, send, ok, []string{"Sec-WebSocket-Protocol: " + r.answer}, none})
@@ -177,9 +178,6 @@ func refusedHeads() []headRow {
 		bad("H04 two versions", changed("Sec-WebSocket-Version: 13\nSec-WebSocket-Version: 8")),
 		version("4.2.2 plain request", "GET "+pathEcho+" HTTP/1.1\r\nHost: a\r\n\r\n"),
 		bad("H10 subprotocol that is no token", changed("Sec-WebSocket-Protocol: a b")),
-		bad("9 protobuf only", changedAt("GET "+pathWebSocket+" HTTP/1.1", "Sec-WebSocket-Protocol: centrifuge-protobuf")),
-		bad("9 format=protobuf", changedAt("GET "+pathWebSocket+"?format=protobuf HTTP/1.1")),
-		bad("9 cf_protocol=protobuf", changedAt("GET "+pathWebSocket+"?cf_protocol=protobuf HTTP/1.1")),
 		bad("H09 extension with an open quote", changed(`Sec-WebSocket-Extensions: permessage-deflate; a="b`)),
 		bad("H09 extension without a name", changed("Sec-WebSocket-Extensions: ; a=b")),
 		bad("H09 extension with a value that is no token", changed(`Sec-WebSocket-Extensions: x; a="b c"`)),

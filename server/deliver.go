@@ -7,8 +7,16 @@ import (
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
-// The wire forms of a publication.
-const formJSON hub.Form = 0
+// The wire form of a publication, as bits.
+const (
+	formProtobuf  hub.Form = 1 << iota // else JSON
+	formDeflate                        // the client inflates, with a full window
+	formJoinLeave                      // hears of others who come and go
+)
+
+// fullWindow is the window, in bits, with which publications are deflated: clients that keep a smaller one get them
+// plain, as one deflated form is shared by all.
+const fullWindow = 15
 
 // inbox lets the hub post to a loop.
 type inbox struct{ net *netpoll.Loop }
@@ -30,55 +38,186 @@ func eventOf(p netpoll.Post) hub.Event {
 // maxHeader is room for the header of a server's frame (RFC 6455 section 5.2).
 const maxHeader = 10
 
-// Join implements [hub.Sink]: one publication is a frame of its own, made once; several share a frame, one
-// to a line.
-func (l *loop) Join(dst []byte, pubs []*hub.Publication, _ hub.Form) []byte {
-	if len(pubs) == 1 {
-		return pubs[0].Wire(formJSON, appendPush)
+// encoder appends a publication's frame to dst.
+type encoder func(dst []byte, p *hub.Publication) []byte
+
+// newEncoders returns the encoder of each form.
+func newEncoders(ids clientIDs) (all [2 * formDeflate]encoder) {
+	for i := range all {
+		form := hub.Form(i)
+		all[i] = func(dst []byte, p *hub.Publication) []byte { return appendPush(dst, p, form, ids) }
 	}
-	size := len(pubs) - 1
-	for _, p := range pubs {
-		size += len(push(p))
-	}
-	dst = frame.AppendHeader(dst, frame.Header{Fin: true, OpCode: frame.OpText, Length: int64(size)})
-	for i, p := range pubs {
-		if i > 0 {
-			dst = append(dst, '\n')
-		}
-		dst = append(dst, push(p)...)
-	}
-	return dst
+	return all
 }
 
-// push returns p's push without the header of its frame.
-func push(p *hub.Publication) []byte {
-	b := p.Wire(formJSON, appendPush)
-	_, n, _ := frame.ParseHeader(b) // our own
-	return b[n:]
-}
-
-// appendPush encodes p as a frame of its own. The header is written last, as its size follows the
-// payload's.
-func appendPush(dst []byte, p *hub.Publication) []byte {
+// appendPush encodes p as a frame of its own. The header is written last, as its size follows the payload's.
+func appendPush(dst []byte, p *hub.Publication, form hub.Form, ids clientIDs) []byte {
 	from := len(dst)
 	dst = append(dst, make([]byte, maxHeader)...)
-	value := protocol.Publication{Data: p.Data}
-	if len(p.Info) > 0 {
-		value.Info = &protocol.ClientInfo{Client: p.Info}
+	if form&formDeflate == 0 {
+		dst = appendMessage(dst, p, form, ids)
+	} else {
+		plain := appendMessage(nil, p, form, ids)
+		dst = frame.Deflate(dst, plain, frame.DeflateParams{WindowBits: fullWindow})
 	}
-	dst = protocol.AppendPublicationPush(dst, p.Room, &value)
 	var header [maxHeader]byte
 	payload := len(dst) - from - maxHeader
-	h := frame.AppendHeader(header[:0], frame.Header{Fin: true, OpCode: frame.OpText, Length: int64(payload)})
+	head := frame.Header{Fin: true, OpCode: opcodeOf(form), Length: int64(payload)}
+	if form&formDeflate != 0 {
+		head.Rsv = frame.RsvCompressed
+	}
+	h := frame.AppendHeader(header[:0], head)
 	n := copy(dst[from:], h)
 	copy(dst[from+n:], dst[from+maxHeader:])
 	return dst[:from+n+payload]
 }
 
+// appendMessage encodes p's push.
+func appendMessage(dst []byte, p *hub.Publication, form hub.Form, ids clientIDs) []byte {
+	e := encodingOf(form)
+	var info protocol.ClientInfo
+	if len(p.Info) > 0 {
+		info = parseInfo(p.Info)
+	}
+	switch p.Kind {
+	case hub.PubJoin, hub.PubLeave:
+		var space scratch
+		info.Client = ids.append(nil, &space, p.Sender)
+		if p.Kind == hub.PubJoin {
+			return e.AppendJoinPush(dst, p.Room, &info)
+		}
+		return e.AppendLeavePush(dst, p.Room, &info)
+	}
+	value := protocol.Publication{Data: p.Data}
+	if len(p.Info) > 0 {
+		value.Info = &info
+	}
+	if p.Positioned() {
+		value.Offset = p.Position.Offset
+	}
+	for key, text := range p.Tags.All() {
+		value.Tags = append(value.Tags, protocol.Tag{Key: key, Value: text})
+	}
+	return e.AppendPublicationPush(dst, p.Room, &value)
+}
+
+func encodingOf(form hub.Form) protocol.Encoding {
+	if form&formProtobuf != 0 {
+		return protocol.Protobuf
+	}
+	return protocol.JSON
+}
+
+func opcodeOf(form hub.Form) frame.Opcode {
+	if form&formProtobuf != 0 {
+		return frame.OpBinary
+	}
+	return frame.OpText
+}
+
+// wire returns p's frame in the given form, made once for all who share it; nil if the form's clients do not get p.
+func (l *loop) wire(p *hub.Publication, form hub.Form) []byte {
+	if p.Kind != hub.PubData && form&formJoinLeave == 0 {
+		return nil
+	}
+	form &^= formJoinLeave
+	if len(p.Data) < deflateFrom {
+		form &^= formDeflate
+	}
+	return p.Wire(form, l.server.encoders[form])
+}
+
+// deflateFrom is the size of a publication's data, in bytes, from which it is deflated for those who inflate: it is
+// done once for all of them.
+const deflateFrom = 256
+
+// Join implements [hub.Sink]: one publication is a frame of its own, made once. Several plain ones share a frame.
+func (l *loop) Join(dst []byte, pubs []*hub.Publication, form hub.Form) []byte {
+	if form&formProtobuf == 0 && anyOpaque(pubs) {
+		return inappropriate
+	}
+	if len(pubs) == 1 {
+		return l.wire(pubs[0], form)
+	}
+	if form&formDeflate != 0 {
+		return l.joinFrames(dst, pubs, form)
+	}
+	return l.joinMessages(dst, pubs, form)
+}
+
+// joinFrames puts frame behind frame.
+func (l *loop) joinFrames(dst []byte, pubs []*hub.Publication, form hub.Form) []byte {
+	for _, p := range pubs {
+		dst = append(dst, l.wire(p, form)...)
+	}
+	return dst
+}
+
+// joinMessages puts all messages into one frame.
+func (l *loop) joinMessages(dst []byte, pubs []*hub.Publication, form hub.Form) []byte {
+	size, n := 0, 0
+	for _, p := range pubs {
+		if m := message(l.wire(p, form)); m != nil {
+			size += len(m)
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	json := form&formProtobuf == 0
+	if json {
+		size += n - 1
+	}
+	dst = frame.AppendHeader(dst, frame.Header{Fin: true, OpCode: opcodeOf(form), Length: int64(size)})
+	first := true
+	for _, p := range pubs {
+		m := message(l.wire(p, form))
+		if m == nil {
+			continue
+		}
+		if json && !first {
+			dst = append(dst, '\n')
+		}
+		dst = append(dst, m...)
+		first = false
+	}
+	return dst
+}
+
+// message returns a frame's payload, nil for no frame.
+func message(frameBytes []byte) []byte {
+	if frameBytes == nil {
+		return nil
+	}
+	return frameBytes[len(frameBytes)-payloadSize(frameBytes):]
+}
+
+// inappropriate stands for a publication whose data is not JSON, on its way to clients that speak nothing else.
+var inappropriate = []byte{0}
+
+func anyOpaque(pubs []*hub.Publication) bool {
+	for _, p := range pubs {
+		if p.Opaque {
+			return true
+		}
+	}
+	return false
+}
+
 // Deliver implements [hub.Sink].
-func (l *loop) Deliver(m hub.Member, wire []byte) (kept bool) {
+func (l *loop) Deliver(m hub.Member, wire []byte, pubs []*hub.Publication) (kept bool) {
+	c := l.net.At(m.Slot())
+	if &wire[0] == &inappropriate[0] {
+		l.disconnect(c, l.sessions.At(m.Slot()), protocol.DisconnectInappropriateProtocol)
+		return false
+	}
 	l.counts.PayloadOut += uint64(payloadSize(wire))
-	return l.net.WriteRef(l.net.At(m.Slot()), wire)
+	kept = l.net.WriteRef(c, wire)
+	if ns := l.spaces().at(pubs[0].Namespace); ns != nil && ns.Kind == "durable" {
+		l.owed(l.net.ID(c), pubs[0].Room, ns)
+	}
+	return kept
 }
 
 // payloadSize is the size of the payload of a server's frame.

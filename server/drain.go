@@ -24,7 +24,7 @@ func (d *drain) begin(l *loop, window time.Duration) {
 	l.net.Each(func(c *netpoll.Conn) { d.ids = append(d.ids, l.net.ID(c)) })
 	d.total, d.began = len(d.ids), l.net.Now()
 	d.window = min(window, time.Duration(d.total)*time.Second/drainRate)
-	l.net.Tick(d.total > 0)
+	l.keepTime()
 }
 
 // step closes as many sessions as are due by now.
@@ -46,7 +46,7 @@ func (d *drain) step(l *loop) {
 	}
 	if len(d.ids) == 0 {
 		d.total = 0
-		l.net.Tick(false)
+		l.keepTime()
 	}
 }
 

@@ -18,13 +18,13 @@ const (
 	pathEcho      = "/echo"
 )
 
-// subprotocol is the form of the client protocol that is served.
-const subprotocol = "centrifuge-json"
+// The subprotocols: the two encodings of the client protocol.
+const (
+	nameJSON     = "centrifuge-json"
+	nameProtobuf = "centrifuge-protobuf"
+)
 
 var headLimits = frame.RequestLimits{Head: 16 << 10, Target: 8 << 10, Fields: 100}
-
-// errProtobuf tells a client that insists on the other form.
-var errProtobuf = &frame.HTTPError{Status: http.StatusBadRequest, Reason: "only the JSON protocol is served"}
 
 // readHead waits for the whole request head and answers it.
 func (l *loop) readHead(c *netpoll.Conn, s *session, b []byte) (used, need int) {
@@ -59,7 +59,7 @@ func (l *loop) upgrade(c *netpoll.Conn, s *session, r *frame.Request) *frame.HTT
 	if !originAllowed(r.Origin, r.Host) {
 		return frame.ErrForbidden
 	}
-	name, err := selectProtocol(r, next)
+	name, protobuf, err := selectProtocol(r, next)
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,9 @@ func (l *loop) upgrade(c *netpoll.Conn, s *session, r *frame.Request) *frame.HTT
 	l.out = frame.AppendUpgrade(l.out, r.Key, name, deflate)
 	s.deflate = deflate
 	l.open(c, s, next)
+	if protobuf {
+		s.set(flagProtobuf)
+	}
 	if hasParameter(r.RawQuery, "cf_ws_frame_ping_pong", "true") {
 		s.set(flagFramePing)
 	}
@@ -102,17 +105,15 @@ func stateOfPath(path []byte) state {
 	return stateHead
 }
 
-// selectProtocol returns the subprotocol to answer with.
-func selectProtocol(r *frame.Request, next state) (string, *frame.HTTPError) {
-	name, err := frame.SelectProtocol(r.Protocols, subprotocol)
+// selectProtocol returns the subprotocol to answer with, "" for none, and whether the conn speaks protobuf, as the
+// subprotocol or the query has it.
+func selectProtocol(r *frame.Request, next state) (name string, protobuf bool, err *frame.HTTPError) {
+	name, err = frame.SelectProtocol(r.Protocols, nameJSON, nameProtobuf)
 	if err != nil || next == stateEcho {
-		return "", err
+		return "", false, err
 	}
-	refused, _ := frame.SelectProtocol(r.Protocols, "centrifuge-protobuf")
-	if name == "" && refused != "" || hasParameter(r.RawQuery, "format", "protobuf") || hasParameter(r.RawQuery, "cf_protocol", "protobuf") {
-		return "", errProtobuf
-	}
-	return name, nil
+	asked := hasParameter(r.RawQuery, "format", "protobuf") || hasParameter(r.RawQuery, "cf_protocol", "protobuf")
+	return name, name == nameProtobuf || asked, nil
 }
 
 // hasParameter reports whether a query has name=value, written plainly.

@@ -8,10 +8,11 @@ import (
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
-// The two forms of a ping as they go out, whole frames that all conns share.
+// The forms of a ping as they go out, whole frames that all conns share.
 var (
-	pingCommand = frame.AppendFrame(nil, frame.OpText, protocol.AppendPing(nil), false)
-	pingFrame   = frame.AppendFrame(nil, frame.OpPing, nil, false)
+	pingJSON     = frame.AppendFrame(nil, frame.OpText, protocol.JSON.AppendPing(nil), false)
+	pingProtobuf = frame.AppendFrame(nil, frame.OpBinary, protocol.Protobuf.AppendPing(nil), false)
+	pingFrame    = frame.AppendFrame(nil, frame.OpPing, nil, false)
 )
 
 // heartbeat pings a client, and a pong timeout later looks for the answer. The two take turns on the
@@ -19,6 +20,8 @@ var (
 func (l *loop) heartbeat(c *netpoll.Conn, s *session) {
 	timeout := l.server.config.PongTimeout
 	switch {
+	case s.has(flagAsked) && s.has(flagPongDue) && s.has(flagOffloaded):
+		l.setHeartbeat(c, timeout) // the answer may be there, but we do not read
 	case s.has(flagAsked) && s.has(flagPongDue):
 		l.disconnect(c, s, protocol.DisconnectNoPong)
 	case s.has(flagAsked):
@@ -42,8 +45,11 @@ func (l *loop) setHeartbeat(c *netpoll.Conn, d time.Duration) {
 
 // ping returns the ping that s's client understands.
 func ping(s *session) []byte {
-	if s.has(flagFramePing) {
+	switch {
+	case s.has(flagFramePing):
 		return pingFrame
+	case s.has(flagProtobuf):
+		return pingProtobuf
 	}
-	return pingCommand
+	return pingJSON
 }

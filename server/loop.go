@@ -23,16 +23,22 @@ type loop struct {
 	options frame.Options // without what a session negotiated
 
 	// Loop goroutine only.
-	sessions netpoll.Table[session]
-	partials partials
-	decoder  protocol.Decoder
-	command  protocol.Command
-	request  frame.Request
-	counts   metrics.Counts
-	random   *rand.Rand
-	drain    drain
-	inGate   bool // this loop may fan out
-	full     bool // more waits for fan-out than may
+	sessions  netpoll.Table[session]
+	users     users
+	partials  partials
+	calls     map[netpoll.ConnID]*call // what is out at the worker pool
+	farewells []func()                 // what the pool has had no room for
+	typists   map[netpoll.ConnID][]typing
+	debts     debts
+	decoder   protocol.Decoder
+	command   protocol.Command
+	request   frame.Request
+	counts    metrics.Counts
+	random    *rand.Rand
+	drain     drain
+	inGate    bool // this loop may fan out
+	timed     bool // something waits for a time
+	full      bool // more waits for fan-out than may
 
 	// Scratch space, good within one call.
 	out      []byte // bytes for the conn in hand: what one read has caused leaves in one write
@@ -40,6 +46,8 @@ type loop struct {
 	inflated []byte
 	idSpace  scratch
 	idText   []byte
+	user     []byte
+	who      []byte
 }
 
 // fanoutSlice is how long the loop serves rooms before it looks at its sockets again.
@@ -54,7 +62,11 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 			MaxMessage:   s.config.MessageLimit,
 			MaxFragments: s.config.FragmentLimit,
 		},
-		random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		users:   newUsers(),
+		calls:   make(map[netpoll.ConnID]*call),
+		typists: make(map[netpoll.ConnID][]typing),
+		debts:   debts{byConn: make(map[netpoll.ConnID][]*debt)},
+		random:  rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	l.rosters = s.hub.AddLoop(inbox{n}, l)
 	return l
@@ -85,7 +97,7 @@ func (l *loop) Received(c *netpoll.Conn, b []byte) (used, need int) {
 
 // flush writes what the call in hand has caused for c.
 func (l *loop) flush(c *netpoll.Conn) {
-	l.endReplies()
+	l.endReplies(l.sessions.At(c.Slot()))
 	if len(l.out) > 0 {
 		l.net.Write(c, l.out)
 		l.out = trim(l.out)
@@ -137,7 +149,7 @@ func (l *loop) Expired(c *netpoll.Conn) {
 // Closed ends a session.
 func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 	s := l.sessions.At(c.Slot())
-	l.leave(s)
+	l.leave(c, s, protocol.DisconnectConnectionClosed)
 	if s.has(flagCounted) {
 		l.counts.Connections[s.transport()]--
 	}
@@ -149,22 +161,31 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 	}
 }
 
-// leave gives back what s owns on this loop besides its slot.
-func (l *loop) leave(s *session) {
-	l.rosters.LeaveAll(&s.subs)
-	if s.state != stateHead {
-		l.partials.drop(&s.partial)
-	}
-}
-
-// Turn serves rooms for a slice, and the drain.
+// Turn serves rooms for a slice, the drain, and what has become due.
 func (l *loop) Turn() (more bool) {
 	l.drain.step(l)
+	if l.timed {
+		l.runTimed()
+	}
 	more = l.fanOut()
 	if full := l.rosters.Stats.WaitingBytes > maxWaiting; full != l.full {
 		l.noteFull(full)
 	}
 	return more
+}
+
+// runTimed serves what is due by the clock.
+func (l *loop) runTimed() {
+	l.expireTyping()
+	l.collect()
+	l.sayFarewells()
+	l.keepTime()
+}
+
+// keepTime makes turns come by themselves as long as something waits for a time.
+func (l *loop) keepTime() {
+	l.timed = len(l.typists) > 0 || len(l.debts.queue) > 0 || len(l.farewells) > 0
+	l.net.Tick(l.timed || l.drain.total > 0)
 }
 
 // maxWaiting is how many bytes of publications may wait on a loop for their fan-out. While one has more,
@@ -182,9 +203,11 @@ func (l *loop) noteFull(full bool) {
 
 // The kinds of posts that a loop gets.
 const (
-	postHub      uint8 = iota // an event of the hub
-	postInflated              // a message is back from the worker pool
-	postCounts                // somebody wants a copy of the counts
+	postHub    uint8 = iota // an event of the hub
+	postCall                // a call is back from the worker pool
+	postStored              // the store is done with a publication
+	postOrder               // somebody wants something done
+	postCounts              // somebody wants a copy of the counts
 	postDrain
 	postGate // it is this loop's turn to fan out
 )
@@ -194,8 +217,14 @@ func (l *loop) Posted(p netpoll.Post) {
 	switch p.Kind {
 	case postHub:
 		l.rosters.Handle(eventOf(p))
-	case postInflated:
-		l.finishOffload(p.Item.(*offload))
+	case postCall:
+		l.finishCall(p.Item.(*call))
+	case postStored:
+		l.finishStored(p.Item.(*stored))
+	case postOrder:
+		o := p.Item.(order)
+		o.do(l)
+		o.done <- struct{}{}
 	case postCounts:
 		p.Item.(chan<- metrics.Counts) <- l.snapshot()
 	case postDrain:
@@ -213,6 +242,7 @@ func (l *loop) snapshot() metrics.Counts {
 	c.Publications, c.FanoutDeliveries, c.FanoutWrites = r.Publications, r.Deliveries, r.Writes
 	c.MessagesOut += r.Deliveries
 	c.Open, c.Queued = int64(l.net.Open()), int64(l.net.Queued())
+	c.Gaps = r.Gaps
 	c.Turns, c.Busy = n.Turns, l.net.Busy()
 	return c
 }

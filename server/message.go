@@ -7,6 +7,7 @@ import (
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
 )
 
 const (
@@ -109,7 +110,7 @@ func (l *loop) readMessage(c *netpoll.Conn, s *session, op frame.Opcode, payload
 	case err != nil:
 		l.fail(c, s, err)
 	case !fits:
-		l.offload(c, s, op, payload)
+		l.inflateAway(c, s, op, payload)
 	default:
 		l.inflatedMessage(c, s, op, whole)
 	}
@@ -154,8 +155,8 @@ func (l *loop) closeReceived(c *netpoll.Conn, s *session, payload []byte) {
 	code, _, _ := frame.ParseClose(payload) // the stream has checked it
 	l.counts.Disconnect(uint16(code))
 	s.finish()
-	l.leave(s)
-	l.endReplies()
+	l.leave(c, s, protocol.DisconnectConnectionClosed)
+	l.endReplies(s)
 	l.out = frame.AppendClose(l.out, code, "")
 	l.lastWord(c)
 }
@@ -178,8 +179,8 @@ func (l *loop) end(c *netpoll.Conn, s *session, code uint16, reason string) {
 	}
 	l.counts.Disconnect(code)
 	s.finish()
-	l.leave(s)
-	l.endReplies()
+	l.leave(c, s, protocol.Disconnect{Code: code, Reason: reason})
+	l.endReplies(s)
 	l.out = frame.AppendClose(l.out, frame.StatusCode(code), reason)
 	l.lastWord(c)
 }

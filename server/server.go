@@ -12,20 +12,23 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/panjf2000/ants/v2"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/store"
 )
 
 // Server is a node.
 type Server struct {
 	// Set before Run.
 	config   Config
+	handler  Handler
 	hub      *hub.Hub
+	store    *store.Store // nil for none
 	ids      clientIDs
-	pool     *ants.Pool
+	encoders [2 * formDeflate]encoder
+	work     *work
 	gate     *gate
 	reactor  *netpoll.Reactor
 	loops    []*loop
@@ -33,13 +36,19 @@ type Server struct {
 	inside   net.Listener
 	faults   chan fault
 
+	reload       sync.Mutex // guards namespaceIDs
+	namespaceIDs map[string]hub.Namespace
+
 	// Any goroutine (atomic).
+	spaces     atomic.Pointer[namespaces]
 	draining   atomic.Bool
 	hurry      atomic.Bool
 	full       atomic.Int32 // loops that are behind with their fan-out
 	acceptedAt atomic.Int64 // when a log line last said that accepting pauses, Unix seconds
 
 	closed  sync.Once
+	stop    chan struct{}
+	ticking sync.WaitGroup
 	logging sync.WaitGroup
 }
 
@@ -51,9 +60,8 @@ type fault struct {
 }
 
 const (
-	poolSize   = 256 // goroutines for what may take long; they share the CPUs
-	poolQueue  = 1024
-	faultQueue = 16 // faults that wait for the log; the others are only counted
+	faultQueue = 16                     // faults that wait for the log; the others are only counted
+	tickEvery  = 250 * time.Millisecond // how often rooms age
 )
 
 // Open binds all addresses and begins to serve. [Server.Run] or [Server.Close] must follow.
@@ -62,7 +70,19 @@ func Open(config Config) (*Server, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, hub: hub.New(), ids: newClientIDs(), faults: make(chan fault, faultQueue)}
+	s := &Server{
+		config:       config,
+		handler:      config.Handler,
+		hub:          hub.New(),
+		ids:          newClientIDs(),
+		namespaceIDs: make(map[string]hub.Namespace),
+		faults:       make(chan fault, faultQueue),
+		stop:         make(chan struct{}),
+	}
+	s.encoders = newEncoders(s.ids)
+	if err := s.SetRooms(config.Rooms); err != nil {
+		return nil, err
+	}
 	s.gate = newGate(runtime.NumCPU(), func(i int) { s.loops[i].net.Send(netpoll.Post{Kind: postGate}) })
 	if err := s.open(); err != nil {
 		s.Close()
@@ -77,9 +97,11 @@ func (s *Server) open() (err error) {
 	if err != nil {
 		return err
 	}
-	s.pool, err = ants.NewPool(poolSize, ants.WithMaxBlockingTasks(poolQueue), ants.WithNonblocking(true))
-	if err != nil {
-		return fmt.Errorf("server: worker pool: %w", err)
+	if s.work, err = newWork(); err != nil {
+		return err
+	}
+	if err := s.openStore(); err != nil {
+		return err
 	}
 	s.inside, err = net.Listen("tcp", s.config.InternalAddress)
 	if err != nil {
@@ -99,6 +121,7 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	s.logging.Go(s.logFaults)
+	s.ticking.Go(s.tick)
 	s.internal = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 5 * time.Second}
 	s.logging.Go(func() { _ = s.internal.Serve(s.inside) }) // ends with Close
 	return nil
@@ -140,6 +163,10 @@ func (s *Server) report(f fault) {
 
 func (s *Server) logFaults() {
 	for f := range s.faults {
+		if f.stack == nil {
+			s.config.Log.Error("the application has failed", "conn", f.conn, "error", f.what)
+			continue
+		}
 		s.config.Log.Error("session ended by a fault", "conn", f.conn, "panic", f.what, "stack", string(f.stack))
 	}
 }
@@ -217,8 +244,13 @@ func (s *Server) Close() {
 		} else if s.inside != nil {
 			errs = append(errs, s.inside.Close())
 		}
-		if s.pool != nil {
-			errs = append(errs, s.pool.ReleaseTimeout(lingerTimeout))
+		if s.work != nil {
+			errs = append(errs, s.work.close(lingerTimeout))
+		}
+		close(s.stop)
+		s.ticking.Wait()
+		if s.store != nil {
+			errs = append(errs, s.store.Close())
 		}
 		close(s.faults)
 		s.logging.Wait()
@@ -242,6 +274,8 @@ func (s *Server) snapshot() metrics.Snapshot {
 	defer timeout.Stop()
 	var snap metrics.Snapshot
 	snap.Rooms, snap.Subscriptions = s.hub.Count()
+	snap.HistoryBytes, snap.HistoryPublications, snap.HistoryEvictions = s.hub.MemoryStats()
+	snap.WorkerQueue = s.work.waiting()
 	for range loops {
 		select {
 		case c := <-answers:

@@ -4,15 +4,17 @@ import (
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/protocol"
 )
 
 // session is the protocol state of one conn. It holds no pointer and lives in a table beside the conns.
 type session struct {
 	stream  frame.Stream
 	subs    hub.Subs
+	who     uint32 // identity: index into loop.users, 0 for a stranger
 	partial uint32 // message in several frames: index into loop.partials, 0 for none; in a head: bytes scanned
 	state   state
-	flags   uint8
+	flags   uint16
 	deflate frame.DeflateParams
 }
 
@@ -35,11 +37,13 @@ const (
 	flagAsked                 // the timer runs for the answer to a ping, not to the next ping
 	flagEcho                  // on the development path that sends back what it gets
 	flagCounted               // in the count of connections
+	flagConnected             // the application, if there is one, is to be told of the end
+	flagProtobuf              // speaks the protocol's other encoding
 )
 
-func (s *session) has(flag uint8) bool { return s.flags&flag != 0 }
-func (s *session) set(flag uint8)      { s.flags |= flag }
-func (s *session) clear(flag uint8)    { s.flags &^= flag }
+func (s *session) has(flag uint16) bool { return s.flags&flag != 0 }
+func (s *session) set(flag uint16)      { s.flags |= flag }
+func (s *session) clear(flag uint16)    { s.flags &^= flag }
 
 // finish ends s: nothing more is taken from it.
 func (s *session) finish() {
@@ -60,4 +64,34 @@ func (s *session) transport() metrics.Transport {
 // speaks reports whether s is a WebSocket whose messages are commands.
 func (s *session) speaks() bool {
 	return s.state == stateNew || s.state == stateReady
+}
+
+// encoding is how s's commands and replies are written.
+func (s *session) encoding() protocol.Encoding {
+	if s.has(flagProtobuf) {
+		return protocol.Protobuf
+	}
+	return protocol.JSON
+}
+
+// opcode is that of the frames that carry them.
+func (s *session) opcode() frame.Opcode {
+	if s.has(flagProtobuf) {
+		return frame.OpBinary
+	}
+	return frame.OpText
+}
+
+// form is the wire form in which s gets publications.
+func (s *session) form(joinLeave bool) (f hub.Form) {
+	if s.has(flagProtobuf) {
+		f |= formProtobuf
+	}
+	if s.deflate.WindowBits == fullWindow {
+		f |= formDeflate
+	}
+	if joinLeave {
+		f |= formJoinLeave
+	}
+	return f
 }

@@ -1,0 +1,253 @@
+package server
+
+import (
+	"context"
+
+	"github.com/seed4ac54ce5/edge/hub"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// What programs that embed a node do with it besides answering a [Handler]'s questions. All of it may be called from
+// any goroutine, save from a Handler that is NonBlocking: those run on the loops, and these wait for the loops.
+
+// Position is a place in a room's order. It is zero for a room without a history.
+type Position struct {
+	Offset uint64
+	Epoch  string
+}
+
+// PublishOptions says how to publish. The zero value is an ordinary publication.
+type PublishOptions struct {
+	IdempotencyKey string // a repetition within 5 minutes reaches nobody and returns the first position
+	Version        uint64 // if not 0: dropped unless above the room's last one of the same VersionEpoch
+	VersionEpoch   string
+	Ephemeral      bool   // not remembered, no offset; for a slow client newer replaces older of the same Key
+	Key            string // with Ephemeral, or in rooms that keep only the latest
+	Tags           map[string]string
+}
+
+// PublishResult says where a publication stands.
+type PublishResult struct {
+	Position
+	Suppressed bool // it was a repetition or an old version, and reached nobody
+}
+
+// Publish publishes data, which for clients of the JSON protocol must be JSON, to a room. Errors are [*Error] values:
+// 102 unknown namespace, 107 bad name or data, 111 the node is behind, 100 the store has failed; or ctx's.
+func (s *Server) Publish(ctx context.Context, room string, data []byte, o PublishOptions) (PublishResult, error) {
+	name := []byte(room)
+	ns, refusal := s.namespaceOf(name)
+	if refusal == nil && data == nil {
+		refusal = protocol.ErrBadRequest
+	}
+	if refusal == nil && s.full.Load() > 0 {
+		refusal = protocol.ErrTooManyRequests
+	}
+	if refusal != nil {
+		return PublishResult{}, refusal
+	}
+	pub := hub.NewPublication()
+	pub.Data = append(pub.Data, data...)
+	pub.Key = append(pub.Key, o.Key...)
+	for key, value := range o.Tags {
+		pub.Tags = pub.Tags.Append([]byte(key), []byte(value))
+	}
+	pub.Opaque = !protocol.ValidJSON(data)
+	stored := make(chan outcome, 1)
+	result, err := s.hub.Publish(ns.id, name, pub, hub.PublishOptions{
+		IdempotencyKey: []byte(o.IdempotencyKey),
+		Version:        o.Version,
+		VersionEpoch:   []byte(o.VersionEpoch),
+		SkipHistory:    o.Ephemeral,
+		Done:           func(r hub.Result, err error) { stored <- outcome{r, err} },
+	})
+	if err == hub.ErrStoring {
+		select {
+		case p := <-stored:
+			result, err = p.result, p.err
+		case <-ctx.Done():
+			return PublishResult{}, ctx.Err()
+		}
+	}
+	if err != nil {
+		return PublishResult{}, publishError(err)
+	}
+	return PublishResult{positionOf(result.Position), result.Suppressed}, nil
+}
+
+// outcome is what came of a publication.
+type outcome struct {
+	result hub.Result
+	err    error
+}
+
+// publishError is what a publisher is told.
+func publishError(err error) *protocol.Error {
+	if err == hub.ErrStoreFull {
+		return protocol.ErrTooManyRequests
+	}
+	return protocol.ErrInternal
+}
+
+func positionOf(p hub.Position) Position {
+	if p == (hub.Position{}) {
+		return Position{}
+	}
+	return Position{p.Offset, string(appendEpoch(nil, p.Epoch))}
+}
+
+// namespaceOf returns the namespace of a room, or what is wrong with the name.
+func (s *Server) namespaceOf(room []byte) (*namespace, *protocol.Error) {
+	if protocol.ValidName(room) != nil {
+		return nil, protocol.ErrBadRequest
+	}
+	ns := s.spaces.Load().of(room)
+	if ns == nil {
+		return nil, protocol.ErrUnknownChannel
+	}
+	return ns, nil
+}
+
+// Target is the conns that an order is for: all of a user's, or of them the one with the id Client. The user "" is
+// the anonymous clients.
+type Target struct {
+	User   string
+	Client string
+}
+
+// Subscribe puts the conns of a target into a room. What its clients may do there themselves does not matter. A conn
+// that is in the room already stays as it is.
+func (s *Server) Subscribe(ctx context.Context, t Target, sub Subscription) error {
+	if _, err := s.namespaceOf([]byte(sub.Room)); err != nil {
+		return err
+	}
+	return s.forEach(ctx, t, func(l *loop, c *netpoll.Conn, ss *session) { l.subscribeByServer(c, ss, &sub) })
+}
+
+// Unsubscribe takes the conns of a target out of a room, for good (code 2000).
+func (s *Server) Unsubscribe(ctx context.Context, t Target, room string) error {
+	if room == "" {
+		return protocol.ErrBadRequest
+	}
+	return s.forEach(ctx, t, func(l *loop, c *netpoll.Conn, ss *session) {
+		l.unsubscribeByServer(c, ss, []byte(room), protocol.UnsubscribedByServer)
+	})
+}
+
+// Disconnect ends the conns of a target.
+func (s *Server) Disconnect(ctx context.Context, t Target, why Disconnect) error {
+	return s.forEach(ctx, t, func(l *loop, c *netpoll.Conn, ss *session) { l.disconnect(c, ss, why) })
+}
+
+// forEach runs f for each connected conn of a target, on its loop, and returns when all have run.
+func (s *Server) forEach(ctx context.Context, t Target, f func(*loop, *netpoll.Conn, *session)) error {
+	return s.onLoops(ctx, func(l *loop) {
+		l.each(&t, func(c *netpoll.Conn, ss *session) {
+			f(l, c, ss)
+			l.flush(c)
+		})
+	})
+}
+
+// onLoops runs f on each loop and waits for all of them.
+func (s *Server) onLoops(ctx context.Context, f func(*loop)) error {
+	loops := s.reactor.Loops()
+	done := make(chan struct{}, len(loops)) // room for all: a loop never waits
+	for _, l := range loops {
+		l.Send(netpoll.Post{Kind: postOrder, Item: order{f, done}})
+	}
+	for range loops {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// order is something that a loop is to do.
+type order struct {
+	do   func(*loop)
+	done chan<- struct{}
+}
+
+// each calls f for the connected conns of a target on this loop.
+func (l *loop) each(t *Target, f func(*netpoll.Conn, *session)) {
+	if t.Client != "" {
+		id, ok := l.ids.parse(&l.idSpace, []byte(t.Client))
+		if c := l.net.Conn(netpoll.ConnID(id)); ok && c != nil {
+			l.ifMeant(c, t, f)
+		}
+		return
+	}
+	var slots []uint32 // f may end sessions
+	if t.User != "" {
+		for slot := range l.users.sessions([]byte(t.User)) {
+			slots = append(slots, slot)
+		}
+	} else {
+		l.net.Each(func(c *netpoll.Conn) { slots = append(slots, c.Slot()) })
+	}
+	for _, slot := range slots {
+		l.ifMeant(l.net.At(slot), t, f)
+	}
+}
+
+// ifMeant calls f if c is connected as the target's user.
+func (l *loop) ifMeant(c *netpoll.Conn, t *Target, f func(*netpoll.Conn, *session)) {
+	s := l.sessions.At(c.Slot())
+	if s.state == stateReady && string(l.users.appendUser(nil, s.who)) == t.User {
+		f(c, s)
+	}
+}
+
+// Presence returns who is in a room: in large rooms a part of them, the newest. Error 108 says that the room does
+// not keep presence.
+func (s *Server) Presence(room string) ([]Client, error) {
+	ns, err := s.namespaceOf([]byte(room))
+	if err != nil {
+		return nil, err
+	}
+	if !ns.Presence {
+		return nil, protocol.ErrNotAvailable
+	}
+	var clients []Client
+	var space scratch
+	s.hub.Presence([]byte(room), maxPresent, func(a hub.Attendee) {
+		who := parseInfo(a.Info)
+		clients = append(clients, Client{
+			ID:   string(s.ids.append(nil, &space, a.ID)),
+			User: string(who.User),
+			Info: append([]byte(nil), who.ConnInfo...),
+		})
+	})
+	return clients, nil
+}
+
+// PresenceStats returns how many clients, and how many different users, are in a room.
+func (s *Server) PresenceStats(room string) (clients, users int, err error) {
+	ns, refusal := s.namespaceOf([]byte(room))
+	if refusal != nil {
+		return 0, 0, refusal
+	}
+	if !ns.Presence {
+		return 0, 0, protocol.ErrNotAvailable
+	}
+	clients, users = s.hub.PresenceStats([]byte(room))
+	return clients, users, nil
+}
+
+// RemoveHistory forgets a room's publications; epoch and offset go on.
+func (s *Server) RemoveHistory(room string) error {
+	ns, err := s.namespaceOf([]byte(room))
+	switch {
+	case err != nil:
+		return err
+	case !ns.history():
+		return protocol.ErrNotAvailable
+	}
+	s.hub.RemoveHistory([]byte(room))
+	return nil
+}

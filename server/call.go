@@ -1,0 +1,158 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// call is something of one conn that is out at the worker pool: a command that the application decides about, or a
+// message that takes long to inflate. While it is out, its conn is not read, so there is at most one for each.
+type call struct {
+	conn   netpoll.ConnID
+	finish func(c *netpoll.Conn, s *session) // on the loop, if the conn is still open
+	gone   func()                            // on the loop, if it is not; may be nil
+	rest   []byte                            // commands that stood behind this one in its message
+	after  func()                            // for the pool when the call is back: the conn has ended meanwhile
+}
+
+// offload runs work on the pool and finish on the loop when it is done. It reports false, and has done nothing, when
+// the pool has no room.
+func (l *loop) offload(c *netpoll.Conn, s *session, k *call, work func()) bool {
+	k.conn = l.net.ID(c)
+	taken := l.server.work.submit(func() {
+		work()
+		l.net.Send(netpoll.Post{Kind: postCall, Item: k})
+	})
+	if !taken {
+		return false
+	}
+	l.calls[k.conn] = k
+	s.set(flagOffloaded)
+	l.net.Pause(c)
+	return true
+}
+
+// finishCall goes on with a session whose call is back.
+func (l *loop) finishCall(k *call) {
+	delete(l.calls, k.conn)
+	if k.after != nil {
+		l.farewell(k.after)
+	}
+	c := l.net.Conn(k.conn)
+	if c == nil || c.Closing() {
+		if k.gone != nil {
+			k.gone()
+		}
+		return
+	}
+	defer l.guard(c)
+	s := l.sessions.At(c.Slot())
+	s.clear(flagOffloaded)
+	k.finish(c, s)
+	if len(k.rest) > 0 && s.state != stateClosing {
+		l.readCommands(c, s, k.rest)
+	}
+	if !l.flushOrWait(c) && !s.has(flagOffloaded) {
+		l.net.Resume(c)
+	}
+}
+
+// ask has the application decide about a command: run gives its answer, and then goes on with it. An error of run
+// is the answer to command id.
+func ask[T any](l *loop, c *netpoll.Conn, s *session, id uint32, run func() (T, error), then func(*netpoll.Conn, *session, T)) {
+	askOr(l, c, s, id, run, then, nil)
+}
+
+// askOr is ask with a last word for an answer that finds its conn gone.
+func askOr[T any](l *loop, c *netpoll.Conn, s *session, id uint32, run func() (T, error), then func(*netpoll.Conn, *session, T), gone func()) {
+	var (
+		v   T
+		err error
+	)
+	finish := func(c *netpoll.Conn, s *session) {
+		if err != nil {
+			l.refuseCommand(c, s, id, err)
+		} else {
+			then(c, s, v)
+		}
+	}
+	if l.server.handler.NonBlocking {
+		v, err = run()
+		finish(c, s)
+		return
+	}
+	k := &call{finish: finish, gone: func() {
+		if gone != nil && err == nil {
+			gone()
+		}
+	}}
+	work := func() {
+		defer l.server.contain(&err)
+		v, err = run()
+	}
+	if !l.offload(c, s, k, work) {
+		l.counts.Limited++
+		l.refuseCommand(c, s, id, protocol.ErrTooManyRequests)
+	}
+}
+
+// contain turns a panic of the application into an error. It is deferred.
+func (s *Server) contain(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+	}
+}
+
+// refuseCommand gives a client what came of its command instead of a result.
+func (l *loop) refuseCommand(c *netpoll.Conn, s *session, id uint32, err error) {
+	var (
+		answer *protocol.Error
+		end    protocol.Disconnect
+	)
+	switch {
+	case errors.As(err, &end):
+		l.disconnect(c, s, end)
+		return
+	case !errors.As(err, &answer):
+		l.server.report(fault{conn: l.net.ID(c), what: err.Error()})
+		answer = protocol.ErrInternal
+	}
+	if id != 0 {
+		l.replyError(s, id, answer)
+	}
+}
+
+// holdBack keeps what stands behind a command that is out for when it is back.
+func (l *loop) holdBack(c *netpoll.Conn, rest []byte) {
+	l.calls[l.net.ID(c)].rest = bytes.Clone(rest)
+}
+
+// farewell runs the application's last function for a conn. The pool may have no room for it now, but it is never
+// left out.
+func (l *loop) farewell(bye func()) {
+	if bye == nil {
+		return
+	}
+	if l.server.handler.NonBlocking {
+		bye()
+		return
+	}
+	l.farewells = append(l.farewells, bye)
+	l.sayFarewells()
+	l.keepTime()
+}
+
+// sayFarewells hands over what the pool takes.
+func (l *loop) sayFarewells() {
+	n := 0
+	for n < len(l.farewells) && l.server.work.submit(l.farewells[n]) {
+		l.farewells[n] = nil
+		n++
+	}
+	l.farewells = l.farewells[:copy(l.farewells, l.farewells[n:])]
+}

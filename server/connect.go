@@ -1,0 +1,164 @@
+package server
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// connect opens a session, if the client may have one.
+func (l *loop) connect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
+	h := &l.server.handler
+	switch {
+	case h.Connect != nil:
+		l.askConnect(c, s, cmd)
+	case len(cmd.Connect.Token) > 0: // there is no key yet that it could be checked with
+		l.counts.Rejects[metrics.RejectToken]++
+		l.disconnect(c, s, protocol.DisconnectInvalidToken)
+	case !l.server.config.Development && !l.server.config.Anonymous:
+		l.disconnect(c, s, protocol.DisconnectBadRequest)
+	default:
+		l.welcome(c, s, cmd.ID, &cmd.Connect, &ConnectReply{})
+	}
+}
+
+// askConnect has the application decide.
+func (l *loop) askConnect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
+	id, r := cmd.ID, cmd.Connect
+	r.Subs = bytes.Clone(r.Subs)
+	req := &ConnectRequest{
+		Client: string(l.clientID(c)),
+		Token:  bytes.Clone(r.Token),
+		Data:   bytes.Clone(r.Data),
+		Name:   string(r.Name),
+	}
+	h := &l.server.handler
+	run := func() (ConnectReply, error) { return h.Connect(req) }
+	var let ConnectReply
+	then := func(c *netpoll.Conn, s *session, v ConnectReply) { l.welcome(c, s, id, &r, &v) }
+	gone := func() { // the application has let it in, so it is told of the end
+		l.farewell(l.goodbye(Client{ID: req.Client, User: let.User, Info: let.Info}, protocol.DisconnectConnectionClosed))
+	}
+	askOr(l, c, s, id, func() (ConnectReply, error) {
+		v, err := run()
+		let = v
+		return v, err
+	}, then, gone)
+}
+
+// welcome opens the session.
+func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.ConnectRequest, v *ConnectReply) {
+	s.state = stateReady
+	s.set(flagConnected)
+	s.who = l.users.login(c.Slot(), []byte(v.User), v.Info)
+	l.counts.Connects++
+	result := protocol.ConnectResult{
+		Client:  l.clientID(c),
+		Version: l.server.config.Version,
+		Data:    v.Data,
+		Subs:    l.firstSubs(c, s, r, v),
+	}
+	if every := l.server.config.PingInterval; every > 0 {
+		if !s.has(flagFramePing) {
+			result.Ping, result.Pong = uint32(every/time.Second), true
+		}
+		l.setHeartbeat(c, every/2+time.Duration(l.random.Int64N(int64(every/2))))
+	} else {
+		l.net.StopTimer(c)
+	}
+	l.replies = s.encoding().AppendConnectReply(l.reply(s), id, &result)
+}
+
+// firstSubs makes the server-side subscriptions that a session begins with: the application's, which recover if the
+// client says from where, and the client's own wishes.
+func (l *loop) firstSubs(c *netpoll.Conn, s *session, r *protocol.ConnectRequest, v *ConnectReply) (made []protocol.ConnectSub) {
+	if len(v.Subs) == 0 && len(r.Subs) == 0 {
+		return nil
+	}
+	for i := range v.Subs {
+		sub := &v.Subs[i]
+		ns, err := l.room([]byte(sub.Room))
+		if err != nil || s.subs.Len() >= l.server.config.RoomLimit {
+			continue
+		}
+		e := l.serverEntry(s, ns, sub, l.stateOf(s, r, sub.Room))
+		made = l.enterByServer(c, s, &e, made)
+	}
+	return l.subscribeWishes(c, s, r, made)
+}
+
+// stateOf returns what a client's connect says about a room.
+func (l *loop) stateOf(s *session, r *protocol.ConnectRequest, room string) *protocol.SubscribeRequest {
+	for name, state := range s.encoding().Subs(&l.decoder, r) {
+		if string(name) == room {
+			return state
+		}
+	}
+	return &protocol.SubscribeRequest{}
+}
+
+// clientOf returns who c is, for the application.
+func (l *loop) clientOf(c *netpoll.Conn, s *session) Client {
+	return Client{
+		ID:   string(l.clientID(c)),
+		User: string(l.users.appendUser(nil, s.who)),
+		Info: l.users.appendInfo(nil, s.who),
+	}
+}
+
+// clientID returns c's id on the wire, good until the next call.
+func (l *loop) clientID(c *netpoll.Conn) []byte {
+	l.idText = l.ids.append(l.idText[:0], &l.idSpace, uint64(l.net.ID(c)))
+	return l.idText
+}
+
+// leave gives back what s owns on this loop besides its slot, and tells rooms and application that it has gone.
+func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
+	if s.state != stateHead {
+		l.partials.drop(&s.partial)
+	}
+	if !s.has(flagConnected) {
+		return
+	}
+	s.clear(flagConnected)
+	l.stopTyping(c, s, "")
+	l.forgive(l.net.ID(c), nil)
+	l.rosters.LeaveAll(&s.subs)
+	l.sayGoodbye(c, s, why)
+	l.users.logout(s.who)
+	s.who = 0
+}
+
+// sayGoodbye tells the application of the end of a conn, once what is out for it is back.
+func (l *loop) sayGoodbye(c *netpoll.Conn, s *session, why protocol.Disconnect) {
+	if l.server.handler.Disconnect == nil {
+		return
+	}
+	bye := l.goodbye(l.clientOf(c, s), why)
+	if k := l.calls[l.net.ID(c)]; k != nil {
+		k.after = bye
+	} else {
+		l.farewell(bye)
+	}
+}
+
+// goodbye is the application's last call for a client; nil if it does not want one.
+func (l *loop) goodbye(who Client, why protocol.Disconnect) func() {
+	h := l.server.handler.Disconnect
+	if h == nil {
+		return nil
+	}
+	return func() {
+		var err error
+		defer func() {
+			if err != nil {
+				l.server.report(fault{what: err.Error()})
+			}
+		}()
+		defer l.server.contain(&err)
+		h(who, why)
+	}
+}

@@ -1,0 +1,100 @@
+package server
+
+import (
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// Handler is an application inside the node: what it decides about its clients. A field that is nil leaves the
+// decision to the node, as the comment at each says. Functions run on the worker pool, so they may take their time;
+// those of one conn run one after the other in the order of what it sent, and nothing more is read from the conn
+// meanwhile. Calls beyond what the pool's queue holds are answered with error 111 (too many requests).
+//
+// An error that is an [*Error] is the command's answer, one that is a [Disconnect] ends the conn with its code,
+// and any other is logged and answered with error 100 (internal server error).
+//
+// Slices in a request are the function's own. Those that it returns must not change afterwards.
+type Handler struct {
+	// Connect decides who may connect, and as whom. Without it: the clients that the configuration lets in,
+	// anonymous.
+	Connect func(*ConnectRequest) (ConnectReply, error)
+	// Subscribe decides about the rooms that a client asks for. Without it: what the room's options allow.
+	Subscribe func(Client, *SubscribeRequest) (SubscribeReply, error)
+	// Publish decides about a client's publications, and may change their data. Without it: what the room's
+	// options allow.
+	Publish func(Client, *PublishRequest) (PublishReply, error)
+	// RPC answers calls. Without it they are not available (error 108).
+	RPC func(Client, *RPCRequest) (data []byte, err error)
+	// Message takes messages that expect no answer. Without it a client that sends one is closed (3508).
+	Message func(c Client, data []byte) error
+	// Disconnect is told of the end of each conn that had connected, exactly once, after all its other calls.
+	Disconnect func(Client, Disconnect)
+
+	// NonBlocking declares that no function ever waits: they then run on the conn's loop, which saves the way
+	// to the pool and back. A function that waits all the same holds up every conn of its loop.
+	NonBlocking bool
+}
+
+// Error is a negative answer to a command. Codes of an application are 400 to 1999.
+type Error = protocol.Error
+
+// Disconnect is why a conn ends. Codes of an application are 4000 to 4999: up to 4499 the client comes back.
+type Disconnect = protocol.Disconnect
+
+// Client is who a request comes from.
+type Client struct {
+	ID   string // the session's, a UUID
+	User string // empty for an anonymous one
+	Info []byte // conn_info, any JSON value; nil if there is none
+}
+
+// ConnectRequest is a client at the door.
+type ConnectRequest struct {
+	Client string // the id it will have
+	Token  []byte
+	Data   []byte // any value of the application's; nil if absent
+	Name   string // which SDK
+}
+
+// ConnectReply lets a client in.
+type ConnectReply struct {
+	User string
+	Info []byte         // any JSON value, shown to others as conn_info
+	Data []byte         // for the client
+	Subs []Subscription // server-side subscriptions that it begins with
+}
+
+// Subscription is a room that a client is put into by the server.
+type Subscription struct {
+	Room string
+	Info []byte // any JSON value, shown to others as chan_info
+	Data []byte // for the client
+}
+
+// SubscribeRequest is a client that wants to enter a room.
+type SubscribeRequest struct {
+	Room string
+	Data []byte // any value of the application's; nil if absent
+}
+
+// SubscribeReply lets it in.
+type SubscribeReply struct {
+	Info []byte // any JSON value, shown to others as chan_info
+	Data []byte // for the client
+}
+
+// PublishRequest is a client's publication.
+type PublishRequest struct {
+	Room string
+	Data []byte
+}
+
+// PublishReply takes it.
+type PublishReply struct {
+	Data []byte // published in place of what the client sent; nil leaves that
+}
+
+// RPCRequest is a client's call.
+type RPCRequest struct {
+	Method string
+	Data   []byte
+}

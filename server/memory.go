@@ -1,0 +1,55 @@
+package server
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/store"
+)
+
+// openStore reads what rooms remember from disk. Rooms that the options do not keep on disk any more are read too,
+// and age as all others.
+func (s *Server) openStore() error {
+	s.hub.Limit(max(s.config.HistoryMemoryLimit, 0))
+	if s.config.Store == nil {
+		return nil
+	}
+	c := s.config.Store
+	policy, err := store.ParsePolicy(c.Sync)
+	if err != nil {
+		return fmt.Errorf("%w: history store: %w", ErrConfig, err)
+	}
+	s.store, err = store.Open(store.Config{Path: c.Path, Policy: policy, SyncInterval: c.SyncInterval, Log: s.config.Log})
+	if err != nil {
+		return err
+	}
+	s.hub.SetStore(s.store)
+	rooms := 0
+	err = s.store.Load(func(room []byte, epoch, offset uint64, entries [][]byte) error {
+		ns := s.spaces.Load().of(room)
+		if ns == nil {
+			return nil // of a namespace that is no more; the store keeps it
+		}
+		rooms++
+		return s.hub.Restore(ns.id, room, epoch, offset, entries)
+	})
+	if err != nil {
+		return fmt.Errorf("server: history store: %w", err)
+	}
+	s.config.Log.Info("histories read", "path", c.Path, "rooms", rooms, "sync", c.Sync)
+	return nil
+}
+
+// tick ages rooms until the node closes.
+func (s *Server) tick() {
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case now := <-ticker.C:
+			s.hub.Tick(now)
+		case <-s.stop:
+			return
+		}
+	}
+}

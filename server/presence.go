@@ -1,0 +1,59 @@
+package server
+
+import (
+	"bytes"
+
+	"github.com/seed4ac54ce5/edge/hub"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// maxPresent is how many clients a list of a room names: a larger room's is a part, the newest. The numbers of
+// presence_stats are of all.
+const maxPresent = 1000
+
+// presence answers who is in a room, or only how many.
+func (l *loop) presence(c *netpoll.Conn, s *session, cmd *protocol.Command) {
+	room := cmd.Presence.Channel
+	if cmd.Method == protocol.MethodPresenceStats {
+		room = cmd.PresenceStats.Channel
+	}
+	if len(room) == 0 {
+		l.disconnect(c, s, protocol.DisconnectBadRequest)
+		return
+	}
+	if err := l.checkPresence(s, room); err != nil {
+		l.replyError(s, cmd.ID, err)
+		return
+	}
+	if cmd.Method == protocol.MethodPresenceStats {
+		clients, users := l.server.hub.PresenceStats(room)
+		result := protocol.PresenceStatsResult{Clients: uint32(clients), Users: uint32(users)}
+		l.replies = s.encoding().AppendPresenceStatsReply(l.replies, cmd.ID, result)
+		return
+	}
+	l.replies = s.encoding().AppendPresenceReply(l.replies, cmd.ID, l.present(room))
+}
+
+func (l *loop) checkPresence(s *session, room []byte) *protocol.Error {
+	ns, err := l.room(room)
+	switch {
+	case err != nil:
+		return err
+	case !ns.Presence:
+		return protocol.ErrNotAvailable
+	case !l.permitted(ns.askingPresence(), s, room):
+		return protocol.ErrPermissionDenied
+	}
+	return nil
+}
+
+// present returns the clients in a room.
+func (l *loop) present(room []byte) (clients []protocol.ClientInfo) {
+	l.server.hub.Presence(room, maxPresent, func(a hub.Attendee) {
+		about := parseInfo(bytes.Clone(a.Info))
+		about.Client = l.ids.append(nil, &l.idSpace, a.ID)
+		clients = append(clients, about)
+	})
+	return clients
+}

@@ -1,0 +1,164 @@
+package server
+
+import (
+	"hash/maphash"
+	"iter"
+
+	"github.com/seed4ac54ce5/edge/internal/slab"
+)
+
+// users is who is connected on a loop. A session without a user id and without info is nobody's and costs nothing
+// here; every other one has an identity, which lists it under its user. Loop goroutine only.
+type users struct {
+	seed       maphash.Seed
+	byHash     map[uint64]uint32 // first account
+	accounts   slab.Slab[account, *account]
+	identities slab.Slab[identity, *identity]
+	texts      slab.Texts
+}
+
+// account is a user with at least one session on the loop.
+type account struct {
+	hash  uint64
+	name  slab.Text
+	first uint32 // identity
+	next  uint32 // account of the same hash
+}
+
+// Link returns the field that the free list runs through.
+func (a *account) Link() *uint32 { return &a.next }
+
+// identity is what is known of a session's client.
+type identity struct {
+	info    slab.Text // conn_info, any JSON value or empty
+	account uint32
+	slot    uint32 // of the conn
+	next    uint32 // identity of the same account
+	prev    uint32
+}
+
+// Link returns the field that the free list runs through.
+func (i *identity) Link() *uint32 { return &i.next }
+
+func newUsers() users {
+	return users{
+		seed:       maphash.MakeSeed(),
+		byHash:     make(map[uint64]uint32),
+		accounts:   slab.New[account](6),
+		identities: slab.New[identity](8),
+		texts:      slab.NewTexts(8),
+	}
+}
+
+// login returns the identity of the session in slot, 0 if there is nothing to know.
+func (u *users) login(slot uint32, user, info []byte) uint32 {
+	if len(user) == 0 && len(info) == 0 {
+		return 0
+	}
+	a := u.account(user)
+	i := u.identities.Alloc()
+	first := u.accounts.At(a).first
+	*u.identities.At(i) = identity{info: u.texts.Put(info), account: a, slot: slot, next: first}
+	if first != 0 {
+		u.identities.At(first).prev = i
+	}
+	u.accounts.At(a).first = i
+	return i
+}
+
+// logout forgets an identity, and a user with its last session.
+func (u *users) logout(i uint32) {
+	if i == 0 {
+		return
+	}
+	id := u.identities.At(i)
+	a := u.accounts.At(id.account)
+	if id.prev != 0 {
+		u.identities.At(id.prev).next = id.next
+	} else {
+		a.first = id.next
+	}
+	if id.next != 0 {
+		u.identities.At(id.next).prev = id.prev
+	}
+	if a.first == 0 {
+		u.forget(id.account)
+	}
+	u.texts.Free(id.info)
+	u.identities.Free(i)
+}
+
+// appendUser appends the user id of an identity.
+func (u *users) appendUser(dst []byte, i uint32) []byte {
+	if i == 0 {
+		return dst
+	}
+	return u.texts.Append(dst, u.accounts.At(u.identities.At(i).account).name)
+}
+
+// appendInfo appends the conn_info of an identity.
+func (u *users) appendInfo(dst []byte, i uint32) []byte {
+	if i == 0 {
+		return dst
+	}
+	return u.texts.Append(dst, u.identities.At(i).info)
+}
+
+// anonymous reports whether an identity has no user id.
+func (u *users) anonymous(i uint32) bool {
+	return i == 0 || u.accounts.At(u.identities.At(i).account).name.Len() == 0
+}
+
+// sessions yields the slots of a user's sessions. They may end meanwhile.
+func (u *users) sessions(user []byte) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		a := u.find(maphash.Bytes(u.seed, user), user)
+		if a == 0 {
+			return
+		}
+		for i := u.accounts.At(a).first; i != 0; {
+			id := u.identities.At(i)
+			i = id.next
+			if !yield(id.slot) {
+				return
+			}
+		}
+	}
+}
+
+// account returns the user's account, a new one if need be.
+func (u *users) account(user []byte) uint32 {
+	hash := maphash.Bytes(u.seed, user)
+	if a := u.find(hash, user); a != 0 {
+		return a
+	}
+	a := u.accounts.Alloc()
+	*u.accounts.At(a) = account{hash: hash, name: u.texts.Put(user), next: u.byHash[hash]}
+	u.byHash[hash] = a
+	return a
+}
+
+func (u *users) find(hash uint64, user []byte) uint32 {
+	a := u.byHash[hash]
+	for a != 0 && !u.texts.Equal(u.accounts.At(a).name, user) {
+		a = u.accounts.At(a).next
+	}
+	return a
+}
+
+// forget frees account i, which has no session left.
+func (u *users) forget(i uint32) {
+	a := u.accounts.At(i)
+	if first := u.byHash[a.hash]; first != i {
+		for u.accounts.At(first).next != i {
+			first = u.accounts.At(first).next
+		}
+		u.accounts.At(first).next = a.next
+	} else if a.next != 0 {
+		u.byHash[a.hash] = a.next
+	} else {
+		delete(u.byHash, a.hash)
+	}
+	u.texts.Free(a.name)
+	u.accounts.Free(i)
+}

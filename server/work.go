@@ -1,0 +1,84 @@
+package server
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/panjf2000/ants/v2"
+)
+
+const (
+	poolSize  = 256  // goroutines for what may take long; they share the CPUs
+	poolQueue = 1024 // jobs that wait for one of them
+)
+
+// work is what may block, on its way to the worker pool: a bounded queue that is served in its order.
+type work struct {
+	pool *ants.Pool
+
+	mu      sync.Mutex // guards all below
+	queue   []func()   // from head on
+	head    int
+	workers int
+}
+
+func newWork() (*work, error) {
+	// A goroutine that has served its last job counts in the pool for a moment more: hence the spare ones.
+	pool, err := ants.NewPool(2*poolSize, ants.WithNonblocking(true))
+	if err != nil {
+		return nil, fmt.Errorf("server: worker pool: %w", err)
+	}
+	return &work{pool: pool}, nil
+}
+
+// submit queues job and reports whether there was room for it. It never blocks.
+func (w *work) submit(job func()) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue)-w.head >= poolQueue {
+		return false
+	}
+	if w.workers < poolSize && w.pool.Submit(w.serve) == nil {
+		w.workers++
+	}
+	if w.workers == 0 {
+		return false
+	}
+	w.queue = append(w.queue, job)
+	return true
+}
+
+// serve runs jobs until none is left.
+func (w *work) serve() {
+	for job := w.take(); job != nil; job = w.take() {
+		job()
+	}
+}
+
+// take returns the next job. Without one the worker that asks is no more.
+func (w *work) take() func() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.head == len(w.queue) {
+		w.queue, w.head = w.queue[:0], 0
+		w.workers--
+		return nil
+	}
+	job := w.queue[w.head]
+	w.queue[w.head] = nil
+	w.head++
+	return job
+}
+
+// waiting returns how many jobs no worker has taken yet.
+func (w *work) waiting() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue) - w.head
+}
+
+// close waits for the workers, for a while.
+func (w *work) close(patience time.Duration) error {
+	return w.pool.ReleaseTimeout(patience)
+}
