@@ -3,7 +3,7 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build run test check fmt vet lint unit race sdk fuzz conformance bench microbench bench-compare cover
+.PHONY: build run test check fmt vet lint unit race sdk fuzz conformance bench microbench bench-compare cover docs
 
 # Each can be given: make fuzz FUZZTIME=5m, make microbench BENCH=Mask COUNT=10, make run ARGS='--loops 2'.
 FUZZTIME ?= $(if $(CI),5s,30s)
@@ -41,11 +41,15 @@ unit:
 race:
 	go test -race ./...
 
+# docs/configuration.md is printed by the program itself; a test compares.
+docs: build
+	bin/edge configdoc >docs/configuration.md
+
 # The official JavaScript client against the real server. Only CI insists on Node.js.
 ifneq ($(shell command -v npm 2>/dev/null),)
 sdk: test/sdk/node_modules
 	go build -race -o bin/edge-race ./cmd/edge
-	cd test/sdk && EDGE_BINARY=$(CURDIR)/bin/edge-race npm test
+	cd test/sdk && SDK_BINARY=$(CURDIR)/bin/edge-race npm test
 else ifneq ($(CI),)
 sdk:
 	@echo 'the SDK test needs Node.js 20 or newer, with npm' >&2; exit 1

@@ -45,11 +45,11 @@ func (s *shard) ack(hash uint64, name, consumer []byte, p Position, now int64) e
 	}
 	s.schedule(r, m, now)
 	switch {
-	case r.epoch == 0:
+	case m.pos.Epoch == 0:
 		return ErrNoHistory
-	case p.Epoch != r.epoch:
+	case p.Epoch != m.pos.Epoch:
 		return ErrEpoch
-	case p.Offset > r.offset:
+	case p.Offset > m.pos.Offset:
 		return ErrOffset
 	}
 	if m.cursors.move(consumer, p.Offset) {
@@ -74,7 +74,7 @@ func (s *shard) acked(hash uint64, name, consumer []byte) (Position, bool) {
 	if !ok {
 		return Position{}, false
 	}
-	return Position{offset, r.epoch}, true
+	return Position{offset, m.pos.Epoch}, true
 }
 
 func (c *cursors) find(consumer []byte) (offset uint64, ok bool) {

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -72,6 +73,12 @@ func joinPlain(dst []byte, pubs []*Publication, form Form) []byte {
 }
 
 func encodePlain(dst []byte, p *Publication) []byte {
+	switch p.Kind {
+	case PubJoin:
+		return fmt.Appendf(dst, "+%d:%s;", p.Sender, p.Info)
+	case PubLeave:
+		return fmt.Appendf(dst, "-%d:%s;", p.Sender, p.Info)
+	}
 	return append(append(dst, p.Data...), ';')
 }
 
@@ -155,9 +162,9 @@ func checkEmpty(t testing.TB, h *Hub, loops ...*loop) {
 	for i := range h.shards {
 		s := &h.shards[i]
 		got := [...]int{len(s.byHash), s.rooms.Live(), s.branches.Live(), s.names.Live(), s.lively, s.members,
-			s.memories.Live(), len(s.due.items), len(s.eldest.items)}
-		if got != [9]int{} {
-			t.Errorf("shard %d still has names, rooms, branches, cells, lively rooms, members, memories, due, histories = %v", i, got)
+			s.memories.Live(), len(s.due.items), len(s.eldest.items), s.presences.all.Live()}
+		if got != [10]int{} {
+			t.Errorf("shard %d still has names, rooms, branches, cells, lively rooms, members, memories, due, histories, presences = %v", i, got)
 		}
 	}
 	if bytes, publications, _ := h.MemoryStats(); bytes != 0 || publications != 0 || h.usage.histories.Load() != 0 {

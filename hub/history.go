@@ -78,12 +78,12 @@ func (s *shard) history(hash uint64, ns Namespace, name []byte, req *HistoryRequ
 	}
 	s.schedule(r, m, now)
 	switch {
-	case r.epoch == 0:
+	case m.pos.Epoch == 0:
 		return Position{}, nil, ErrNoHistory
-	case req.Since != nil && !r.lives(req.Since.Epoch):
-		return r.position(), nil, ErrEpoch
+	case req.Since != nil && !m.lives(req.Since.Epoch):
+		return m.pos, nil, ErrEpoch
 	}
-	return r.position(), m.page(req), nil
+	return m.pos, m.page(req), nil
 }
 
 func (s *shard) position(hash uint64, name []byte) (Position, bool) {
@@ -93,8 +93,11 @@ func (s *shard) position(hash uint64, name []byte) (Position, bool) {
 	if i == 0 {
 		return Position{}, false
 	}
-	r := s.rooms.At(i)
-	return r.position(), r.epoch != 0
+	m := s.memory(s.rooms.At(i))
+	if m == nil {
+		return Position{}, false
+	}
+	return m.pos, m.pos.Epoch != 0
 }
 
 func (s *shard) removeHistory(hash uint64, name []byte, now int64) {
@@ -108,8 +111,8 @@ func (s *shard) removeHistory(hash uint64, name []byte, now int64) {
 	if m == nil {
 		return
 	}
-	if r.epoch != 0 {
-		s.cut(m, r.offset+uint64(len(m.pending))+1)
+	if m.pos.Epoch != 0 {
+		s.cut(m, m.pos.Offset+uint64(len(m.pending))+1)
 		m.owe(theCut)
 		s.pay(r, m)
 	}
@@ -151,13 +154,13 @@ func (m *memory) through(offset uint64) int {
 	return m.before(offset + 1)
 }
 
-// welcome returns where a subscriber to r stands who asks for q. The room has the memory m.
-func (m *memory) welcome(r *room, q *Request) Joined {
-	if r.epoch == 0 {
+// welcome returns where a subscriber stands who asks for q.
+func (m *memory) welcome(q *Request) Joined {
+	if m.pos.Epoch == 0 {
 		return Joined{}
 	}
-	j := Joined{Position: r.position(), Positioned: true}
-	current := r.lives(q.Since.Epoch) && q.Since.Offset == r.offset
+	j := Joined{Position: m.pos, Positioned: true}
+	current := m.lives(q.Since.Epoch) && q.Since.Offset == m.pos.Offset
 	switch {
 	case q.Recover && current:
 		j.Recovered = true
@@ -165,7 +168,7 @@ func (m *memory) welcome(r *room, q *Request) Joined {
 		j.Past = m.past.newest()
 		j.Recovered = len(j.Past) > 0
 	case q.Recover:
-		j.Past, j.Recovered = m.missed(r, q)
+		j.Past, j.Recovered = m.missed(q)
 	}
 	if m.options.Kind == Latest && !(q.Recover && current) {
 		j.Past = m.past.newest()
@@ -174,16 +177,16 @@ func (m *memory) welcome(r *room, q *Request) Joined {
 }
 
 // missed returns the publications after q.Since, and whether none is missing and they are within the limit.
-func (m *memory) missed(r *room, q *Request) ([]*Past, bool) {
+func (m *memory) missed(q *Request) ([]*Past, bool) {
 	since, limit := q.Since.Offset, q.Limit
 	if limit <= 0 {
 		limit = defaultRecovery
 	}
-	if !r.lives(q.Since.Epoch) || since >= r.offset || since+1 < m.from || r.offset-since > uint64(limit) {
+	if !m.lives(q.Since.Epoch) || since >= m.pos.Offset || since+1 < m.from || m.pos.Offset-since > uint64(limit) {
 		return nil, false
 	}
 	return m.past.list(m.through(since), m.past.n), true
 }
 
-// lives reports whether epoch, where 0 is any, is the one r is in.
-func (r *room) lives(epoch uint64) bool { return epoch == 0 || epoch == r.epoch }
+// lives reports whether epoch, where 0 is any, is the one the room is in.
+func (m *memory) lives(epoch uint64) bool { return epoch == 0 || epoch == m.pos.Epoch }

@@ -88,7 +88,7 @@ func (s *shard) drop(m *memory) {
 	r := s.rooms.At(m.room)
 	if s.hub.usage.histories.Load() > 1 {
 		s.hub.usage.evicted.Add(1)
-		s.cut(m, r.offset+1)
+		s.cut(m, m.pos.Offset+1)
 	}
 	for m.past.n > 0 && s.hub.usage.over() {
 		s.cut(m, m.from+1)

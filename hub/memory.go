@@ -8,11 +8,12 @@ import (
 // memory is what a room keeps beyond its members. A room with a history has one from the first use on, another one while
 // it knows idempotency keys.
 //
-// The history is exactly the publications from offset from up to the room's offset. While pending ones come that were
+// The history is exactly the publications from offset from up to that of pos. While pending ones come that were
 // published before the history was removed, from is beyond them.
 type memory struct {
 	room    uint32   // in the shard
 	options *Options // those of the last use
+	pos     Position // of the last publication; zero while the room has no history
 	past    ring
 	from    uint64
 	newest  int64 // when the newest publication was remembered
@@ -91,7 +92,7 @@ func (s *shard) recall(i uint32, now int64) *memory {
 		m = s.remember(i)
 	}
 	s.adopt(r, m)
-	s.age(r, m, now)
+	s.age(m, now)
 	m.used = max(m.used, now)
 	return m
 }
@@ -108,11 +109,11 @@ func (s *shard) adopt(r *room, m *memory) {
 		m.owes, m.stored = theEnd, false
 	}
 	switch {
-	case remembers && r.epoch == 0:
-		r.epoch, r.offset, m.from = newEpoch(), 0, 1
-	case !remembers && r.epoch != 0:
-		s.cut(m, r.offset+1)
-		r.epoch, r.offset = 0, 0
+	case remembers && m.pos.Epoch == 0:
+		m.pos, m.from = Position{Epoch: newEpoch()}, 1
+	case !remembers && m.pos.Epoch != 0:
+		s.cut(m, m.pos.Offset+1)
+		m.pos = Position{}
 		m.version, m.cursors = version{}, cursors{}
 	}
 }
@@ -121,17 +122,17 @@ func (s *shard) adopt(r *room, m *memory) {
 func newEpoch() uint64 { return 1 + rand.Uint64N(1<<48-1) }
 
 // age forgets what is too old.
-func (s *shard) age(r *room, m *memory, now int64) {
+func (s *shard) age(m *memory, now int64) {
 	if m.past.n > 0 && now >= m.newest+int64(m.options.HistoryTTL) {
-		s.cut(m, r.offset+1)
+		s.cut(m, m.pos.Offset+1)
 		m.owe(theCut)
 	}
 	m.keys.expire(now)
 }
 
-// keep appends p, which is at r's new offset, to the history.
-func (s *shard) keep(r *room, m *memory, p *Past, now int64) {
-	if r.offset < m.from {
+// keep appends p, which is at the new position, to the history.
+func (s *shard) keep(m *memory, p *Past, now int64) {
+	if m.pos.Offset < m.from {
 		return
 	}
 	m.past.push(p)
@@ -142,8 +143,8 @@ func (s *shard) keep(r *room, m *memory, p *Past, now int64) {
 	}
 	s.hub.usage.bytes.Add(p.size())
 	s.hub.usage.publications.Add(1)
-	if size := uint64(m.options.HistorySize); r.offset >= m.from+size {
-		s.cut(m, r.offset+1-size)
+	if size := uint64(m.options.HistorySize); m.pos.Offset >= m.from+size {
+		s.cut(m, m.pos.Offset+1-size)
 	}
 }
 
@@ -182,8 +183,8 @@ func (m *memory) busy() bool {
 }
 
 // expires returns when the position of a room with memory m is to be forgotten, which nobody is in.
-func (m *memory) expires(r *room) int64 {
-	if r.epoch == 0 {
+func (m *memory) expires() int64 {
+	if m.pos.Epoch == 0 {
 		return m.used
 	}
 	return m.used + int64(m.options.metaTTL())
@@ -198,8 +199,8 @@ func (m *memory) deadline(r *room, now int64) int64 {
 	if m.owes != nothing {
 		at = min(at, now+int64(time.Millisecond))
 	}
-	if !m.busy() && (r.empty() || r.epoch == 0) {
-		at = min(at, m.expires(r))
+	if !m.busy() && (r.empty() || m.pos.Epoch == 0) {
+		at = min(at, m.expires())
 	}
 	return at
 }

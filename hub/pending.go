@@ -30,7 +30,7 @@ func (s *shard) put(r *room, m *memory, p *publishing) (Result, error) {
 	case !s.pay(r, m):
 		return Result{}, ErrStoreFull
 	}
-	past, offset := p.draft(), r.offset+uint64(len(m.pending))+1
+	past, offset := p.draft(), m.pos.Offset+uint64(len(m.pending))+1
 	past.place(offset)
 	q := &pending{
 		shard: s, memory: m, pub: p.pub, past: past,
@@ -38,7 +38,7 @@ func (s *shard) put(r *room, m *memory, p *publishing) (Result, error) {
 	}
 	record := &Record{
 		Room:   s.nameOf(r),
-		Epoch:  r.epoch,
+		Epoch:  m.pos.Epoch,
 		Offset: offset,
 		From:   max(m.from, offset-min(offset, uint64(m.options.HistorySize))+1),
 		Entry:  past.entry,
@@ -85,18 +85,18 @@ func (s *shard) settle(q *pending, err error, asleep *loopSet) (Result, []func(R
 	now := s.hub.now().UnixNano()
 	defer s.schedule(r, m, now)
 	if err != nil || m.failing {
-		s.fail(r, m, q, err == nil)
+		s.fail(m, q, err == nil)
 		return Result{}, q.repeats, ErrStoreFailed
 	}
 	s.commit(r, m, q.pub, q.past, now, asleep)
 	if q.key != nil {
-		q.key.pos, q.key.pending = r.position(), nil
+		q.key.pos, q.key.pending = m.pos, nil
 	}
-	return Result{Position: r.position()}, q.repeats, nil
+	return Result{Position: m.pos}, q.repeats, nil
 }
 
 // fail gives q up. One that the store has kept nevertheless, behind a hole, is to be cut off there.
-func (s *shard) fail(r *room, m *memory, q *pending, kept bool) {
+func (s *shard) fail(m *memory, q *pending, kept bool) {
 	if q.key != nil {
 		m.keys.remove(q.key)
 	}
@@ -104,7 +104,7 @@ func (s *shard) fail(r *room, m *memory, q *pending, kept bool) {
 		m.owe(theCut)
 	}
 	if m.failing = len(m.pending) > 0; !m.failing {
-		m.from = min(m.from, r.offset+1)
+		m.from = min(m.from, m.pos.Offset+1)
 	}
 }
 
@@ -120,8 +120,8 @@ func (s *shard) pay(r *room, m *memory) bool {
 	}
 	record := &Record{
 		Room:   s.nameOf(r),
-		Epoch:  r.epoch,
-		Offset: r.offset + uint64(len(m.pending)),
+		Epoch:  m.pos.Epoch,
+		Offset: m.pos.Offset + uint64(len(m.pending)),
 		From:   m.from,
 		Forget: m.owes == theEnd,
 	}

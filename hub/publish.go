@@ -95,18 +95,18 @@ func (s *shard) admit(r *room, m *memory, p *publishing) (Result, error) {
 		return k.repeat(p.o.Done)
 	}
 	switch {
-	case r.epoch == 0 || p.fleeting():
+	case m.pos.Epoch == 0 || p.fleeting():
 		s.post(r, p.pub, &p.asleep)
 		m.know(p, Position{}, nil)
 		return Result{}, nil
 	case m.lastVersion().covers(&p.o):
-		return Result{r.position(), true}, nil
+		return Result{m.pos, true}, nil
 	case s.storing(m):
 		return s.put(r, m, p)
 	}
 	s.commit(r, m, p.pub, p.draft(), p.now, &p.asleep)
-	m.know(p, r.position(), nil)
-	return Result{Position: r.position()}, nil
+	m.know(p, m.pos, nil)
+	return Result{Position: m.pos}, nil
 }
 
 // draft returns what is to be remembered of the publication, which may have been unknown before the room was found.
@@ -119,11 +119,11 @@ func (p *publishing) draft() *Past {
 
 // commit gives pub the next offset in the room, remembers it and posts it.
 func (s *shard) commit(r *room, m *memory, pub *Publication, past *Past, now int64, asleep *loopSet) {
-	r.offset++
-	pub.Position = r.position()
-	past.place(r.offset)
+	m.pos.Offset++
+	pub.Position = m.pos
+	past.place(m.pos.Offset)
 	m.version = m.version.after(past)
-	s.keep(r, m, past, now)
+	s.keep(m, past, now)
 	s.post(r, pub, asleep)
 }
 

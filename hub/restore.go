@@ -50,11 +50,11 @@ func (s *shard) restore(hash uint64, ns Namespace, name []byte, pos Position, li
 	}
 	i := s.create(hash, name, ns)
 	r, m := s.rooms.At(i), s.remember(i)
-	r.epoch, r.offset = pos.Epoch, pos.Offset-uint64(len(list))
-	m.from = r.offset + 1
+	m.pos = Position{pos.Offset - uint64(len(list)), pos.Epoch}
+	m.from = m.pos.Offset + 1
 	m.stored = true
 	for _, p := range list {
-		s.relive(r, m, p)
+		s.relive(m, p)
 	}
 	now := s.hub.now().UnixNano()
 	s.adopt(r, m)
@@ -64,12 +64,12 @@ func (s *shard) restore(hash uint64, ns Namespace, name []byte, pos Position, li
 }
 
 // relive is commit for a publication of an earlier life of the process.
-func (s *shard) relive(r *room, m *memory, p *Past) {
-	r.offset++
+func (s *shard) relive(m *memory, p *Past) {
+	m.pos.Offset++
 	at := p.Time() * 1e6
 	m.version = m.version.after(p)
-	s.keep(r, m, p, at)
+	s.keep(m, p, at)
 	if key := p.text(textIdempotencyKey); key != nil {
-		m.keys.add(&keyed{string(key), at, r.position(), nil})
+		m.keys.add(&keyed{string(key), at, m.pos, nil})
 	}
 }

@@ -5,8 +5,6 @@ import "github.com/seed4ac54ce5/edge/internal/slab"
 // room is what all loops share about one room. It exists while somebody is there or it remembers something, and
 // holds no pointer.
 type room struct {
-	offset   uint64 // of the last publication
-	epoch    uint64 // 0 while the room has no history: then there are no offsets
 	hash     uint64
 	name     slab.Text
 	branches uint32 // first branch, 0 if the room has no members
@@ -17,8 +15,6 @@ type room struct {
 }
 
 func (r *room) Link() *uint32 { return &r.next }
-
-func (r *room) position() Position { return Position{r.offset, r.epoch} }
 
 // empty reports whether nobody is in the room, nor lingers there.
 func (r *room) empty() bool { return r.branches == 0 && r.attendance.empty() }

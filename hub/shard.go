@@ -85,7 +85,7 @@ func (s *shard) join(hash uint64, name []byte, l *Local, q joining) place {
 	r := s.rooms.At(i)
 	at := place{room: i}
 	if m := s.recall(i, now); m != nil {
-		at.Joined = m.welcome(r, q.request)
+		at.Joined = m.welcome(q.request)
 		s.schedule(r, m, now)
 	}
 	if q.request.Must && q.request.Recover && !at.Recovered {

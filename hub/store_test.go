@@ -357,12 +357,12 @@ func TestRestoredRoomWithoutHistoryLeavesTheStore(t *testing.T) {
 
 func TestRestoreRefusesWhatIsNoRoom(t *testing.T) {
 	o := &PublishOptions{}
-	first, second, tags := newPast(publication("a"), o), newPast(publication("b"), o), newPast(publication("c"), o)
+	first, second := newPast(publication("a"), o), newPast(publication("b"), o)
 	first.place(4)
 	second.place(5)
 	tagged := publication("")
 	tagged.Tags = append(tagged.Tags, 200)
-	tags = newPast(tagged, o)
+	tags := newPast(tagged, o)
 	tags.place(5)
 	for name, row := range map[string]struct {
 		epoch, offset uint64

@@ -38,9 +38,9 @@ func (s *shard) tick(now int64) {
 // tend does what is due for m, and forgets it, with its room if nobody is there, when nothing more will be.
 func (s *shard) tend(m *memory, now int64) {
 	r := s.rooms.At(m.room)
-	s.age(r, m, now)
+	s.age(m, now)
 	s.pay(r, m)
-	if !m.busy() && (r.empty() || r.epoch == 0) && m.expires(r) <= now {
+	if !m.busy() && (r.empty() || m.pos.Epoch == 0) && m.expires() <= now {
 		m.owe(theEnd)
 		m.stored = false
 		if s.pay(r, m) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/netpoll"
@@ -135,8 +136,11 @@ func (s *Server) Unsubscribe(ctx context.Context, t Target, room string) error {
 	})
 }
 
-// Disconnect ends the conns of a target.
+// Disconnect ends the conns of a target. The zero Disconnect is a forced one (3503), for good.
 func (s *Server) Disconnect(ctx context.Context, t Target, why Disconnect) error {
+	if why == (Disconnect{}) {
+		why = protocol.DisconnectForceDisconnect
+	}
 	return s.forEach(ctx, t, func(l *loop, c *netpoll.Conn, ss *session) { l.disconnect(c, ss, why) })
 }
 
@@ -162,10 +166,15 @@ func (s *Server) onLoops(ctx context.Context, f func(*loop)) error {
 		case <-done:
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-s.stop:
+			return ErrClosed
 		}
 	}
 	return nil
 }
+
+// ErrClosed is what orders to a node get that has been closed.
+var ErrClosed = errors.New("server: closed")
 
 // order is something that a loop is to do.
 type order struct {
@@ -197,6 +206,7 @@ func (l *loop) each(t *Target, f func(*netpoll.Conn, *session)) {
 
 // ifMeant calls f if c is connected as the target's user.
 func (l *loop) ifMeant(c *netpoll.Conn, t *Target, f func(*netpoll.Conn, *session)) {
+	defer l.guard(c)
 	s := l.sessions.At(c.Slot())
 	if s.state == stateReady && string(l.users.appendUser(nil, s.who)) == t.User {
 		f(c, s)

@@ -57,6 +57,9 @@ func (l *loop) finishCall(k *call) {
 	if len(k.rest) > 0 && s.state != stateClosing {
 		l.readCommands(c, s, k.rest)
 	}
+	if s.has(flagPongDue) && s.state == stateReady {
+		l.setHeartbeat(c, l.server.config.PongTimeout) // the answer may be among what has not been read
+	}
 	if !l.flushOrWait(c) && !s.has(flagOffloaded) {
 		l.net.Resume(c)
 	}
@@ -69,7 +72,7 @@ func ask[T any](l *loop, c *netpoll.Conn, s *session, id uint32, run func() (T, 
 }
 
 // askOr is ask with a last word for an answer that finds its conn gone.
-func askOr[T any](l *loop, c *netpoll.Conn, s *session, id uint32, run func() (T, error), then func(*netpoll.Conn, *session, T), gone func()) {
+func askOr[T any](l *loop, c *netpoll.Conn, s *session, id uint32, run func() (T, error), then func(*netpoll.Conn, *session, T), gone func(T)) {
 	var (
 		v   T
 		err error
@@ -81,20 +84,20 @@ func askOr[T any](l *loop, c *netpoll.Conn, s *session, id uint32, run func() (T
 			then(c, s, v)
 		}
 	}
-	if l.server.handler.NonBlocking {
+	work := func() {
+		defer l.server.contain(&err)
 		v, err = run()
+	}
+	if l.server.handler.NonBlocking {
+		work()
 		finish(c, s)
 		return
 	}
 	k := &call{finish: finish, gone: func() {
 		if gone != nil && err == nil {
-			gone()
+			gone(v)
 		}
 	}}
-	work := func() {
-		defer l.server.contain(&err)
-		v, err = run()
-	}
 	if !l.offload(c, s, k, work) {
 		l.counts.Limited++
 		l.refuseCommand(c, s, id, protocol.ErrTooManyRequests)
@@ -122,6 +125,9 @@ func (l *loop) refuseCommand(c *netpoll.Conn, s *session, id uint32, err error) 
 		l.server.report(fault{conn: l.net.ID(c), what: err.Error()})
 		answer = protocol.ErrInternal
 	}
+	if s.state == stateNew {
+		s.set(flagRefused)
+	}
 	if id != 0 {
 		l.replyError(s, id, answer)
 	}
@@ -142,10 +148,16 @@ func (l *loop) farewell(bye func()) {
 		bye()
 		return
 	}
+	if len(l.farewells) == 0 && l.server.work.submit(bye) {
+		return
+	}
 	l.farewells = append(l.farewells, bye)
-	l.sayFarewells()
 	l.keepTime()
 }
+
+// maxFarewells is how many conns may wait for the application to hear of their end. While there are more, none is let
+// in, so that an application that has got stuck does not make the queue grow for ever.
+const maxFarewells = 4 * poolQueue
 
 // sayFarewells hands over what the pool takes.
 func (l *loop) sayFarewells() {
@@ -155,4 +167,19 @@ func (l *loop) sayFarewells() {
 		n++
 	}
 	l.farewells = l.farewells[:copy(l.farewells, l.farewells[n:])]
+}
+
+// lastCalls tells the application what it could not be told before the loop ended. The pool is idle, and nobody else
+// touches the loop any more.
+func (l *loop) lastCalls() {
+	for _, k := range l.calls {
+		if k.after != nil {
+			l.farewell(k.after)
+		} else if k.gone != nil {
+			k.gone()
+		}
+	}
+	for len(l.farewells) > 0 && l.server.work.wait(lingerTimeout) {
+		l.sayFarewells()
+	}
 }

@@ -36,7 +36,7 @@ func (l *loop) readCommands(c *netpoll.Conn, s *session, payload []byte) {
 
 // readCommand serves one command. Before connect there is only connect, and only once.
 func (l *loop) readCommand(c *netpoll.Conn, s *session, cmd *protocol.Command) {
-	if (cmd.Method == protocol.MethodConnect) != (s.state == stateNew) {
+	if (cmd.Method == protocol.MethodConnect) != (s.state == stateNew) || s.has(flagRefused) {
 		l.disconnect(c, s, protocol.DisconnectBadRequest)
 		return
 	}

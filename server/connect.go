@@ -11,9 +11,11 @@ import (
 
 // connect opens a session, if the client may have one.
 func (l *loop) connect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
-	h := &l.server.handler
 	switch {
-	case h.Connect != nil:
+	case len(l.farewells) > maxFarewells:
+		l.counts.Limited++
+		l.refuseCommand(c, s, cmd.ID, protocol.ErrTooManyRequests)
+	case l.server.handler.Connect != nil:
 		l.askConnect(c, s, cmd)
 	case len(cmd.Connect.Token) > 0: // there is no key yet that it could be checked with
 		l.counts.Rejects[metrics.RejectToken]++
@@ -35,18 +37,14 @@ func (l *loop) askConnect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		Data:   bytes.Clone(r.Data),
 		Name:   string(r.Name),
 	}
-	h := &l.server.handler
-	run := func() (ConnectReply, error) { return h.Connect(req) }
-	var let ConnectReply
+	who := Client{ID: req.Client}
+	run := func() (ConnectReply, error) { return l.server.handler.Connect(req) }
 	then := func(c *netpoll.Conn, s *session, v ConnectReply) { l.welcome(c, s, id, &r, &v) }
-	gone := func() { // the application has let it in, so it is told of the end
-		l.farewell(l.goodbye(Client{ID: req.Client, User: let.User, Info: let.Info}, protocol.DisconnectConnectionClosed))
+	gone := func(v ConnectReply) { // the application has let it in, so it is told of the end
+		who.User, who.Info = v.User, v.Info
+		l.farewell(l.goodbye(who, protocol.DisconnectConnectionClosed))
 	}
-	askOr(l, c, s, id, func() (ConnectReply, error) {
-		v, err := run()
-		let = v
-		return v, err
-	}, then, gone)
+	askOr(l, c, s, id, run, then, gone)
 }
 
 // welcome opens the session.
@@ -86,6 +84,9 @@ func (l *loop) firstSubs(c *netpoll.Conn, s *session, r *protocol.ConnectRequest
 		}
 		e := l.serverEntry(s, ns, sub, l.stateOf(s, r, sub.Room))
 		made = l.enterByServer(c, s, &e, made)
+	}
+	if l.server.handler.Subscribe != nil {
+		return made // what clients wish for is the application's to decide, room by room
 	}
 	return l.subscribeWishes(c, s, r, made)
 }

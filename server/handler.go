@@ -14,6 +14,8 @@ import (
 //
 // Slices in a request are the function's own. Those that it returns must not change afterwards.
 type Handler struct {
+	// Start is given the node before it serves anybody, for the other functions to use.
+	Start func(*Server)
 	// Connect decides who may connect, and as whom. Without it: the clients that the configuration lets in,
 	// anonymous.
 	Connect func(*ConnectRequest) (ConnectReply, error)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"time"
@@ -127,6 +128,9 @@ func newNamespace(name string, o *RoomOptions, ids map[string]hub.Namespace) (*n
 	}
 	id, ok := ids[name]
 	if !ok {
+		if len(ids) > math.MaxUint16 {
+			return nil, errors.New("too many different namespaces since the node began: restart it")
+		}
 		id = hub.Namespace(len(ids))
 		ids[name] = id
 	}

@@ -28,6 +28,7 @@ type offer struct {
 	id         uint32 // of the command
 	rpc        bool   // it came as a call, whose result is the position
 	ephemeral  bool
+	changed    bool // data is the application's
 	room, data []byte
 	key        []byte
 }
@@ -49,7 +50,7 @@ func (l *loop) askPublish(c *netpoll.Conn, s *session, ns *namespace, o offer) {
 	run := func() (PublishReply, error) { return l.server.handler.Publish(who, req) }
 	ask(l, c, s, o.id, run, func(c *netpoll.Conn, s *session, v PublishReply) {
 		if v.Data != nil {
-			o.data = v.Data
+			o.data, o.changed = v.Data, true
 		}
 		l.put(c, s, ns, &o)
 	})
@@ -63,7 +64,7 @@ func (l *loop) put(c *netpoll.Conn, s *session, ns *namespace, o *offer) {
 	pub.Info = l.appendPublisher(pub.Info, c, s)
 	pub.Sender = uint64(l.net.ID(c))
 	pub.Key = append(pub.Key, o.key...)
-	pub.Opaque = s.has(flagProtobuf) && !protocol.ValidJSON(o.data)
+	pub.Opaque = (o.changed || s.has(flagProtobuf)) && !protocol.ValidJSON(o.data)
 	options := hub.PublishOptions{SkipHistory: o.ephemeral}
 	if ns.Store {
 		options.Done = l.whenStored(l.net.ID(c), o.id, o.rpc)

@@ -107,6 +107,9 @@ func (s *Server) open() (err error) {
 	if err != nil {
 		return fmt.Errorf("server: internal address: %w", err)
 	}
+	if s.handler.Start != nil {
+		s.handler.Start(s)
+	}
 	s.reactor, err = netpoll.Open(netpoll.Config{
 		Loops:       s.config.Loops,
 		Addresses:   s.config.Addresses,
@@ -236,6 +239,10 @@ func (s *Server) Close() {
 		if s.reactor != nil {
 			s.reactor.Close()
 		}
+		close(s.stop)
+		if s.work != nil {
+			errs = append(errs, s.lastCalls())
+		}
 		for _, l := range s.loops {
 			l.sessions.Free()
 		}
@@ -244,10 +251,6 @@ func (s *Server) Close() {
 		} else if s.inside != nil {
 			errs = append(errs, s.inside.Close())
 		}
-		if s.work != nil {
-			errs = append(errs, s.work.close(lingerTimeout))
-		}
-		close(s.stop)
 		s.ticking.Wait()
 		if s.store != nil {
 			errs = append(errs, s.store.Close())
@@ -258,6 +261,17 @@ func (s *Server) Close() {
 			s.config.Log.Warn("close", "error", err)
 		}
 	})
+}
+
+// lastCalls gives the application its last calls, once the loops have ended. Of a conn whose call does not come back it
+// hears no more.
+func (s *Server) lastCalls() error {
+	if s.work.wait(lingerTimeout) {
+		for _, l := range s.loops {
+			l.lastCalls()
+		}
+	}
+	return s.work.close(lingerTimeout)
 }
 
 // scrapeTimeout is how long a loop may take to answer before it counts as stuck.

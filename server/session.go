@@ -39,6 +39,7 @@ const (
 	flagCounted               // in the count of connections
 	flagConnected             // the application, if there is one, is to be told of the end
 	flagProtobuf              // speaks the protocol's other encoding
+	flagRefused               // connect was answered with an error: nothing more is taken
 )
 
 func (s *session) has(flag uint16) bool { return s.flags&flag != 0 }

@@ -109,7 +109,7 @@ func (u *users) anonymous(i uint32) bool {
 	return i == 0 || u.accounts.At(u.identities.At(i).account).name.Len() == 0
 }
 
-// sessions yields the slots of a user's sessions. They may end meanwhile.
+// sessions yields the slots of a user's sessions. Nobody may log in or out meanwhile.
 func (u *users) sessions(user []byte) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
 		a := u.find(maphash.Bytes(u.seed, user), user)
@@ -118,10 +118,10 @@ func (u *users) sessions(user []byte) iter.Seq[uint32] {
 		}
 		for i := u.accounts.At(a).first; i != 0; {
 			id := u.identities.At(i)
-			i = id.next
 			if !yield(id.slot) {
 				return
 			}
+			i = id.next
 		}
 	}
 }

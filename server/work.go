@@ -18,9 +18,11 @@ type work struct {
 	pool *ants.Pool
 
 	mu      sync.Mutex // guards all below
-	queue   []func()   // from head on
-	head    int
+	queue   [poolQueue]func()
+	head    int // the next job
+	count   int // from head on, around the end
 	workers int
+	idle    *sync.Cond // no worker is left
 }
 
 func newWork() (*work, error) {
@@ -29,14 +31,16 @@ func newWork() (*work, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: worker pool: %w", err)
 	}
-	return &work{pool: pool}, nil
+	w := &work{pool: pool}
+	w.idle = sync.NewCond(&w.mu)
+	return w, nil
 }
 
 // submit queues job and reports whether there was room for it. It never blocks.
 func (w *work) submit(job func()) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.queue)-w.head >= poolQueue {
+	if w.count == poolQueue {
 		return false
 	}
 	if w.workers < poolSize && w.pool.Submit(w.serve) == nil {
@@ -45,7 +49,8 @@ func (w *work) submit(job func()) bool {
 	if w.workers == 0 {
 		return false
 	}
-	w.queue = append(w.queue, job)
+	w.queue[(w.head+w.count)%poolQueue] = job
+	w.count++
 	return true
 }
 
@@ -60,14 +65,17 @@ func (w *work) serve() {
 func (w *work) take() func() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.head == len(w.queue) {
-		w.queue, w.head = w.queue[:0], 0
+	if w.count == 0 {
 		w.workers--
+		if w.workers == 0 {
+			w.idle.Broadcast()
+		}
 		return nil
 	}
 	job := w.queue[w.head]
 	w.queue[w.head] = nil
-	w.head++
+	w.head = (w.head + 1) % poolQueue
+	w.count--
 	return job
 }
 
@@ -75,7 +83,25 @@ func (w *work) take() func() {
 func (w *work) waiting() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.queue) - w.head
+	return w.count
+}
+
+// wait returns when all jobs are done, and reports false if that takes longer than patience.
+func (w *work) wait(patience time.Duration) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	late := false
+	timer := time.AfterFunc(patience, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		late = true
+		w.idle.Broadcast()
+	})
+	defer timer.Stop()
+	for w.workers > 0 && !late {
+		w.idle.Wait()
+	}
+	return w.workers == 0
 }
 
 // close waits for the workers, for a while.

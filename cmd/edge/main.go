@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -24,7 +25,7 @@ func init() {
 
 func main() {
 	if err := rootCommand().Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "edge:", err)
+		fmt.Fprintln(os.Stderr, "edge:", strings.ReplaceAll(err.Error(), "\n", "\nedge: "))
 		os.Exit(exitCode(err))
 	}
 }
@@ -53,7 +54,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.Flags().AddFlagSet(serve.Flags())
-	root.AddCommand(serve, floodCommand(), versionCommand())
+	root.AddCommand(serve, checkConfigCommand(), defaultConfigCommand(), configDocCommand(), floodCommand(), versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // asEdge makes this test binary run as edge itself.
-const asEdge = "EDGE_TEST_RUN_MAIN"
+const asEdge = "RUN_AS_EDGE"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asEdge) != "" {

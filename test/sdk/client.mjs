@@ -3,26 +3,51 @@
 
 import { once } from 'node:events';
 import { Centrifuge } from 'centrifuge';
+import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
 import WebSocket from 'ws';
 
+// The two encodings of the protocol. `pack` turns a value into what the SDK's build for the encoding
+// takes as data, `unpack` turns what it hands over back.
+const json = { name: 'JSON', Client: Centrifuge, pack: (value) => value, unpack: (data) => data };
+const protobuf = {
+  name: 'protobuf',
+  Client: ProtobufCentrifuge,
+  pack: (value) => Buffer.from(JSON.stringify(value)),
+  unpack: (data) => JSON.parse(Buffer.from(data)),
+};
+export const encodings = [json, protobuf];
+
+// hasty makes a client come back soon after it has lost its connection.
+export const hasty = { minReconnectDelay: 10, maxReconnectDelay: 50 };
+
 // newClient returns a client of the official SDK that is disconnected after the test t. Its `frames`
-// hold every object that the server has sent it, over all its connections, in order; each is
-// announced by an event `frame`.
-export function newClient(t, url, options = {}) {
+// hold every JSON object that the server has sent it, over all its connections, in order; each frame
+// is announced by an event `frame`.
+export function newClient(t, url, { encoding = json, ...options } = {}) {
   const frames = [];
   class RecordedWebSocket extends WebSocket {
     constructor(...args) {
       super(...args);
-      this.on('message', (data) => {
-        frames.push(...parseFrame(data));
+      this.on('message', (data, isBinary) => {
+        if (!isBinary) frames.push(...parseFrame(data));
         client.emit('frame');
       });
     }
   }
-  const client = new Centrifuge(url, { websocket: RecordedWebSocket, ...options });
+  const client = new encoding.Client(url, { websocket: RecordedWebSocket, ...options });
+  client.encoding = encoding;
   client.frames = frames;
   t.after(() => client.disconnect());
   return client;
+}
+
+// publish publishes a value in the client's encoding.
+export const publish = (client, room, value) => client.publish(room, client.encoding.pack(value));
+
+// call resolves to the result of a remote procedure, a value like its parameters.
+export async function call(client, method, parameters) {
+  const { data } = await client.rpc(method, client.encoding.pack(parameters));
+  return client.encoding.unpack(data);
 }
 
 // connected resolves to the context of the client's next connection.
@@ -33,21 +58,33 @@ export async function connected(client) {
 }
 
 // subscribing returns a subscription to the room that is under way. Its `publications` are what it
-// has received so far.
-export function subscribing(client, room) {
-  const sub = client.newSubscription(room);
+// has received so far, with their data unpacked.
+export function subscribing(client, room, options) {
+  const sub = client.newSubscription(room, options);
   sub.publications = [];
-  sub.on('publication', (ctx) => sub.publications.push(ctx));
+  sub.on('publication', (ctx) => sub.publications.push(unpacked(client, ctx)));
   sub.subscribe();
   return sub;
 }
 
-// subscribed resolves to such a subscription once the server has confirmed it.
-export async function subscribed(client, room) {
-  const sub = subscribing(client, room);
+// unpacked is a publication with its data as a value.
+export const unpacked = (client, ctx) => ({ ...ctx, data: client.encoding.unpack(ctx.data) });
+
+// subscribed resolves to such a subscription once the server has confirmed it. Its `start` is the
+// context of that.
+export async function subscribed(client, room, options) {
+  const sub = subscribing(client, room, options);
+  const start = next(sub, 'subscribed');
   await sub.ready();
+  sub.start = await start;
   return sub;
 }
+
+// values returns the data of publications.
+export const values = (publications) => publications.map((p) => p.data);
+
+// numbers returns 0, 1 and so on, n of them.
+export const numbers = (n) => Array.from({ length: n }, (_, i) => i);
 
 // received resolves once the subscription has received n publications in all.
 export async function received(sub, n) {

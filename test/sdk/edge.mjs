@@ -1,9 +1,12 @@
-// A server of its own for a test: the binary that EDGE_BINARY names, on free loopback ports.
+// A server of its own for a test: the binary that SDK_BINARY names, on free loopback ports.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const START_LIMIT = 20_000; // ms until a started server must be ready
@@ -18,7 +21,7 @@ class Edge {
     this.output = '';
     this.process = spawn(binary(), [
       'serve', '--address', `127.0.0.1:${port}`, '--internal-address', `127.0.0.1:${internalPort}`, ...flags,
-    ], { stdio: ['ignore', 'pipe', 'pipe'] });
+    ], { stdio: ['ignore', 'pipe', 'pipe'], env: environment() });
     this.ended = once(this.process, 'close').then(([code, signal]) => signal ?? code);
     process.once('exit', () => this.process.kill('SIGKILL')); // should a test not come to its end
     for (const stream of [this.process.stdout, this.process.stderr]) {
@@ -60,16 +63,42 @@ class Edge {
   }
 }
 
-// startEdge resolves to a server that is ready. The caller stops it.
-export async function startEdge({ port, flags = [] } = {}) {
-  const edge = new Edge(port ?? await freePort(), await freePort(), flags);
-  await edge.ready();
+// startEdge resolves to a server that is ready. The caller stops it. config is what its configuration
+// file says, as nested objects; without one there is no file, and the server is in development mode.
+export async function startEdge({ port, flags = [], config } = {}) {
+  const directory = await mkdtemp(join(tmpdir(), 'edge-'));
+  try {
+    const file = config ? ['--config', await writeConfig(directory, config)] : [];
+    const edge = new Edge(port ?? await freePort(), await freePort(), [...flags, ...file]);
+    await edge.ready();
+    return edge;
+  } finally {
+    await rm(directory, { recursive: true }); // a server reads it once, before it is ready
+  }
+}
+
+// serve is startEdge for one test, after which the server is stopped.
+export async function serve(t, options) {
+  const edge = await startEdge(options);
+  t.after(() => edge.stop());
   return edge;
 }
 
+// JSON is YAML.
+async function writeConfig(directory, config) {
+  const file = join(directory, 'edge.yaml');
+  await writeFile(file, JSON.stringify(config));
+  return file;
+}
+
+// environment is ours without what would configure the server.
+function environment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('EDGE_')));
+}
+
 function binary() {
-  assert.ok(process.env.EDGE_BINARY, 'EDGE_BINARY must name the server to test');
-  return process.env.EDGE_BINARY;
+  assert.ok(process.env.SDK_BINARY, 'SDK_BINARY must name the server to test');
+  return process.env.SDK_BINARY;
 }
 
 // freePort finds a port below those that the kernel gives to outgoing connections: among them a

@@ -2,18 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RawClient, connected, isPing, newClient, next, received, subscribed } from './client.mjs';
-import { startEdge } from './edge.mjs';
-
-// serve starts a server that is stopped after the test t.
-async function serve(t, options) {
-  const edge = await startEdge(options);
-  t.after(() => edge.stop());
-  return edge;
-}
+import { RawClient, connected, hasty, isPing, newClient, next, received, subscribed } from './client.mjs';
+import { serve } from './edge.mjs';
 
 const limit = { timeout: 60_000 };
-const hasty = { minReconnectDelay: 20, maxReconnectDelay: 200 };
 
 test('after a restart clients come back by themselves', limit, async (t) => {
   const first = await serve(t);

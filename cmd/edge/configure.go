@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/seed4ac54ce5/edge/config"
+	"github.com/spf13/cobra"
+)
+
+func checkConfigCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "checkconfig FILE",
+		Short: "Say what is wrong with a configuration file",
+		Long: "Checkconfig reads a file together with the environment, as serve would. The exit status is 2 if\n" +
+			"anything is wrong, and each mistake has a line.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := config.Load(config.Sources{File: args[0], Environ: os.Environ()}); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), args[0]+": fine")
+			return err
+		},
+	}
+}
+
+func defaultConfigCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "defaultconfig",
+		Short: "Print a configuration file with every key and its default",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return config.WriteDefaults(cmd.OutOrStdout()) },
+	}
+}
+
+func configDocCommand() *cobra.Command {
+	var from sourceFlags
+	var effective bool
+	cmd := &cobra.Command{
+		Use:   "configdoc",
+		Short: "Print what every key means",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !effective {
+				return config.WriteReference(cmd.OutOrStdout())
+			}
+			c, err := config.Load(from.sources())
+			if err != nil {
+				return err
+			}
+			return c.WriteEffective(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolVar(&effective, "effective", false, "print every key's value and where it comes from instead")
+	from.addFile(cmd.Flags())
+	return cmd
+}

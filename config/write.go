@@ -1,0 +1,159 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// WriteDefaults writes a YAML file with every key, its meaning and its default. Loading it changes nothing.
+func WriteDefaults(w io.Writer) error {
+	d := defaults()
+	return writeYAML(w, &d)
+}
+
+// writeYAML writes a file that says what s is.
+func writeYAML(w io.Writer, s *settings) error {
+	var b bytes.Buffer
+	var open []string
+	for _, k := range keys {
+		in := strings.Split(k.Path, separator)
+		in = in[:len(in)-1]
+		writeSections(&b, open, in)
+		open = in
+		indent := strings.Repeat("  ", len(in))
+		fmt.Fprintf(&b, "%s# %s\n%s%s: %s\n", indent, plain(k.Meaning), indent, last(k.Path), k.text(s))
+	}
+	_, err := b.WriteTo(w)
+	return err
+}
+
+// writeSections writes the names of the sections in which the next key stands, but for those that are open.
+func writeSections(b *bytes.Buffer, open, in []string) {
+	depth := 0
+	for depth < min(len(open), len(in)) && open[depth] == in[depth] {
+		depth++
+	}
+	for ; depth < len(in); depth++ {
+		if depth == 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(b, "%s%s:\n", strings.Repeat("  ", depth), in[depth])
+	}
+}
+
+// plain returns a meaning without its marks.
+func plain(meaning string) string { return strings.ReplaceAll(meaning, "`", "") }
+
+// WriteEffective writes what holds, a line for each key: its path, its value as YAML, what gave it that.
+func (c *Config) WriteEffective(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(key, value, origin string) { _, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", key, value, origin) } // Flush tells
+	row("KEY", "VALUE", "FROM")
+	for _, k := range keys {
+		row(k.Path, k.text(&c.settings), c.origin(k.Path))
+	}
+	return t.Flush()
+}
+
+// example is in the reference.
+const example = `listen:
+  address: [":8000", "unix:/run/edge.sock"]
+client:
+  anonymous: { enabled: true }
+  message_size_limit: 16KiB
+room:
+  without_namespace:
+    allow_subscribe_for_client: true
+    allow_subscribe_for_anonymous: true
+  namespaces:
+    - name: chat
+      history_size: 100
+      history_ttl: 10m
+      force_recovery: true
+      allow_subscribe_for_client: true
+      allow_publish_for_subscriber: true
+    - name: cursors
+      kind: ephemeral
+      slow_consumer: latest
+`
+
+const referenceHead = `# Configuration
+
+<!-- Written by "edge configdoc"; "make docs" brings it up to date. -->
+
+A node needs no configuration: without a file it runs in development mode. A file is named with ` + "`--config` or `" + FileVariable + "`" + `
+and is YAML, JSON or TOML by the end of its name.
+
+` + "```yaml\n" + example + "```" + `
+
+## Where values come from
+
+A flag comes before a variable, a variable before the file, the file before the default. The variable of a key is
+` + "`EDGE_`" + ` and its path in upper case with ` + "`_`" + ` for the dots: ` + "`EDGE_CLIENT_PING_INTERVAL`" + `. In variables, lists are separated by commas or
+spaces, and ` + "`EDGE_ROOM_NAMESPACES`" + ` is JSON. Durations are written ` + "`25s`, `10m`, `24h`" + `; sizes ` + "`65536`, `64KiB`, `16MiB`" + `.
+
+Everything is read strictly: a key or an ` + "`EDGE_`" + ` variable that does not exist, a value of another type or beyond its range,
+and keys that contradict each other are errors, all reported at once with what to write instead. The exit status is 2.
+
+| command | does |
+|---|---|
+| ` + "`edge checkconfig FILE`" + ` | says what is wrong with a file, read together with the environment |
+| ` + "`edge defaultconfig`" + ` | prints a file with every key and its default |
+| ` + "`edge configdoc`" + ` | prints this page; with ` + "`--effective`" + `, every value and where it came from |
+
+HUP makes a node read all sources again. Where the column says so, the new value holds at once; other changes are named in the
+log and wait for a restart. A mistake changes nothing, and the log says what it was.
+
+## Keys
+
+| key | type | default | reload | meaning |
+|---|---|---|---|---|
+`
+
+const referenceRooms = `
+## Options of rooms
+
+They stand under ` + "`" + withoutNamespace + "`" + `, for rooms without a colon in their name, and in each entry of ` + "`" + namespaces + "`" + `, beside its
+` + "`name`" + ` of two or more letters, digits, hyphens or underscores. All can be reloaded.
+
+| option | type | default | meaning |
+|---|---|---|---|
+`
+
+// WriteReference writes docs/configuration.md.
+func WriteReference(w io.Writer) error {
+	var b bytes.Buffer
+	b.WriteString(referenceHead)
+	for _, k := range nodeKeys {
+		reload := ""
+		if k.Live {
+			reload = "yes"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", k.Path, k.kind(), code(k.Default), reload, k.meaning())
+	}
+	b.WriteString(referenceRooms)
+	for _, k := range roomKeys {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.Path, k.kind(), code(k.Default), k.Meaning)
+	}
+	_, err := b.WriteTo(w)
+	return err
+}
+
+// meaning returns what k's row says, with its flag if it has one.
+func (k Key) meaning() string {
+	if k.Flag == "" {
+		return k.Meaning
+	}
+	return k.Meaning + " (`--" + k.Flag + "`)"
+}
+
+// code returns s in the marks of code, nothing for nothing.
+func code(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "`" + s + "`"
+}

@@ -1,0 +1,159 @@
+package hub
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// party is a hub whose rooms keep presence, on a clock that the test holds, with one loop on which joins and leaves
+// are written as "+1;" and "-1;".
+type party struct {
+	*testing.T
+	*Hub
+	*loop
+	clock time.Time
+	subs  map[uint32]*Subs
+}
+
+func newParty(t *testing.T, o Options) *party {
+	p := &party{T: t, Hub: New(), clock: time.Unix(1000, 0), subs: make(map[uint32]*Subs)}
+	p.Hub.now = func() time.Time { return p.clock }
+	p.SetOptions(1, o)
+	p.loop = newLoop(p.Hub)
+	return p
+}
+
+// enter subscribes client id, in the slot of the same number, and settles.
+func (p *party) enter(id uint32, user string) {
+	p.Helper()
+	s := new(Subs)
+	p.subs[id] = s
+	r := &Request{As: Attendee{ID: uint64(id), User: []byte(user), Info: fmt.Appendf(nil, "info of %d", id)}}
+	if _, err := p.Subscribe(NewMember(id, 0), s, 1, []byte("r"), r); err != nil {
+		p.Fatal(err)
+	}
+	p.settle()
+}
+
+// cut ends a client as a lost conn does, exit as an unsubscribe.
+func (p *party) cut(id uint32)  { p.LeaveAll(p.subs[id]); p.settle() }
+func (p *party) exit(id uint32) { p.Unsubscribe(p.subs[id], []byte("r")); p.settle() }
+
+func (p *party) pass(d time.Duration) {
+	p.clock = p.clock.Add(d)
+	p.Tick(p.clock)
+	p.settle()
+}
+
+// heard returns what a client has received since the last call.
+func (p *party) heard(id uint32) string {
+	got := p.got[id]
+	p.got[id] = ""
+	return got
+}
+
+func (p *party) want(id uint32, want string) {
+	p.Helper()
+	if got := p.heard(id); got != want {
+		p.Errorf("client %d has heard %q; want %q", id, got, want)
+	}
+}
+
+func (p *party) wantStats(clients, users int) {
+	p.Helper()
+	if c, u := p.PresenceStats([]byte("r")); c != clients || u != users {
+		p.Errorf("PresenceStats = %d, %d; want %d, %d", c, u, clients, users)
+	}
+}
+
+func TestJoinsAndLeavesReachTheRoom(t *testing.T) {
+	p := newParty(t, Options{Presence: true, JoinLeave: true})
+	p.enter(1, "ann")
+	p.want(1, "+1:info of 1;")
+	p.enter(2, "bob")
+	p.want(1, "+2:info of 2;")
+	p.want(2, "+2:info of 2;")
+	p.wantStats(2, 2)
+	p.exit(2)
+	p.want(1, "-2:info of 2;")
+	p.want(2, "")
+	p.cut(1)
+	p.want(1, "")
+	p.wantStats(0, 0)
+	checkEmpty(t, p.Hub, p.loop)
+}
+
+func TestABlinkIsNeitherLeaveNorJoin(t *testing.T) {
+	p := newParty(t, Options{Presence: true, JoinLeave: true, PresenceGrace: 10 * time.Second})
+	p.enter(9, "watcher")
+	p.enter(1, "ann")
+	p.want(9, "+9:info of 9;+1:info of 1;")
+	p.cut(1)
+	p.wantStats(2, 2)
+	p.pass(5 * time.Second)
+	p.enter(2, "ann")
+	p.want(9, "")
+	p.wantStats(2, 2)
+	p.pass(time.Minute)
+	p.want(9, "")
+	p.cut(2)
+	p.pass(11 * time.Second)
+	p.want(9, "-2:info of 2;")
+	p.enter(3, "ann")
+	p.exit(3) // by its own will: nobody waits for it
+	p.want(9, "+3:info of 3;-3:info of 3;")
+	p.enter(4, "") // nobody in particular
+	p.cut(4)
+	p.want(9, "+4:info of 4;-4:info of 4;")
+	p.cut(9)
+	p.pass(11 * time.Second)
+	checkEmpty(t, p.Hub, p.loop)
+}
+
+// A room lives on while somebody lingers in it, and its presence is asked for like any other's.
+func TestWhoLingersKeepsTheRoom(t *testing.T) {
+	p := newParty(t, Options{Presence: true, JoinLeave: true, PresenceGrace: 10 * time.Second})
+	p.enter(1, "ann")
+	p.cut(1)
+	p.wantStats(1, 1)
+	p.enter(2, "bob")
+	p.want(2, "+2:info of 2;")
+	p.pass(11 * time.Second)
+	p.want(2, "-1:info of 1;")
+	p.cut(2)
+	p.pass(11 * time.Second)
+	p.wantStats(0, 0)
+	checkEmpty(t, p.Hub, p.loop)
+}
+
+func TestPresenceIsListedNewestFirst(t *testing.T) {
+	p := newParty(t, Options{Presence: true})
+	for id := range uint32(5) {
+		p.enter(id+1, fmt.Sprint("user", id%2))
+	}
+	p.want(1, "") // joins are not announced here
+	p.wantStats(5, 2)
+	var got string
+	p.Presence([]byte("r"), 3, func(a Attendee) { got += fmt.Sprintf("%d %s %s; ", a.ID, a.User, a.Info) })
+	if want := "5 user0 info of 5; 4 user1 info of 4; 3 user0 info of 3; "; got != want {
+		t.Errorf("Presence lists %q; want %q", got, want)
+	}
+}
+
+// A reload that takes presence away hides who is there and counts nobody who comes; whoever was there leaves in order.
+func TestPresenceIsSwitchedByReload(t *testing.T) {
+	p := newParty(t, Options{Presence: true, JoinLeave: true})
+	p.enter(1, "ann")
+	p.want(1, "+1:info of 1;")
+	p.SetOptions(1, Options{})
+	p.wantStats(0, 0)
+	p.enter(2, "bob")
+	p.want(1, "")
+	p.SetOptions(1, Options{Presence: true, JoinLeave: true})
+	p.wantStats(1, 1)
+	p.cut(2)
+	p.want(1, "")
+	p.cut(1)
+	checkEmpty(t, p.Hub, p.loop)
+}
