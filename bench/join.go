@@ -13,6 +13,7 @@ import (
 const (
 	connectID   = 1
 	subscribeID = 2
+	personalID  = 3
 )
 
 // clientName is how the flooder's sessions call themselves.
@@ -48,8 +49,14 @@ func (d *driver) join(p *peer) {
 	p.owed = connectID
 	if !d.run.isPublisher(p.number) {
 		d.text = append(d.text, '\n')
-		d.text = protocol.JSON.AppendSubscribe(d.text, subscribeID, &protocol.SubscribeRequest{Channel: d.run.roomName(d.run.roomOf(p.number))})
+		room := d.run.roomName(d.run.roomOf(p.number))
+		d.text = protocol.JSON.AppendSubscribe(d.text, subscribeID, &protocol.SubscribeRequest{Channel: room})
 		p.owed = subscribeID
+		if d.run.options.Personal {
+			d.text = append(d.text, '\n')
+			d.text = protocol.JSON.AppendSubscribe(d.text, personalID, &protocol.SubscribeRequest{Channel: d.run.personalRoom(p.number)})
+			p.owed = personalID
+		}
 	}
 	d.out = frame.AppendMasked(d.out, d.key(), frame.OpText, d.text, false)
 }
@@ -58,7 +65,7 @@ func (d *driver) join(p *peer) {
 func (d *driver) joined(c *netpoll.Conn, p *peer, r *protocol.Reply) {
 	if r.Kind == protocol.ReplyError {
 		what := "connect"
-		if r.ID == subscribeID {
+		if r.ID != connectID {
 			what = "subscribe"
 		}
 		d.drop(c, p, fmt.Sprintf("%s: error %d %+q", what, r.Code, r.Message))

@@ -29,6 +29,8 @@ type Options struct {
 	Targets     []string // --target: host:port or ws://host:port/path; connections take turns
 	Connections int      // --connections; of churn, how many at once
 	Rooms       int      // --rooms; connection i is in room i modulo this
+	RoomPrefix  string   // --room-prefix: what room names begin with, so that others can join; "" for a name of the run's own
+	Personal    bool     // --personal: each member is in a room of its own besides
 	Payload     int      // --payload: bytes of a message's JSON value
 	Duration    time.Duration
 	Warmup      time.Duration // load before measuring begins
@@ -65,6 +67,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.Pipeline, 1)
 	orElse(&o.Publishers, 1)
 	orElse(&o.PrivateTables, "auto")
+	orElse(&o.RoomPrefix, "flood-"+runTag()+"-")
 	orElse(&o.Drain, 10*time.Second)
 	return o
 }

@@ -72,7 +72,7 @@ func (r *roomsPlay) publish(room uint32, due int64, size int) {
 // send publishes data from c. Whatever becomes of it is counted when the reply comes.
 func (r *roomsPlay) send(c *netpoll.Conn, room, data []byte) {
 	d := r.d
-	d.command = max(d.command+1, subscribeID+1)
+	d.command = max(d.command+1, personalID+1)
 	d.counters.sent.add(1)
 	d.text = protocol.JSON.AppendPublish(d.text[:0], d.command, &protocol.PublishRequest{Channel: room, Data: data})
 	d.out = frame.AppendMasked(d.out[:0], d.key(), frame.OpText, d.text, false)
@@ -106,12 +106,17 @@ func (r *roomsPlay) ended(p *peer, stage uint8, _ netpoll.Reason) {
 
 // roomName returns the name of a room of this run.
 func (r *run) roomName(room uint32) []byte {
-	return strconv.AppendUint(append([]byte(nil), r.roomPrefix...), uint64(room), 10)
+	return strconv.AppendUint(append([]byte(nil), r.options.RoomPrefix...), uint64(room), 10)
+}
+
+// personalRoom returns the name of the room that a member has for itself.
+func (r *run) personalRoom(number uint32) []byte {
+	return strconv.AppendUint(append([]byte(nil), r.options.RoomPrefix+"own-"...), uint64(number), 10)
 }
 
 // emptyRoom returns the name of a room that no connection joins.
 func (r *run) emptyRoom() []byte {
-	return append(append([]byte(nil), r.roomPrefix...), "nobody"...)
+	return append(append([]byte(nil), r.options.RoomPrefix...), "nobody"...)
 }
 
 // roomOf returns the room of a connection that is no publisher.

@@ -24,7 +24,6 @@ type run struct {
 	loops        int
 	pendingLimit int // connections under way to ready, on each loop
 	begin        time.Time
-	roomPrefix   string
 
 	// Any goroutine.
 	changed chan struct{} // a driver has come to a milestone
@@ -80,15 +79,14 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 		return nil, err
 	}
 	r := &run{
-		ctx:        ctx,
-		options:    o,
-		routes:     routes,
-		begin:      time.Now(),
-		roomPrefix: "flood-" + runTag() + "-",
-		changed:    make(chan struct{}, 1),
-		published:  make([]uint32, o.Rooms),
-		display:    newDisplay(o.Progress, o.Terminal),
-		report:     newReport(&o),
+		ctx:       ctx,
+		options:   o,
+		routes:    routes,
+		begin:     time.Now(),
+		changed:   make(chan struct{}, 1),
+		published: make([]uint32, o.Rooms),
+		display:   newDisplay(o.Progress, o.Terminal),
+		report:    newReport(&o),
 	}
 	if r.tables, err = netpoll.ParseTables(o.PrivateTables); err != nil {
 		return nil, err
