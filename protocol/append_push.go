@@ -55,7 +55,7 @@ func (e Encoding) AppendSubscribePush(dst, channel []byte, r *SubscribeResult) [
 	return e.end(dst, at)
 }
 
-// AppendMessagePush appends the push of a message to one client alone: data is any JSON value.
+// AppendMessagePush appends the push of a message to one client alone: data is raw.
 func (e Encoding) AppendMessagePush(dst, data []byte) []byte {
 	dst, at := e.openPush(dst, nil, 8, `"message":{`)
 	dst = e.raw(dst, 1, `"data":`, data)

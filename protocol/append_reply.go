@@ -118,7 +118,7 @@ func (e Encoding) AppendHistoryReply(dst []byte, id uint32, r *HistoryResult) []
 	return e.end(dst, at)
 }
 
-// AppendRPCReply appends the answer to an rpc: data is any JSON value, or nil.
+// AppendRPCReply appends the answer to an rpc: data is raw, or nil.
 func (e Encoding) AppendRPCReply(dst []byte, id uint32, data []byte) []byte {
 	dst, at := e.openReply(dst, id, 13, `"rpc":{`)
 	dst = e.raw(dst, 1, `"data":`, data)

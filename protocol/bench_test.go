@@ -38,35 +38,76 @@ func BenchmarkDecodeCommand(b *testing.B) {
 	}
 }
 
+// The commands again, as the other encoding has them.
+func BenchmarkDecodeProtobufCommand(b *testing.B) {
+	for _, bench := range benchCommands {
+		b.Run(bench.name, func(b *testing.B) {
+			var d Decoder
+			var c Command
+			if err := JSON.DecodeCommand(&d, bench.line, &c); err != nil {
+				b.Fatal(err)
+			}
+			var msg []byte
+			if c.Method != MethodPong {
+				msg = unframed(b, appendCommand(nil, c.Method, &c))
+			}
+			b.SetBytes(int64(len(msg)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := Protobuf.DecodeCommand(&d, msg, &c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+var encodings = []Encoding{JSON, Protobuf}
+
 func BenchmarkDecodeReply(b *testing.B) {
-	var d Decoder
-	var r Reply
-	line := JSON.AppendPublicationPush(nil, []byte("chat:index"), &Publication{Data: data64, Offset: 12345})
-	b.SetBytes(int64(len(line)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := d.decodeJSONReply(line, &r); err != nil {
-			b.Fatal(err)
-		}
+	for _, e := range encodings {
+		b.Run(e.String(), func(b *testing.B) {
+			var d Decoder
+			var r Reply
+			msg := e.AppendPublicationPush(nil, []byte("chat:index"), &Publication{Data: data64, Offset: 12345})
+			if e == Protobuf {
+				msg = unframed(b, msg)
+			}
+			b.SetBytes(int64(len(msg)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := e.DecodeReply(&d, msg, &r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
 func BenchmarkAppendPublicationPush(b *testing.B) {
-	channel, pub := []byte("chat:index"), &Publication{Data: data64, Offset: 12345}
-	dst := JSON.AppendPublicationPush(nil, channel, pub)
-	b.SetBytes(int64(len(dst)))
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = JSON.AppendPublicationPush(dst[:0], channel, pub)
+	for _, e := range encodings {
+		b.Run(e.String(), func(b *testing.B) {
+			channel, pub := []byte("chat:index"), &Publication{Data: data64, Offset: 12345}
+			dst := e.AppendPublicationPush(nil, channel, pub)
+			b.SetBytes(int64(len(dst)))
+			b.ReportAllocs()
+			for b.Loop() {
+				dst = e.AppendPublicationPush(dst[:0], channel, pub)
+			}
+		})
 	}
 }
 
 func BenchmarkAppendSubscribeReply(b *testing.B) {
-	result := &SubscribeResult{Positioned: true, Recoverable: true, Epoch: []byte("hjklzuio"), Offset: 12345}
-	dst := JSON.AppendSubscribeReply(nil, 2, result)
-	b.SetBytes(int64(len(dst)))
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = JSON.AppendSubscribeReply(dst[:0], 2, result)
+	for _, e := range encodings {
+		b.Run(e.String(), func(b *testing.B) {
+			result := &SubscribeResult{Positioned: true, Recoverable: true, Epoch: []byte("hjklzuio"), Offset: 12345}
+			dst := e.AppendSubscribeReply(nil, 2, result)
+			b.SetBytes(int64(len(dst)))
+			b.ReportAllocs()
+			for b.Loop() {
+				dst = e.AppendSubscribeReply(dst[:0], 2, result)
+			}
+		})
 	}
 }

@@ -3,7 +3,7 @@ package protocol
 import "math/bits"
 
 // A Method says what a Command asks for. From MethodConnect to MethodPing the order is that of precedence: of several
-// commands in one object the first of these counts.
+// commands in one message the first of these counts.
 type Method uint8
 
 const (
@@ -35,7 +35,8 @@ func (m Method) String() string {
 }
 
 // A Command is one message from a client. Method says which of the requests is set; the others hold what they held before.
-// Every slice points into the line that was decoded or into the Decoder: copy what must live longer than both.
+// Every slice points into the message that was decoded or into the Decoder: copy what must live longer than both.
+// What is raw is the application's: any JSON value, or in protobuf any bytes.
 type Command struct {
 	ID     uint32 // chosen by the client and repeated in the reply; 0 in a pong, and in a send
 	Method Method
@@ -52,7 +53,7 @@ type Command struct {
 	Refresh       RefreshRequest
 	SubRefresh    SubRefreshRequest
 
-	seen uint16 // bit m: the object has a request for Method m
+	seen uint16 // bit m: there is a request for Method m
 }
 
 // Check returns a Fault if no client may send c: it has no known command or a ping, or it has no id though a reply is due.
@@ -67,7 +68,7 @@ func (c *Command) Check() error {
 	return nil
 }
 
-// settle sets Method once everything in the object has been seen.
+// settle sets Method once the whole message has been seen.
 func (c *Command) settle() {
 	switch {
 	case c.seen != 0:
@@ -82,8 +83,8 @@ func (c *Command) settle() {
 // A ConnectRequest opens the session; it is the first command on every connection.
 type ConnectRequest struct {
 	Token   []byte // JWT; empty for an anonymous client
-	Data    []byte // any JSON value for the application; nil if absent
-	Subs    []byte // object of channel and SubscribeRequest, or nil: see Decoder.Subs
+	Data    []byte // raw, for the application; nil if absent
+	Subs    []byte // what Encoding.Subs reads the channels and their requests from, or nil
 	Name    []byte // which SDK
 	Version []byte // of the SDK
 	Flag    int64
@@ -95,9 +96,9 @@ type SubscribeRequest struct {
 	Token       []byte
 	Epoch       []byte // with Offset: the position to recover from
 	Offset      uint64
-	Data        []byte // any JSON value for the application; nil if absent
+	Data        []byte // raw, for the application; nil if absent
 	Delta       []byte // kind of delta compression wished for, or empty
-	TagsFilter  []byte // object, or nil if absent
+	TagsFilter  []byte // object or message, as it is; nil if absent
 	Flag        int64
 	Type        int32 // kind of subscription; 0 is a stream
 	Recover     bool
@@ -114,7 +115,7 @@ type UnsubscribeRequest struct {
 // A PublishRequest offers a publication to a channel.
 type PublishRequest struct {
 	Channel []byte
-	Data    []byte // any JSON value; nil if absent, which is not the same as null and is answered with ErrBadRequest
+	Data    []byte // raw; nil if absent, which is not the same as null and is answered with ErrBadRequest
 	Key     []byte
 	Type    int32
 	Removed bool
@@ -143,12 +144,12 @@ type Position struct {
 // An RPCRequest calls a method of the application and wants its result.
 type RPCRequest struct {
 	Method []byte
-	Data   []byte // any JSON value; nil if absent
+	Data   []byte // raw; nil if absent
 }
 
 // A SendRequest hands a message to the application, which does not answer.
 type SendRequest struct {
-	Data []byte // any JSON value; nil if absent
+	Data []byte // raw; nil if absent
 }
 
 // A RefreshRequest prolongs the session with a new token.

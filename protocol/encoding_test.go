@@ -55,8 +55,8 @@ func TestMessages(t *testing.T) {
 
 func TestMessagesStops(t *testing.T) {
 	n := 0
-	for range JSON.Messages([]byte("{}\n{}\n{}")) {
-		if n++; n == 2 {
+	for _, err := range JSON.Messages([]byte("{}\n{}\n{}")) {
+		if n++; n == 2 || err != nil {
 			break
 		}
 	}
@@ -98,5 +98,11 @@ func TestLinesAreObjects(t *testing.T) {
 		if _, err := decodeCommand(line); err != FaultSyntax {
 			t.Errorf("DecodeCommand(%q) = %v; want %v", line, err, FaultSyntax)
 		}
+	}
+}
+
+func TestEncodingString(t *testing.T) {
+	if got := JSON.String() + " " + Protobuf.String(); got != "json protobuf" {
+		t.Errorf("encodings are called %s; want json protobuf", got)
 	}
 }

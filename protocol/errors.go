@@ -32,18 +32,18 @@ func (e *Error) Error() string {
 	return "protocol: error " + strconv.FormatUint(uint64(e.Code), 10) + ": " + e.Message
 }
 
-// A Fault is a rule of the protocol that a line breaks. Whichever it is, the answer is DisconnectBadRequest.
+// A Fault is a rule of the protocol that a message breaks. Whichever it is, the answer is DisconnectBadRequest.
 type Fault uint8
 
 const (
-	FaultSyntax Fault = 1 + iota // not one JSON object on one line, in UTF-8
-	FaultType                    // a known field has a value of another type, or a number that does not fit
+	FaultSyntax Fault = 1 + iota // not one JSON object on one line, or not a protobuf message of the size that it says; text not in UTF-8
+	FaultType                    // a known field has a value of another type, or in JSON a number that does not fit
 	FaultDepth                   // a value nests deeper than MaxDepth
 	FaultMethod                  // no command, or one that is not for clients to send
 	FaultID                      // no id where a reply is due
 )
 
-var faultTexts = [...]string{"unknown fault", "not one JSON object on one line", "field of the wrong type", "nested too deeply",
+var faultTexts = [...]string{"unknown fault", "not a well-formed message", "field of the wrong type", "nested too deeply",
 	"no known command", "command without id"}
 
 // Error says what is wrong in a few words, without the offending bytes.

@@ -44,7 +44,7 @@ func TestErrorText(t *testing.T) {
 
 func TestFaultText(t *testing.T) {
 	for fault, want := range map[Fault]string{
-		FaultSyntax: "protocol: not one JSON object on one line",
+		FaultSyntax: "protocol: not a well-formed message",
 		FaultType:   "protocol: field of the wrong type",
 		FaultDepth:  "protocol: nested too deeply",
 		FaultMethod: "protocol: no known command",

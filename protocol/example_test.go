@@ -14,8 +14,11 @@ func Example() {
 	encoding := protocol.JSON // as the client has asked for
 	var d protocol.Decoder
 	var c protocol.Command
-	for msg := range encoding.Messages(frame) {
-		if err := encoding.DecodeCommand(&d, msg, &c); err != nil {
+	for msg, err := range encoding.Messages(frame) {
+		if err == nil {
+			err = encoding.DecodeCommand(&d, msg, &c)
+		}
+		if err != nil {
 			fmt.Println("close:", protocol.DisconnectBadRequest.Reason)
 			return
 		}
@@ -56,8 +59,11 @@ func ExampleEncoding_DecodeReply() {
 
 	var d protocol.Decoder
 	var r protocol.Reply
-	for msg := range protocol.JSON.Messages(frame) {
-		if err := protocol.JSON.DecodeReply(&d, msg, &r); err != nil {
+	for msg, err := range protocol.JSON.Messages(frame) {
+		if err == nil {
+			err = protocol.JSON.DecodeReply(&d, msg, &r)
+		}
+		if err != nil {
 			fmt.Println(err)
 		}
 		switch r.Kind {

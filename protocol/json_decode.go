@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxScratch is how much scratch space a Decoder keeps from one line to the next, in bytes.
+// maxScratch is how much scratch space a Decoder keeps from one message to the next, in bytes.
 const maxScratch = 64 << 10
 
-// A Decoder reads JSON messages. Its zero value is ready for use. It holds no state from one message to the next but space for
+// A Decoder reads messages. Its zero value is ready for use. It holds no state from one message to the next but space for
 // strings with escapes, which are the only ones that do not stay where they are in the line.
 type Decoder struct {
 	line    []byte

@@ -6,7 +6,7 @@ type ConnectResult struct {
 	Version string // of the server
 	Expires bool   // the token expires in TTL, and the client is to refresh it
 	TTL     uint32 // seconds
-	Data    []byte // any JSON value
+	Data    []byte // raw
 	Subs    []ConnectSub
 	Ping    uint32 // seconds between the server's pings; 0 for none
 	Pong    bool   // the client is to answer pings
@@ -31,7 +31,7 @@ type SubscribeResult struct {
 	Recovered     bool          // nothing is missing between the position asked for and what follows
 	Offset        uint64
 	Positioned    bool
-	Data          []byte // any JSON value
+	Data          []byte // raw
 	WasRecovering bool   // the request asked for recovery
 	Delta         bool   // publications come as deltas
 }
@@ -64,7 +64,7 @@ type SubRefreshResult struct {
 
 // A Publication is one message of a channel.
 type Publication struct {
-	Data   []byte      // any JSON value
+	Data   []byte      // raw
 	Info   *ClientInfo // who published it, if a client did
 	Offset uint64      // place in the stream, from 1; 0 where there is no history
 	Tags   []Tag
@@ -82,8 +82,8 @@ type Tag struct {
 type ClientInfo struct {
 	User     []byte
 	Client   []byte
-	ConnInfo []byte // any JSON value; nil if there is none
-	ChanInfo []byte // any JSON value; nil if there is none
+	ConnInfo []byte // raw; nil if there is none
+	ChanInfo []byte // raw; nil if there is none
 }
 
 // A ReplyKind tells the messages of the server apart.

@@ -114,7 +114,7 @@ func describeField(m *descriptorpb.DescriptorProto, key string, number int32, ki
 	if kind[0] == '[' {
 		return setType(f, kind[1:len(kind)-1])
 	}
-	entry := strings.ReplaceAll(strings.Title(strings.ReplaceAll(key, "_", " ")), " ", "") + "Entry" //nolint:staticcheck // the keys are ASCII
+	entry := strings.ToUpper(key[:1]) + key[1:] + "Entry"
 	m.NestedType = append(m.NestedType, &descriptorpb.DescriptorProto{Name: &entry, Options: &descriptorpb.MessageOptions{MapEntry: proto.Bool(true)},
 		Field: []*descriptorpb.FieldDescriptorProto{describeField(nil, "key", 1, "str"), describeField(nil, "value", 2, kind[1:len(kind)-1])}})
 	return setType(f, m.GetName()+"."+entry)
