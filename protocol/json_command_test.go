@@ -286,7 +286,7 @@ func TestSubs(t *testing.T) {
 		}
 		for range 2 { // the walk can be done again
 			var got []entry
-			for channel, request := range d.Subs(&c.Connect) {
+			for channel, request := range JSON.Subs(&d, &c.Connect) {
 				got = append(got, entry{string(channel), *request})
 			}
 			if !reflect.DeepEqual(got, test.want) {
@@ -302,7 +302,7 @@ func TestSubs(t *testing.T) {
 func TestSubsStops(t *testing.T) {
 	var d Decoder
 	n := 0
-	for range d.Subs(&ConnectRequest{Subs: []byte(`{"a":{},"b":{}}`)}) {
+	for range JSON.Subs(&d, &ConnectRequest{Subs: []byte(`{"a":{},"b":{}}`)}) {
 		n++
 		break
 	}
