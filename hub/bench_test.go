@@ -3,41 +3,57 @@ package hub
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 func BenchmarkPublish(b *testing.B) {
 	for _, loops := range []int{0, 1, 8} {
-		b.Run(fmt.Sprintf("loops=%d", loops), func(b *testing.B) {
-			h := New()
-			var members []*loop
-			for range loops {
-				l := quietLoop(h)
-				crowd(b, l, 1000/loops, "room")
-				members = append(members, l)
+		for name, o := range map[string]Options{"off": {}, "on": {HistorySize: 100, HistoryTTL: time.Hour}} {
+			b.Run(fmt.Sprintf("loops=%d/history=%s", loops, name), func(b *testing.B) {
+				benchmarkPublish(b, loops, o)
+			})
+		}
+	}
+}
+
+func benchmarkPublish(b *testing.B, loops int, o Options) {
+	h := New()
+	h.SetOptions(0, o)
+	var members []*loop
+	for range loops {
+		l := quietLoop(h)
+		crowd(b, l, 1000/loops, "room")
+		members = append(members, l)
+	}
+	room, data := []byte("room"), make([]byte, 64)
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		p := NewPublication()
+		p.Data = append(p.Data, data...)
+		mustPublish(b, h, 0, room, p)
+		if n%64 == 63 {
+			b.StopTimer()
+			for _, l := range members {
+				l.run()
 			}
-			room, data := []byte("room"), make([]byte, 64)
-			b.ReportAllocs()
-			for n := 0; b.Loop(); n++ {
-				p := NewPublication()
-				p.Data = append(p.Data, data...)
-				mustPublish(b, h, 0, room, p)
-				if n%64 == 63 {
-					b.StopTimer()
-					for _, l := range members {
-						l.run()
-					}
-					b.StartTimer()
-				}
-			}
-		})
+			b.StartTimer()
+		}
 	}
 }
 
 // BenchmarkFanout measures one pass over a roster with a sink that writes nothing, for each delivery.
 func BenchmarkFanout(b *testing.B) {
-	for _, row := range []struct{ members, pubs int }{{1, 1}, {10, 1}, {1000, 1}, {1000, 10}, {100_000, 1}} {
-		b.Run(fmt.Sprintf("members=%d/publications=%d", row.members, row.pubs), func(b *testing.B) {
+	remembers := Options{HistorySize: 100, HistoryTTL: time.Hour}
+	for _, row := range []struct {
+		members, pubs int
+		options       Options
+	}{
+		{1, 1, Options{}}, {10, 1, Options{}}, {1000, 1, Options{}}, {1000, 10, Options{}}, {100_000, 1, Options{}},
+		{1, 1, remembers}, {10, 1, remembers}, {1000, 1, remembers}, {1000, 10, remembers}, {100_000, 1, remembers},
+	} {
+		b.Run(fmt.Sprintf("members=%d/publications=%d/history=%d", row.members, row.pubs, row.options.HistorySize), func(b *testing.B) {
 			h := New()
+			h.SetOptions(0, row.options)
 			l := quietLoop(h)
 			crowd(b, l, row.members, "room")
 			room, data := []byte("room"), make([]byte, 64)

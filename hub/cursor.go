@@ -5,7 +5,7 @@ import "container/list"
 // maxCursors is how many consumers of a room are known at most.
 const maxCursors = 4096
 
-// cursors is how far the consumers of a room have acknowledged. Its zero value knows none.
+// cursors is how far the consumers of a room have acknowledged.
 type cursors struct {
 	byName map[string]*list.Element
 	order  list.List // of cursor, least recently acknowledged first
@@ -52,6 +52,9 @@ func (s *shard) ack(hash uint64, name, consumer []byte, p Position, now int64) e
 	case p.Offset > m.pos.Offset:
 		return ErrOffset
 	}
+	if m.cursors == nil {
+		m.cursors = &cursors{byName: make(map[string]*list.Element)}
+	}
 	if m.cursors.move(consumer, p.Offset) {
 		s.hub.usage.cursors.Add(1)
 	}
@@ -67,7 +70,7 @@ func (s *shard) acked(hash uint64, name, consumer []byte) (Position, bool) {
 	}
 	r := s.rooms.At(i)
 	m := s.memory(r)
-	if m == nil {
+	if m == nil || m.cursors == nil {
 		return Position{}, false
 	}
 	offset, ok := m.cursors.find(consumer)
@@ -92,9 +95,6 @@ func (c *cursors) move(consumer []byte, offset uint64) (forgotten bool) {
 		at.offset = max(at.offset, offset)
 		c.order.MoveToBack(e)
 		return false
-	}
-	if c.byName == nil {
-		c.byName = make(map[string]*list.Element)
 	}
 	if forgotten = len(c.byName) == maxCursors; forgotten {
 		oldest := c.order.Remove(c.order.Front()).(*cursor)

@@ -22,8 +22,9 @@ type backlog struct {
 	roster uint32
 	events []Event // from head on
 	head   int
-	job    *job     // in progress, nil between jobs
-	next   *backlog // in line, or in the list of spare ones
+	job    *job          // in progress, nil between jobs
+	until  time.Duration // when the next job may begin; 0 for at once
+	next   *backlog      // in line, or in the list of spare ones
 }
 
 // Fanout delivers what the handled events have made due, until nothing is left or the budget is spent, and reports
@@ -31,6 +32,7 @@ type backlog struct {
 // end of a large one. However small the budget, a call makes some progress.
 func (l *Local) Fanout(budget time.Duration) (more bool) {
 	l.idle()
+	l.rouse()
 	if l.ready.first == nil {
 		return false
 	}
@@ -51,12 +53,16 @@ func (l *Local) Fanout(budget time.Duration) (more bool) {
 }
 
 // Due reports whether Fanout has anything to do.
-func (l *Local) Due() bool { return l.ready.first != nil }
+func (l *Local) Due() bool {
+	in, ok := l.Next()
+	return ok && in == 0
+}
 
 // advance serves b for one stride, and returns the number of deliveries.
 func (l *Local) advance(b *backlog) int {
 	if b.job == nil {
 		b.job = l.begin(b)
+		b.until = l.restUntil(b.job)
 	}
 	r, j := l.rosters.At(b.roster), b.job
 	n := l.serveSeats(r, j, stride)
@@ -76,18 +82,21 @@ func (l *Local) finish(b *backlog) (emptied bool) {
 	emptied = j.emptied
 	b.job = nil
 	l.jobs.put(j)
-	if b.head < len(b.events) {
-		l.schedule(b)
+	if b.until != 0 && !emptied {
+		l.rest(b)
 	} else {
-		l.close(b)
+		l.proceed(b)
 	}
 	return emptied
 }
 
-// schedule puts b, which has events and no job, in line. A pacing delay of a room, to merge more, would be kept here:
-// nothing else decides when a job begins.
-func (l *Local) schedule(b *backlog) {
-	l.ready.push(b)
+// proceed puts b, which has no job, in line if it has events, and closes it otherwise.
+func (l *Local) proceed(b *backlog) {
+	if b.head < len(b.events) {
+		l.ready.push(b)
+	} else {
+		l.close(b)
+	}
 }
 
 // open gives the roster a backlog that begins with ev.
@@ -101,7 +110,7 @@ func (l *Local) open(roster uint32, ev Event) {
 	b.next, b.roster = nil, roster
 	l.rosters.At(roster).backlog = b.id
 	l.queue(b, ev)
-	l.schedule(b)
+	l.ready.push(b)
 }
 
 // addBacklog returns a backlog with the next free index.

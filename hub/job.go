@@ -101,13 +101,27 @@ func (l *Local) discard(p *Publication) {
 // serveSeats delivers the batch to at most n more of the members that were there when it was taken. The seats are looked
 // up anew for each, since a delivery may change them.
 func (l *Local) serveSeats(r *roster, j *job, n int) (done int) {
-	if len(j.pubs) == 0 && j.gap == nil {
+	if j.gap != nil {
+		return l.serveGap(r, j, n)
+	}
+	if len(j.pubs) == 0 {
 		j.cursor = r.n
 	}
 	for ; done < n && j.cursor < r.n; done++ {
 		m := l.seats(r)[j.cursor].member
 		j.cursor++
 		l.deliver(j, m)
+	}
+	return done
+}
+
+// serveGap tells at most n more of the members of the gap.
+func (l *Local) serveGap(r *roster, j *job, n int) (done int) {
+	for ; done < n && j.cursor < r.n; done++ {
+		m := l.seats(r)[j.cursor].member
+		j.cursor++
+		l.Stats.Gaps++
+		l.sink.Gap(m, j.gap.Room)
 	}
 	return done
 }
@@ -143,13 +157,8 @@ func (j *job) startFrom(from int) {
 	}
 }
 
-// deliver writes to m, in its form, or tells it of the gap. Bytes that its conn has kept are never written to again.
+// deliver writes to m, in its form. Bytes that its conn has kept are never written to again.
 func (l *Local) deliver(j *job, m Member) {
-	if j.gap != nil {
-		l.Stats.Gaps++
-		l.sink.Gap(m, j.gap.Room)
-		return
-	}
 	form := m.Form()
 	if j.made&(1<<form) == 0 {
 		l.join(j, form)

@@ -52,6 +52,7 @@ type Local struct {
 	opened   int        // of them, those with a roster
 	spare    *backlog   // the others, linked
 	ready    line       // backlogs that have something to deliver
+	resting  resting    // backlogs whose room has a delay
 	jobs     jobPool
 	serving  bool // within Fanout: Deliver may not come back here
 }

@@ -19,8 +19,8 @@ type memory struct {
 	newest  int64 // when the newest publication was remembered
 	used    int64 // when the room was last used
 	keys    window
-	version version // of the last publication
-	cursors cursors
+	version version  // of the last publication
+	cursors *cursors // nil before the first
 
 	pending []*pending // with the store, in the order of their offsets
 	failing bool       // one of them has failed: so do all behind it
@@ -114,7 +114,7 @@ func (s *shard) adopt(r *room, m *memory) {
 	case !remembers && m.pos.Epoch != 0:
 		s.cut(m, m.pos.Offset+1)
 		m.pos = Position{}
-		m.version, m.cursors = version{}, cursors{}
+		m.version, m.cursors = version{}, nil
 	}
 }
 

@@ -64,6 +64,30 @@ func TestPublishAndFanoutDoNotAllocate(t *testing.T) {
 	}
 }
 
+// TestWhatRemembersAllocatesWhatItKeeps publishes in a room whose history is full: a Past and its entry, nothing else.
+func TestWhatRemembersAllocatesWhatItKeeps(t *testing.T) {
+	if testutil.Race {
+		t.Skip("the race detector makes sync.Pool drop what it is given")
+	}
+	h := New()
+	h.SetOptions(0, Options{HistorySize: 8, HistoryTTL: time.Hour})
+	l := quietLoop(h)
+	crowd(t, l, 10, "r")
+	room, data := []byte("r"), make([]byte, 64)
+	turn := func() {
+		p := NewPublication()
+		p.Data = append(p.Data, data...)
+		mustPublish(t, h, 0, room, p)
+		l.run()
+	}
+	for range 16 {
+		turn()
+	}
+	if n := testing.AllocsPerRun(1000, turn); n != 2 {
+		t.Errorf("publishing to a room that remembers allocates %v times; want 2", n)
+	}
+}
+
 func TestJoinAndLeaveDoNotAllocate(t *testing.T) {
 	h := New()
 	l := quietLoop(h)
@@ -97,6 +121,9 @@ func heapGrowth(f func()) int {
 }
 
 func TestBytesOfAMembership(t *testing.T) {
+	if testutil.Race {
+		t.Skip("the race detector adds to what is measured")
+	}
 	const members = 100_000
 	for _, row := range []struct {
 		rooms, limit int
@@ -130,4 +157,31 @@ func TestBytesOfAMembership(t *testing.T) {
 		runtime.KeepAlive(h)
 		runtime.KeepAlive(subs)
 	}
+}
+
+// TestBytesOfAQuietHistory measures what a room takes that keeps one publication of 100 bytes for nobody.
+func TestBytesOfAQuietHistory(t *testing.T) {
+	if testutil.Race {
+		t.Skip("the race detector adds to what is measured")
+	}
+	const rooms, limit = 50_000, 640
+	h := New()
+	h.SetOptions(0, Options{HistorySize: 100, HistoryTTL: time.Hour})
+	names := make([][]byte, rooms)
+	for i := range names {
+		names[i] = fmt.Appendf(nil, "user:%d", i)
+	}
+	data := string(make([]byte, 100))
+	got := heapGrowth(func() {
+		for _, name := range names {
+			mustPublish(t, h, 0, name, publication(data))
+		}
+	})
+	counted, _, _ := h.MemoryStats()
+	t.Logf("%.1f bytes each, %.1f of them counted as history", float64(got)/rooms, float64(counted)/rooms)
+	if got > limit*rooms {
+		t.Errorf("%d bytes each; want at most %d", got/rooms, limit)
+	}
+	runtime.KeepAlive(h)
+	runtime.KeepAlive(names)
 }

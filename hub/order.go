@@ -2,7 +2,8 @@ package hub
 
 // The members of a roster receive the publications that have positions one after the other. The order in which a loop
 // finds them in its inbox is the room's, so a gap means that the room has begun a new epoch, or that one got lost on its
-// way here. Publications without a position pass wherever they stand.
+// way here. Who has come in the new epoch already is told of the gap too, since the roster does not know who came when.
+// Publications without a position pass wherever they stand.
 
 // passed reports whether the members have received p, or what came after it, before.
 func (r *roster) passed(p *Publication) bool {

@@ -99,6 +99,7 @@ func (s *shard) settle(q *pending, err error, asleep *loopSet) (Result, []func(R
 func (s *shard) fail(m *memory, q *pending, kept bool) {
 	if q.key != nil {
 		m.keys.remove(q.key)
+		q.key.pending = nil
 	}
 	if kept {
 		m.owe(theCut)
