@@ -52,10 +52,10 @@ func (s *shard) ack(hash uint64, name, consumer []byte, p Position, now int64) e
 	case p.Offset > m.pos.Offset:
 		return ErrOffset
 	}
-	if m.cursors == nil {
-		m.cursors = &cursors{byName: make(map[string]*list.Element)}
+	if m.extra().cursors == nil {
+		m.own().cursors = &cursors{byName: make(map[string]*list.Element)}
 	}
-	if m.cursors.move(consumer, p.Offset) {
+	if m.extra().cursors.move(consumer, p.Offset) {
 		s.hub.usage.cursors.Add(1)
 	}
 	return nil
@@ -70,10 +70,10 @@ func (s *shard) acked(hash uint64, name, consumer []byte) (Position, bool) {
 	}
 	r := s.rooms.At(i)
 	m := s.memory(r)
-	if m == nil || m.cursors == nil {
+	if m == nil || m.extra().cursors == nil {
 		return Position{}, false
 	}
-	offset, ok := m.cursors.find(consumer)
+	offset, ok := m.extra().cursors.find(consumer)
 	if !ok {
 		return Position{}, false
 	}

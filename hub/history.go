@@ -112,7 +112,7 @@ func (s *shard) removeHistory(hash uint64, name []byte, now int64) {
 		return
 	}
 	if m.pos.Epoch != 0 {
-		s.cut(m, m.pos.Offset+uint64(len(m.pending))+1)
+		s.cut(m, m.pos.Offset+uint64(len(m.extra().pending))+1)
 		m.owe(theCut)
 		s.pay(r, m)
 	}

@@ -18,16 +18,39 @@ type memory struct {
 	from    uint64
 	newest  int64 // when the newest publication was remembered
 	used    int64 // when the room was last used
-	keys    window
-	version version  // of the last publication
-	cursors *cursors // nil before the first
-
-	pending []*pending // with the store, in the order of their offsets
-	failing bool       // one of them has failed: so do all behind it
-	stored  bool       // the store knows the room
+	more    *extra // nil for most rooms
+	failing bool   // a pending publication has failed: so do all behind it
+	stored  bool   // the store knows the room
 	owes    debt
 
 	places [agendas]uint32 // in the shard's agendas, counted from 1; 0 where it has no appointment
+}
+
+// extra is what the memory of few rooms has.
+type extra struct {
+	keys    window
+	version version    // of the last publication
+	cursors *cursors   // nil before the first
+	pending []*pending // with the store, in the order of their offsets
+}
+
+// nothingMore is the extra of rooms that have none. It is only read.
+var nothingMore extra
+
+// extra returns what there is, to be read.
+func (m *memory) extra() *extra {
+	if m.more == nil {
+		return &nothingMore
+	}
+	return m.more
+}
+
+// own returns what there is, to be changed.
+func (m *memory) own() *extra {
+	if m.more == nil {
+		m.more = new(extra)
+	}
+	return m.more
 }
 
 // The agendas of a shard.
@@ -100,7 +123,7 @@ func (s *shard) recall(i uint32, now int64) *memory {
 // adopt has r follow the present options of its namespace. While publications are with the store it keeps to those under
 // which they went there.
 func (s *shard) adopt(r *room, m *memory) {
-	if len(m.pending) > 0 {
+	if len(m.extra().pending) > 0 {
 		return
 	}
 	m.options = s.hub.optionsOf(r.ns)
@@ -114,7 +137,9 @@ func (s *shard) adopt(r *room, m *memory) {
 	case !remembers && m.pos.Epoch != 0:
 		s.cut(m, m.pos.Offset+1)
 		m.pos = Position{}
-		m.version, m.cursors = version{}, nil
+		if m.more != nil {
+			m.more.version, m.more.cursors = version{}, nil
+		}
 	}
 }
 
@@ -127,7 +152,7 @@ func (s *shard) age(m *memory, now int64) {
 		s.cut(m, m.pos.Offset+1)
 		m.owe(theCut)
 	}
-	m.keys.expire(now)
+	m.extra().keys.expire(now)
 }
 
 // keep appends p, which is at the new position, to the history.
@@ -179,7 +204,7 @@ func (m *memory) owe(d debt) {
 
 // busy reports whether m holds anything for whose sake it is kept.
 func (m *memory) busy() bool {
-	return m.past.n > 0 || !m.keys.empty() || len(m.pending) > 0 || m.owes != nothing
+	return m.past.n > 0 || !m.extra().keys.empty() || len(m.extra().pending) > 0 || m.owes != nothing
 }
 
 // expires returns when the position of a room with memory m is to be forgotten, which nobody is in.
@@ -192,7 +217,7 @@ func (m *memory) expires() int64 {
 
 // deadline returns when m must be looked at next.
 func (m *memory) deadline(r *room, now int64) int64 {
-	at := m.keys.deadline()
+	at := m.extra().keys.deadline()
 	if m.past.n > 0 {
 		at = min(at, m.newest+int64(m.options.HistoryTTL))
 	}

@@ -19,7 +19,7 @@ type pending struct {
 // storing reports whether the next publication of a room must be kept by the store first. Once one is on its way all go
 // the same way.
 func (s *shard) storing(m *memory) bool {
-	return s.hub.store != nil && (m.options.Stored || len(m.pending) > 0)
+	return s.hub.store != nil && (m.options.Stored || len(m.extra().pending) > 0)
 }
 
 // put hands a publication to the store at the offset after those that are there.
@@ -30,7 +30,7 @@ func (s *shard) put(r *room, m *memory, p *publishing) (Result, error) {
 	case !s.pay(r, m):
 		return Result{}, ErrStoreFull
 	}
-	past, offset := p.draft(), m.pos.Offset+uint64(len(m.pending))+1
+	past, offset := p.draft(), m.pos.Offset+uint64(len(m.extra().pending))+1
 	past.place(offset)
 	q := &pending{
 		shard: s, memory: m, pub: p.pub, past: past,
@@ -49,7 +49,8 @@ func (s *shard) put(r *room, m *memory, p *publishing) (Result, error) {
 	}
 	p.pub.Retain()
 	m.stored = true
-	m.pending = append(m.pending, q)
+	more := m.own()
+	more.pending = append(more.pending, q)
 	q.key = m.know(p, Position{}, q)
 	return Result{}, ErrStoring
 }
@@ -77,11 +78,12 @@ func (s *shard) settle(q *pending, err error, asleep *loopSet) (Result, []func(R
 	defer s.unlock()
 	m := q.memory
 	r := s.rooms.At(m.room)
-	if len(m.pending) == 0 || m.pending[0] != q {
+	if len(m.extra().pending) == 0 || m.extra().pending[0] != q {
 		panic("hub: store is done with records in another order than theirs")
 	}
-	m.pending[0] = nil
-	m.pending = m.pending[1:]
+	more := m.own()
+	more.pending[0] = nil
+	more.pending = more.pending[1:]
 	now := s.hub.now().UnixNano()
 	defer s.schedule(r, m, now)
 	if err != nil || m.failing {
@@ -98,13 +100,13 @@ func (s *shard) settle(q *pending, err error, asleep *loopSet) (Result, []func(R
 // fail gives q up. One that the store has kept nevertheless, behind a hole, is to be cut off there.
 func (s *shard) fail(m *memory, q *pending, kept bool) {
 	if q.key != nil {
-		m.keys.remove(q.key)
+		m.extra().keys.remove(q.key)
 		q.key.pending = nil
 	}
 	if kept {
 		m.owe(theCut)
 	}
-	if m.failing = len(m.pending) > 0; !m.failing {
+	if m.failing = len(m.extra().pending) > 0; !m.failing {
 		m.from = min(m.from, m.pos.Offset+1)
 	}
 }
@@ -122,7 +124,7 @@ func (s *shard) pay(r *room, m *memory) bool {
 	record := &Record{
 		Room:   s.nameOf(r),
 		Epoch:  m.pos.Epoch,
-		Offset: m.pos.Offset + uint64(len(m.pending)),
+		Offset: m.pos.Offset + uint64(len(m.extra().pending)),
 		From:   m.from,
 		Forget: m.owes == theEnd,
 	}

@@ -91,7 +91,7 @@ func (s *shard) publish(hash uint64, p *publishing) (Result, error) {
 
 // admit publishes in a room with memory m, unless it has happened already.
 func (s *shard) admit(r *room, m *memory, p *publishing) (Result, error) {
-	if k := m.keys.find(p.o.IdempotencyKey, p.now); k != nil {
+	if k := m.extra().keys.find(p.o.IdempotencyKey, p.now); k != nil {
 		return k.repeat(p.o.Done)
 	}
 	switch {
@@ -122,7 +122,7 @@ func (s *shard) commit(r *room, m *memory, pub *Publication, past *Past, now int
 	m.pos.Offset++
 	pub.Position = m.pos
 	past.place(m.pos.Offset)
-	m.version = m.version.after(past)
+	m.count(past)
 	s.keep(m, past, now)
 	s.post(r, pub, asleep)
 }
@@ -146,7 +146,7 @@ func (m *memory) know(p *publishing, pos Position, q *pending) *keyed {
 		return nil
 	}
 	k := &keyed{string(p.o.IdempotencyKey), p.now, pos, q}
-	m.keys.add(k)
+	m.own().keys.add(k)
 	return k
 }
 
@@ -184,10 +184,17 @@ func (v version) after(p *Past) version {
 	return version{p.version(), string(epoch)}
 }
 
+// count makes the version of p the room's, if p has one.
+func (m *memory) count(p *Past) {
+	if p.version() != 0 {
+		m.own().version = m.extra().version.after(p)
+	}
+}
+
 // lastVersion returns the version of the room when all that is pending has been kept.
 func (m *memory) lastVersion() version {
-	if n := len(m.pending); n > 0 {
-		return m.pending[n-1].version
+	if n := len(m.extra().pending); n > 0 {
+		return m.extra().pending[n-1].version
 	}
-	return m.version
+	return m.extra().version
 }

@@ -67,9 +67,9 @@ func (s *shard) restore(hash uint64, ns Namespace, name []byte, pos Position, li
 func (s *shard) relive(m *memory, p *Past) {
 	m.pos.Offset++
 	at := p.Time() * 1e6
-	m.version = m.version.after(p)
+	m.count(p)
 	s.keep(m, p, at)
 	if key := p.text(textIdempotencyKey); key != nil {
-		m.keys.add(&keyed{string(key), at, m.pos, nil})
+		m.own().keys.add(&keyed{string(key), at, m.pos, nil})
 	}
 }
