@@ -69,28 +69,23 @@ const (
 	theEnd       // that the room is no more
 )
 
-// memoryRef is the record that a room names its memory by. It keeps the room's record free of pointers.
-type memoryRef struct {
-	m    *memory
-	next uint32
-}
-
-func (r *memoryRef) Link() *uint32 { return &r.next }
+// Link returns the field that the free list runs through.
+func (m *memory) Link() *uint32 { return &m.room }
 
 // memory returns what r remembers, nil if nothing.
 func (s *shard) memory(r *room) *memory {
 	if r.memory == 0 {
 		return nil
 	}
-	return s.memories.At(r.memory).m
+	return s.memories.At(r.memory)
 }
 
 // remember gives room i a memory.
 func (s *shard) remember(i uint32) *memory {
 	r := s.rooms.At(i)
-	m := &memory{room: i, options: s.hub.optionsOf(r.ns), from: 1}
 	r.memory = s.memories.Alloc()
-	s.memories.At(r.memory).m = m
+	m := s.memories.At(r.memory)
+	*m = memory{room: i, options: s.hub.optionsOf(r.ns), from: 1}
 	return m
 }
 
@@ -98,7 +93,7 @@ func (s *shard) remember(i uint32) *memory {
 func (s *shard) amnesia(r *room) {
 	m := s.memory(r)
 	s.due.set(m, never)
-	s.memories.At(r.memory).m = nil
+	*m = memory{}
 	s.memories.Free(r.memory)
 	r.memory = 0
 }

@@ -28,7 +28,7 @@ type shard struct {
 	rooms    slab.Slab[room, *room]
 	branches slab.Slab[branch, *branch]
 	names    slab.Texts
-	memories slab.Slab[memoryRef, *memoryRef]
+	memories slab.Slab[memory, *memory]
 	due      agenda // memories, by when something of theirs is due
 	eldest   agenda // those with a history, by their newest publication
 
@@ -48,7 +48,7 @@ func (s *shard) init(h *Hub) {
 	s.rooms = slab.New[room](shardChunk)
 	s.branches = slab.New[branch](shardChunk)
 	s.names = slab.NewTexts(shardChunk)
-	s.memories = slab.New[memoryRef](shardChunk)
+	s.memories = slab.New[memory](shardChunk)
 	s.due.init(dueAgenda)
 	s.eldest.init(eldestAgenda)
 	s.presences = newPresences()

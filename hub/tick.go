@@ -44,17 +44,18 @@ func (s *shard) tend(m *memory, now int64) {
 		m.owe(theEnd)
 		m.stored = false
 		if s.pay(r, m) {
-			s.end(m, r)
+			s.end(m.room)
 			return
 		}
 	}
 	s.due.set(m, m.deadline(r, now))
 }
 
-// end takes the memory away from r, and the room if nobody is there.
-func (s *shard) end(m *memory, r *room) {
+// end takes the memory away from room i, and the room if nobody is there.
+func (s *shard) end(i uint32) {
+	r := s.rooms.At(i)
 	s.amnesia(r)
 	if r.empty() {
-		s.forget(m.room)
+		s.forget(i)
 	}
 }
