@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"bench":             {"netpoll", "frame", "protocol"},
 	"bench/baseline":    {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":     {"bench"},
+	"examples/chat":     {"server"},
 	"internal/slab":     {},
 	"internal/sys":      {},
 	"internal/testutil": {},

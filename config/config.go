@@ -24,6 +24,9 @@ func (c *Config) Server() server.Config {
 	if n.HistoryMemoryLimit == 0 {
 		n.HistoryMemoryLimit = -1
 	}
+	if n.QueueBudget == 0 {
+		n.QueueBudget = -1
+	}
 	n.ShutdownWindow = max(n.ShutdownWindow, time.Nanosecond)
 	if c.settings.storeEnabled {
 		store := c.settings.store

@@ -64,6 +64,8 @@ var nodeKeys = []key[settings]{
 		is(func(s *settings) *int { return &s.node.FragmentLimit }, count)},
 	{Key{"client.queue_max_size", "", "1MiB", restart, "queue-max-size", "most that may wait for one client"},
 		is(func(s *settings) *int { return &s.node.QueueLimit }, buffer)},
+	{Key{"client.queue_memory_limit", "", "512MiB", restart, "", "most that may wait for all clients together; 0 is no limit"},
+		is(func(s *settings) *int64 { return &s.node.QueueBudget }, size[int64](0, math.MaxInt64, "a size as 512MiB, or 0 for no limit"))},
 	{Key{"client.room_limit", "", "128", restart, "", "rooms that a client may be in"},
 		is(func(s *settings) *int { return &s.node.RoomLimit }, count)},
 	{Key{"client.ping_interval", "", "25s", restart, "ping-interval", "time between pings, in whole seconds; 0s for none"},

@@ -87,18 +87,24 @@ var rejectionLabels = [Rejections][2]string{
 	RejectToken:       {"session", "token"},
 }
 
-// SlowAction is what was done about a slow consumer.
+// SlowAction is what was done about a slow consumer. Those that end it are counted by consumers, the others by
+// publications.
 type SlowAction uint8
 
 // The actions.
 const (
-	SlowClosedBytes SlowAction = iota // closed: its out queue passed the limit
-	SlowClosedStall                   // closed: its socket took nothing for too long
+	SlowClosedBytes  SlowAction = iota // closed: what waited for it passed the limit
+	SlowClosedBudget                   // closed: what waited for all passed the node's limit
+	SlowClosedStall                    // closed: its socket took nothing for too long
+	SlowDropped                        // the oldest that waited was dropped
+	SlowReplaced                       // a newer publication took the place of one that waited
 	SlowActions
 )
 
 // String returns the label's value.
-func (a SlowAction) String() string { return [...]string{"close_queue", "close_stall"}[a] }
+func (a SlowAction) String() string {
+	return [...]string{"close_queue", "close_budget", "close_stall", "drop_oldest", "latest"}[a]
+}
 
 // RecoveryResult is what came of a client's wish to recover.
 type RecoveryResult uint8

@@ -24,8 +24,8 @@ type Handler interface {
 	// Drained is called when c's out queue has become empty.
 	Drained(c *Conn)
 
-	// Slow is called at the end of a turn in which c's out queue would have passed its limit. What
-	// had not begun to be sent is gone. The handler says goodbye, or closes c.
+	// Slow is called at the end of a turn in which c's out queue would have passed its limit, or the
+	// budget of all. What had not begun to be sent is gone. The handler says goodbye, or closes c.
 	Slow(c *Conn)
 
 	// Expired is called when the timer of [Loop.SetTimer] has run out. A timer that is stopped in the
@@ -58,6 +58,8 @@ type Stats struct {
 	Reads, Writes    uint64          // system calls that moved bytes
 	BytesIn          uint64
 	BytesOut         uint64
+	Slow             uint64 // conns whose out queue would have passed its limit
+	OverBudget       uint64 // conns for whom nothing more may wait as all have too much waiting
 	Turns            uint64
 	Waits            uint64        // turns that went to sleep
 	Slept            time.Duration // in them
@@ -83,7 +85,7 @@ type Loop struct {
 	acceptAgain  uint32 // tick
 	stallChecked uint32 // tick
 	again        []ConnID
-	slow         []ConnID
+	slow         []overflow
 	closing      []closing
 	expired      []uint32
 	spare        []Post
@@ -91,7 +93,8 @@ type Loop struct {
 	began        time.Duration // when run did
 	accounted    time.Duration // how long this turn's wait could take
 	more         bool
-	ticking      bool // turns come at least once a tick
+	ticking      bool          // turns come at least once a tick
+	nap          time.Duration // how long the next wait may be, 0 for any time
 	stopped      bool
 	stats        Stats
 	shared       []byte // the read buffer of all conns
@@ -118,6 +121,7 @@ func newLoop(id int, config *Config, bell int) *Loop {
 		config:  config,
 		epoll:   -1,
 		reserve: -1,
+		outqs:   outqs{budget: config.Budget},
 		inbox:   inbox{bell: bell},
 		shared:  make([]byte, sharedSize),
 	}
@@ -149,6 +153,9 @@ func (l *Loop) Now() time.Duration { return l.now }
 
 // Tick makes the loop turn at least every 67 ms, whether or not anything happens.
 func (l *Loop) Tick(on bool) { l.ticking = on }
+
+// WaitAtMost bounds how long the loop waits for events before its next turn. It is for this turn only.
+func (l *Loop) WaitAtMost(d time.Duration) { l.nap = max(d, 1) }
 
 // Busy returns how long the loop has run without waiting for the kernel. Loop goroutine only.
 func (l *Loop) Busy() time.Duration { return l.now - l.began - l.stats.Slept }
@@ -205,6 +212,8 @@ func (l *Loop) run() {
 // wait returns how many events there are. It sleeps only when the kernel has none and nothing is due;
 // the check of the inbox after saying so is what makes a post's missing ring safe.
 func (l *Loop) wait() int {
+	nap := l.nap
+	l.nap = 0
 	n, errno := sys.EpollPoll(l.epoll, l.events[:])
 	l.accounted = grace
 	if n > 0 || l.more || len(l.again) > 0 {
@@ -213,6 +222,9 @@ func (l *Loop) wait() int {
 	timeout := max(l.wheel.idle(), 0)
 	if l.ticking || l.acceptPaused || l.outqs.bytes > 0 {
 		timeout = min(timeout, tick) // a pause may end and a socket may have stalled, which no event tells
+	}
+	if nap > 0 {
+		timeout = min(timeout, nap)
 	}
 	l.inbox.asleep.Store(true)
 	if l.inbox.waiting.Load() == 0 {

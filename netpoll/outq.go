@@ -22,6 +22,14 @@ type outqs struct {
 	table []outq
 	free  []uint32
 	bytes int // in all of them
+
+	budget *Budget // all loops'
+}
+
+// count notes that n more bytes wait, or fewer.
+func (o *outqs) count(n int) {
+	o.bytes += n
+	o.budget.Add(n)
 }
 
 // take returns the index of an empty queue for owner.
@@ -42,7 +50,7 @@ func (o *outqs) take(owner ConnID, now uint32) uint32 {
 
 // drop empties queue i and gives it back.
 func (o *outqs) drop(i uint32) {
-	o.bytes -= o.table[i].bytes
+	o.count(-o.table[i].bytes)
 	o.table[i] = outq{}
 	o.free = append(o.free, i)
 }
@@ -52,7 +60,7 @@ func (o *outqs) push(i uint32, b []byte) {
 	q := &o.table[i]
 	q.segments = append(q.segments, b)
 	q.bytes += len(b)
-	o.bytes += len(b)
+	o.count(len(b))
 }
 
 // sent takes n bytes off the front of queue i.
@@ -60,7 +68,7 @@ func (o *outqs) sent(i uint32, n int, now uint32) {
 	q := &o.table[i]
 	q.bytes -= n
 	q.moved = now
-	o.bytes -= n
+	o.count(-n)
 	whole := 0
 	for n > 0 && n >= len(q.segments[whole]) {
 		n -= len(q.segments[whole])
@@ -84,7 +92,7 @@ func (o *outqs) cut(i uint32) {
 	}
 	for _, s := range q.segments[keep:] {
 		q.bytes -= len(s)
-		o.bytes -= len(s)
+		o.count(-len(s))
 	}
 	clear(q.segments[keep:])
 	q.segments = q.segments[:keep]
@@ -116,6 +124,16 @@ func (l *Loop) Backlog(c *Conn) int {
 	return l.outqs.table[c.out].bytes
 }
 
+// Backlogs calls f for each conn that something waits for: how many bytes, and for how long its socket has taken
+// nothing, in steps of 67 ms. Loop goroutine only.
+func (l *Loop) Backlogs(f func(id ConnID, bytes int, stalled time.Duration)) {
+	for i := range l.outqs.table {
+		if q := &l.outqs.table[i]; q.bytes > 0 {
+			f(q.owner, q.bytes, time.Duration(l.wheel.now-q.moved)*tick)
+		}
+	}
+}
+
 // sendNow gives b to the socket, unless others are before it, and returns what must be queued.
 func (l *Loop) sendNow(c *Conn, b []byte) (rest []byte) {
 	if c.has(flagClosing | flagSlow | flagLinger) {
@@ -138,15 +156,25 @@ func (l *Loop) sendNow(c *Conn, b []byte) (rest []byte) {
 }
 
 // enqueue puts b behind what waits for c. A queue takes one write of any size, and then up to the
-// limit; a conn that would pass it is slow.
+// limit; a conn that would pass it is slow, and so is one that would pass the budget. Even then the rest of
+// a write that has begun must follow.
 func (l *Loop) enqueue(c *Conn, b []byte, partial bool) (kept bool) {
-	if c.out != 0 && l.outqs.table[c.out].bytes+len(b) > l.config.QueueLimit {
+	full := c.out != 0 && l.outqs.table[c.out].bytes+len(b) > l.config.QueueLimit
+	if full || !l.outqs.budget.Fits(len(b)) {
 		c.set(flagSlow)
-		l.slow = append(l.slow, l.ID(c))
-		return false
+		l.slow = append(l.slow, overflow{l.ID(c), full})
+		if !partial {
+			return false
+		}
 	}
 	l.queue(c, b, partial)
 	return true
+}
+
+// overflow is a conn that was found slow in this turn.
+type overflow struct {
+	id   ConnID
+	full bool // its own queue was; else the budget
 }
 
 // queue puts b behind what waits for c. partial says that its front has been sent.
@@ -211,12 +239,17 @@ func (l *Loop) checkStalled() {
 	}
 }
 
-// tellSlow gives the handler its word on the conns whose queue overflowed in this turn.
+// tellSlow gives the handler its word on the conns that were found slow in this turn.
 func (l *Loop) tellSlow() {
 	for i := 0; i < len(l.slow); i++ {
-		c := l.slots.get(l.slow[i])
+		c := l.slots.get(l.slow[i].id)
 		if c == nil || c.has(flagClosing|flagLinger) {
 			continue
+		}
+		if l.slow[i].full {
+			l.stats.Slow++
+		} else {
+			l.stats.OverBudget++
 		}
 		l.catchUp(c)
 		l.more = true // as in sweep
@@ -227,8 +260,11 @@ func (l *Loop) tellSlow() {
 
 // catchUp drops what has not begun to be sent to a conn that is slow.
 func (l *Loop) catchUp(c *Conn) {
-	if c.has(flagSlow) {
-		c.clear(flagSlow)
+	if !c.has(flagSlow) {
+		return
+	}
+	c.clear(flagSlow)
+	if c.out != 0 {
 		l.outqs.cut(c.out)
 	}
 }

@@ -19,7 +19,7 @@ import (
 // A queue is its segments' bytes in order, whatever is pushed, sent and cut.
 func TestOutqAgainstBytes(t *testing.T) {
 	rng := seeded(t)
-	var o outqs
+	o := outqs{budget: NewBudget(0)}
 	i := o.take(makeID(0, 1, 0), 0)
 	var want []byte    // all that waits
 	var whole [][]byte // segments, of which the first may be a rest

@@ -44,6 +44,7 @@ type Config struct {
 	NewHandler func(l *Loop) Handler // called for each loop before anything runs
 
 	QueueLimit int           // bytes that may wait for one conn; 0 is 1 MiB
+	Budget     *Budget       // of what waits for all conns; nil is no limit
 	StallLimit time.Duration // how long a socket may take nothing; 0 is 10 s
 	Gather     time.Duration // how long a loop that was woken lets more events come before it serves them; 0 is not at all
 	Refusal    []byte        // sent to connections that are refused for want of descriptors
@@ -102,6 +103,9 @@ func withDefaults(c Config) Config {
 	}
 	if c.QueueLimit == 0 {
 		c.QueueLimit = 1 << 20
+	}
+	if c.Budget == nil {
+		c.Budget = NewBudget(0)
 	}
 	if c.StallLimit == 0 {
 		c.StallLimit = 10 * time.Second

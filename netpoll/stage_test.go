@@ -81,6 +81,9 @@ func (st *stage) end() {
 		a.checkAllClosed()
 		checkEmpty(st.t, a.l)
 	}
+	if left := st.config.Budget.Used(); left != 0 {
+		st.t.Errorf("the reactor has ended with %d bytes of its budget in use", left)
+	}
 }
 
 // do runs f on a loop and returns when it has.

@@ -156,12 +156,11 @@ func (s *Server) forEach(ctx context.Context, t Target, f func(*loop, *netpoll.C
 
 // onLoops runs f on each loop and waits for all of them.
 func (s *Server) onLoops(ctx context.Context, f func(*loop)) error {
-	loops := s.reactor.Loops()
-	done := make(chan struct{}, len(loops)) // room for all: a loop never waits
-	for _, l := range loops {
-		l.Send(netpoll.Post{Kind: postOrder, Item: order{f, done}})
+	done := make(chan struct{}, len(s.loops)) // room for all: a loop never waits
+	for _, l := range s.loops {
+		l.net.Send(netpoll.Post{Kind: postOrder, Item: order{f, done}})
 	}
-	for range loops {
+	for range s.loops {
 		select {
 		case <-done:
 		case <-ctx.Done():

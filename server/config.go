@@ -30,6 +30,7 @@ type Config struct {
 	MessageLimit   int           // bytes of a message from a client, after inflation; 64 KiB
 	FragmentLimit  int           // frames of such a message; 1024
 	QueueLimit     int           // bytes that may wait for a client; 1 MiB
+	QueueBudget    int64         // bytes that may wait for all clients together; 512 MiB, below 0 no limit
 	RoomLimit      int           // rooms of a client; 128
 	PingInterval   time.Duration // 25 s; below 0 none
 	PongTimeout    time.Duration // 8 s
@@ -65,6 +66,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.MessageLimit, defaultMessageLimit)
 	orElse(&c.FragmentLimit, 1024)
 	orElse(&c.QueueLimit, 1<<20)
+	orElse(&c.QueueBudget, 512<<20)
 	orElse(&c.RoomLimit, 128)
 	orElse(&c.PingInterval, 25*time.Second)
 	orElse(&c.PongTimeout, 8*time.Second)

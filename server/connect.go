@@ -128,6 +128,7 @@ func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
 	l.stopTyping(c, s, "")
 	l.forgive(l.net.ID(c), nil)
 	l.rosters.LeaveAll(&s.subs)
+	l.forget(l.net.ID(c), nil)
 	l.sayGoodbye(c, s, why)
 	l.users.logout(s.who)
 	s.who = 0

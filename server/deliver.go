@@ -212,9 +212,13 @@ func (l *loop) Deliver(m hub.Member, wire []byte, pubs []*hub.Publication) (kept
 		l.disconnect(c, l.sessions.At(m.Slot()), protocol.DisconnectInappropriateProtocol)
 		return false
 	}
+	ns := l.spaces().at(pubs[0].Namespace)
+	if l.net.Backlog(c) > 0 && l.postpone(c, m.Form(), ns, pubs) {
+		return false
+	}
 	l.counts.PayloadOut += uint64(payloadSize(wire))
 	kept = l.net.WriteRef(c, wire)
-	if ns := l.spaces().at(pubs[0].Namespace); ns != nil && ns.Kind == "durable" {
+	if ns != nil && ns.Kind == "durable" {
 		l.owed(l.net.ID(c), pubs[0].Room, ns)
 	}
 	return kept

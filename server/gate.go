@@ -105,8 +105,12 @@ func (g *gate) next(i int) (int, bool) {
 // waiting.
 func (l *loop) fanOut() (more bool) {
 	g := l.server.gate
-	if !l.rosters.Due() {
+	next, any := l.rosters.Next()
+	if !any || next > 0 {
 		l.leaveGate()
+		if any {
+			l.net.WaitAtMost(next) // rooms rest
+		}
 		return false
 	}
 	if !l.inGate && !g.enter(l.net.Number()) {

@@ -39,6 +39,14 @@ type Handler struct {
 // Error is a negative answer to a command. Codes of an application are 400 to 1999.
 type Error = protocol.Error
 
+// The protocol's own answers that applications give too.
+var (
+	ErrUnauthorized     = protocol.ErrUnauthorized     // 101
+	ErrPermissionDenied = protocol.ErrPermissionDenied // 103
+	ErrMethodNotFound   = protocol.ErrMethodNotFound   // 104
+	ErrBadRequest       = protocol.ErrBadRequest       // 107
+)
+
 // Disconnect is why a conn ends. Codes of an application are 4000 to 4999: up to 4499 the client comes back.
 type Disconnect = protocol.Disconnect
 

@@ -30,6 +30,7 @@ type loop struct {
 	farewells []func()                 // what the pool has had no room for
 	typists   map[netpoll.ConnID][]typing
 	debts     debts
+	behind    behind
 	decoder   protocol.Decoder
 	command   protocol.Command
 	request   frame.Request
@@ -43,6 +44,8 @@ type loop struct {
 	// Scratch space, good within one call.
 	out      []byte // bytes for the conn in hand: what one read has caused leaves in one write
 	replies  []byte // replies for it that will share a frame
+	late     []*hub.Publication
+	joined   []byte // those in one frame
 	inflated []byte
 	idSpace  scratch
 	idText   []byte
@@ -66,6 +69,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		calls:   make(map[netpoll.ConnID]*call),
 		typists: make(map[netpoll.ConnID][]typing),
 		debts:   debts{byConn: make(map[netpoll.ConnID][]*debt)},
+		behind:  newBehind(s.config.QueueLimit, s.budget),
 		random:  rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	l.rosters = s.hub.AddLoop(inbox{n}, l)
@@ -115,16 +119,16 @@ func trim(b []byte) []byte {
 	return b[:0]
 }
 
-// Drained goes on with a session that was not read because its replies had not left.
+// Drained lets a session catch up, and goes on with one that was not read because its replies had not left.
 func (l *loop) Drained(c *netpoll.Conn) {
+	l.catchUp(c)
 	if s := l.sessions.At(c.Slot()); !s.has(flagOffloaded) {
 		l.net.Resume(c)
 	}
 }
 
-// Slow ends a session whose out queue has overflowed. Its client comes back and recovers.
+// Slow ends a session whose out queue has overflowed, or has found no budget. Its client comes back and recovers.
 func (l *loop) Slow(c *netpoll.Conn) {
-	l.counts.Slow[metrics.SlowClosedBytes]++
 	l.disconnect(c, l.sessions.At(c.Slot()), protocol.DisconnectSlow)
 	l.flush(c)
 }
@@ -239,9 +243,11 @@ func (l *loop) snapshot() metrics.Counts {
 	c, n, r := l.counts, l.net.Stats(), &l.rosters.Stats
 	c.WireIn, c.WireOut, c.Writes = n.BytesIn, n.BytesOut, n.Writes
 	c.Rejects[metrics.RejectDescriptors] = n.Refused
+	c.Slow[metrics.SlowClosedBytes] += n.Slow
+	c.Slow[metrics.SlowClosedBudget] += n.OverBudget
 	c.Publications, c.FanoutDeliveries, c.FanoutWrites = r.Publications, r.Deliveries, r.Writes
 	c.MessagesOut += r.Deliveries
-	c.Open, c.Queued = int64(l.net.Open()), int64(l.net.Queued())
+	c.Open, c.Queued = int64(l.net.Open()), int64(l.net.Queued()+l.behind.bytes)
 	c.Gaps = r.Gaps
 	c.Turns, c.Busy = n.Turns, l.net.Busy()
 	return c

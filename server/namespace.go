@@ -63,6 +63,7 @@ type RoomOptions struct {
 	SlowConsumer string        // close (the default), drop_oldest or latest
 	AckTimeout   time.Duration // durable: after it what is not acknowledged comes again; 30 s
 	TypingTTL    time.Duration // how long a client counts as typing; 5 s
+	BatchDelay   time.Duration // least time between two writes of a room to its members, so that more share one
 }
 
 // StoreConfig says where histories are kept on disk.
@@ -77,6 +78,7 @@ type namespace struct {
 	RoomOptions
 	id      hub.Namespace
 	pattern *regexp.Regexp // nil for any name
+	behind  policy
 }
 
 // namespaces is all of them, by what room names begin with.
@@ -139,6 +141,7 @@ func newNamespace(name string, o *RoomOptions, ids map[string]hub.Namespace) (*n
 	orElse(&n.SlowConsumer, "close")
 	orElse(&n.AckTimeout, defaultAckTimeout)
 	orElse(&n.TypingTTL, defaultTypingTTL)
+	n.behind = n.policy()
 	if o.ChannelRegex != "" {
 		pattern, err := regexp.Compile(o.ChannelRegex)
 		if err != nil {
@@ -156,7 +159,7 @@ func (o *RoomOptions) check() error {
 	history := o.HistorySize > 0 && o.HistoryTTL > 0
 	_, kind := kinds[o.Kind]
 	switch {
-	case o.HistorySize < 0 || o.HistoryTTL < 0 || o.HistoryMetaTTL < 0 || o.PresenceGrace < 0 || o.AckTimeout < 0 || o.TypingTTL < 0:
+	case o.HistorySize < 0 || o.HistoryTTL < 0 || o.HistoryMetaTTL < 0 || o.PresenceGrace < 0 || o.AckTimeout < 0 || o.TypingTTL < 0 || o.BatchDelay < 0:
 		return errors.New("a size or a time is negative")
 	case (o.HistorySize > 0) != (o.HistoryTTL > 0):
 		return errors.New("history_size and history_ttl belong together: set both")
@@ -174,6 +177,8 @@ func (o *RoomOptions) check() error {
 		return errors.New("kind ephemeral has no history: leave out history_size and history_ttl")
 	case (o.ForceRecovery || o.AllowRecovery || o.AutoCacheRecover || o.Store) && !history:
 		return errors.New("recovery and store need a history: set history_size and history_ttl")
+	case o.Kind == "durable" && o.SlowConsumer != "" && o.SlowConsumer != "close":
+		return errors.New("kind durable loses nothing: leave out slow_consumer")
 	case (o.JoinLeave || o.ForcePushJoinLeave) && !o.Presence:
 		return errors.New("join_leave needs presence")
 	}
@@ -191,6 +196,7 @@ func (n *namespace) hubOptions() hub.Options {
 		Presence:      n.Presence,
 		JoinLeave:     n.JoinLeave,
 		PresenceGrace: n.PresenceGrace,
+		BatchDelay:    n.BatchDelay,
 	}
 }
 

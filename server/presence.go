@@ -29,10 +29,10 @@ func (l *loop) presence(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	if cmd.Method == protocol.MethodPresenceStats {
 		clients, users := l.server.hub.PresenceStats(room)
 		result := protocol.PresenceStatsResult{Clients: uint32(clients), Users: uint32(users)}
-		l.replies = s.encoding().AppendPresenceStatsReply(l.replies, cmd.ID, result)
+		l.replies = s.encoding().AppendPresenceStatsReply(l.reply(s), cmd.ID, result)
 		return
 	}
-	l.replies = s.encoding().AppendPresenceReply(l.replies, cmd.ID, l.present(room))
+	l.replies = s.encoding().AppendPresenceReply(l.reply(s), cmd.ID, l.present(room))
 }
 
 func (l *loop) checkPresence(s *session, room []byte) *protocol.Error {

@@ -30,6 +30,7 @@ type Server struct {
 	encoders [2 * formDeflate]encoder
 	work     *work
 	gate     *gate
+	budget   *netpoll.Budget // of what waits for clients
 	reactor  *netpoll.Reactor
 	loops    []*loop
 	internal *http.Server
@@ -75,6 +76,7 @@ func Open(config Config) (*Server, error) {
 		handler:      config.Handler,
 		hub:          hub.New(),
 		ids:          newClientIDs(),
+		budget:       netpoll.NewBudget(config.QueueBudget),
 		namespaceIDs: make(map[string]hub.Namespace),
 		faults:       make(chan fault, faultQueue),
 		stop:         make(chan struct{}),
@@ -116,6 +118,7 @@ func (s *Server) open() (err error) {
 		Tables:      tables,
 		NewHandler:  s.addLoop,
 		QueueLimit:  s.config.QueueLimit,
+		Budget:      s.budget,
 		StallLimit:  s.config.StallLimit,
 		Refusal:     frame.AppendHTTPError(nil, frame.ErrUnavailable),
 		AcceptError: s.acceptError,
@@ -279,10 +282,9 @@ const scrapeTimeout = time.Second
 
 // snapshot asks each loop for its counts. Loops that do not answer in time are missing.
 func (s *Server) snapshot() metrics.Snapshot {
-	loops := s.reactor.Loops()
-	answers := make(chan metrics.Counts, len(loops)) // room for all: a loop never waits
-	for _, l := range loops {
-		l.Send(netpoll.Post{Kind: postCounts, Item: (chan<- metrics.Counts)(answers)})
+	answers := make(chan metrics.Counts, len(s.loops)) // room for all: a loop never waits
+	for _, l := range s.loops {
+		l.net.Send(netpoll.Post{Kind: postCounts, Item: (chan<- metrics.Counts)(answers)})
 	}
 	timeout := time.NewTimer(scrapeTimeout)
 	defer timeout.Stop()
@@ -290,7 +292,7 @@ func (s *Server) snapshot() metrics.Snapshot {
 	snap.Rooms, snap.Subscriptions = s.hub.Count()
 	snap.HistoryBytes, snap.HistoryPublications, snap.HistoryEvictions = s.hub.MemoryStats()
 	snap.WorkerQueue = s.work.waiting()
-	for range loops {
+	for range s.loops {
 		select {
 		case c := <-answers:
 			snap.Loops = append(snap.Loops, c)

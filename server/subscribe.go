@@ -264,6 +264,7 @@ func (l *loop) exit(c *netpoll.Conn, s *session, room []byte) {
 	l.stopTyping(c, s, string(room))
 	l.forgive(l.net.ID(c), room)
 	l.rosters.Unsubscribe(&s.subs, room)
+	l.forget(l.net.ID(c), room)
 }
 
 // unsubscribeByServer takes a client out of a room and tells it why.
