@@ -16,8 +16,8 @@ type memory struct {
 	pos     Position // of the last publication; zero while the room has no history
 	past    ring
 	from    uint64
-	newest  int64 // when the newest publication was remembered
-	used    int64 // when the room was last used
+	newest  int64  // when the newest publication was remembered
+	used    int64  // when the room was last used
 	more    *extra // nil for most rooms
 	failing bool   // a pending publication has failed: so do all behind it
 	stored  bool   // the store knows the room
