@@ -23,11 +23,11 @@ export const hasty = { minReconnectDelay: 10, maxReconnectDelay: 50 };
 // newClient returns a client of the official SDK that is disconnected after the test t. Its `frames`
 // hold every JSON object that the server has sent it, over all its connections, in order; each frame
 // is announced by an event `frame`.
-export function newClient(t, url, { encoding = json, ...options } = {}) {
+export function newClient(t, url, { encoding = json, perMessageDeflate = true, ...options } = {}) {
   const frames = [];
   class RecordedWebSocket extends WebSocket {
-    constructor(...args) {
-      super(...args);
+    constructor(address, protocols) {
+      super(address, protocols, { perMessageDeflate });
       this.on('message', (data, isBinary) => {
         if (!isBinary) frames.push(...parseFrame(data));
         client.emit('frame');
@@ -57,10 +57,11 @@ export async function connected(client) {
   return event;
 }
 
-// subscribing returns a subscription to the room that is under way. Its `publications` are what it
-// has received so far, with their data unpacked.
+// subscribing returns a subscription of the client to the room that is under way. Its `publications`
+// are what it has received so far, with their data unpacked.
 export function subscribing(client, room, options) {
   const sub = client.newSubscription(room, options);
+  sub.client = client;
   sub.publications = [];
   sub.on('publication', (ctx) => sub.publications.push(unpacked(client, ctx)));
   sub.subscribe();
@@ -85,6 +86,30 @@ export const values = (publications) => publications.map((p) => p.data);
 
 // numbers returns 0, 1 and so on, n of them.
 export const numbers = (n) => Array.from({ length: n }, (_, i) => i);
+
+// serverSubscribed connects a client that was in the rooms by the server's doing before, and so is in
+// them again. The SDK has no way to ask for that: it gets the state that such a connection leaves
+// behind.
+export async function serverSubscribed(client, rooms) {
+  for (const room of rooms) client._serverSubs[room] = { offset: 0, epoch: '', recoverable: true };
+  const joined = beginnings(client, rooms);
+  await connected(client);
+  return joined;
+}
+
+// beginnings resolves to the contexts with which the rooms' server-side subscriptions begin next, by
+// room.
+export function beginnings(client, rooms) {
+  const all = new Map();
+  return new Promise((resolve) => {
+    client.on('subscribed', function collect(ctx) {
+      all.set(ctx.channel, ctx);
+      if (all.size < rooms.length) return;
+      client.off('subscribed', collect);
+      resolve(all);
+    });
+  });
+}
 
 // received resolves once the subscription has received n publications in all.
 export async function received(sub, n) {

@@ -15,6 +15,8 @@ const STOP_LIMIT = 20_000; // ms until a server told to end must be gone
 // Edge is one run of the server. `port` is the public one; start another with the same port to
 // follow it.
 class Edge {
+  #killed = false;
+
   constructor(port, internalPort, flags) {
     this.port = port;
     this.health = `http://127.0.0.1:${internalPort}/health`;
@@ -53,8 +55,16 @@ class Edge {
     }
   }
 
+  // kill ends the server as a crash would.
+  async kill() {
+    this.#killed = true;
+    this.process.kill('SIGKILL');
+    await this.ended;
+  }
+
   // stop asks the server to drain and holds it to a clean end. Stopping it twice is fine.
   async stop() {
+    if (this.#killed) return;
     this.process.kill('SIGTERM');
     const tooLong = setTimeout(() => this.process.kill('SIGKILL'), STOP_LIMIT);
     const end = await this.ended;
@@ -73,7 +83,7 @@ export async function startEdge({ port, flags = [], config } = {}) {
     await edge.ready();
     return edge;
   } finally {
-    await rm(directory, { recursive: true }); // a server reads it once, before it is ready
+    await rm(directory, { recursive: true }); // a server that is ready has read it
   }
 }
 
@@ -91,9 +101,11 @@ async function writeConfig(directory, config) {
   return file;
 }
 
-// environment is ours without what would configure the server.
+// environment is ours without what would configure the server. A binary with the race detector would
+// linger for a second at its end.
 function environment() {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('EDGE_')));
+  const ours = Object.entries(process.env).filter(([name]) => !name.startsWith('EDGE_'));
+  return { GORACE: 'atexit_sleep_ms=0', ...Object.fromEntries(ours) };
 }
 
 function binary() {

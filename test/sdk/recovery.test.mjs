@@ -1,10 +1,14 @@
 // Clients whose TCP connection is cut: what they get of what they have missed, and what they are told.
 
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  RawClient, connected, encodings, hasty, newClient, next, numbers, publish, received, subscribed, unpacked, values,
+  RawClient, beginnings, connected, encodings, hasty, newClient, next, numbers, publish, received, serverSubscribed,
+  subscribed, unpacked, values,
 } from './client.mjs';
 import { serve, startEdge } from './edge.mjs';
 import { startProxy } from './proxy.mjs';
@@ -30,11 +34,12 @@ after(() => edge.stop());
 
 const limit = { timeout: 30_000 };
 
-// newPair resolves to a client behind a proxy, which can be cut, and one with a connection that lasts.
+// newPair resolves to a client behind a proxy, which can be cut, and to one of the other encoding with
+// a connection that lasts.
 async function newPair(t, encoding) {
   const proxy = await startProxy(t, edge);
   const client = newClient(t, proxy.url, { encoding, ...hasty });
-  const publisher = newClient(t, edge.url, { encoding });
+  const publisher = newClient(t, edge.url, { encoding: encodings.find((other) => other !== encoding) });
   await Promise.all([connected(client), connected(publisher)]);
   return { client, proxy, publisher };
 }
@@ -91,7 +96,8 @@ for (const encoding of encodings) {
 
       const [back] = await missing(proxy, [sub], () => publishAll(publisher, room, [3, 4, 5, 6]));
       assert.deepEqual(outcome(back), complete);
-      assert.equal(back.streamPosition.epoch, sub.start.streamPosition.epoch);
+      const { epoch } = sub.start.streamPosition;
+      assert.deepEqual(back.streamPosition, { offset: 3, epoch }); // from where it goes on
       await publish(publisher, room, 7);
       const publications = await received(sub, 8);
       assert.deepEqual(values(publications), numbers(8));
@@ -185,6 +191,32 @@ for (const encoding of encodings) {
       assert.notEqual(restarted.streamPosition.epoch, sub.start.streamPosition.epoch);
       await publish(client, 'restart', 'after');
       assert.deepEqual((await received(sub, 2)).map((p) => [p.data, p.offset]), [['before', 1], ['after', 1]]);
+    });
+
+    test('a crash loses nothing that a store has taken', limit, async (t) => {
+      const directory = await mkdtemp(join(tmpdir(), 'edge-'));
+      t.after(() => rm(directory, { recursive: true }));
+      const storing = {
+        ...config,
+        room: { without_namespace: { ...remembering, store: true } },
+        history: { store: { enabled: true, path: join(directory, 'history') } },
+      };
+      const first = await serve(t, { config: storing });
+      const proxy = await startProxy(t, first);
+      const [client, publisher] = [proxy.url, first.url].map((url) => newClient(t, url, { encoding, ...hasty }));
+      await Promise.all([connected(client), connected(publisher)]);
+      const sub = await subscribed(client, 'crash');
+      await publish(publisher, 'crash', 0);
+      await received(sub, 1);
+
+      const [back] = await missing(proxy, [sub], async () => {
+        await publishAll(publisher, 'crash', [1, 2, 3]);
+        await first.kill();
+        await serve(t, { port: first.port, config: storing });
+      });
+      assert.deepEqual(outcome(back), complete);
+      assert.equal(back.streamPosition.epoch, sub.start.streamPosition.epoch);
+      assert.deepEqual((await received(sub, 4)).map((p) => [p.offset, p.data]), [[1, 0], [2, 1], [3, 2], [4, 3]]);
     });
 
     test('several rooms recover at once, each what it has missed', limit, async (t) => {
@@ -294,7 +326,7 @@ for (const encoding of encodings) {
       await publishAll(publisher, rooms[1], ['a']);
       await publishAll(publisher, rooms[2], ['b', 'c']);
       await publishAll(publisher, overrun, numbers(6));
-      const back = contexts(client, all);
+      const back = beginnings(client, all);
       proxy.mend();
       const recovered = await back;
       const outcomes = all.map((room) => outcome(recovered.get(room)));
@@ -324,25 +356,6 @@ function publishUntilTold(client, room) {
     return n;
   })();
   return { stop: () => { told = true; return done; } };
-}
-
-// serverSubscribed connects a client that has been in the rooms by the server's doing. The SDK has no
-// way to ask for that, so it gets the state that such a connection leaves behind.
-async function serverSubscribed(client, rooms) {
-  for (const room of rooms) client._serverSubs[room] = { offset: 0, epoch: '', recoverable: true };
-  const joined = contexts(client, rooms);
-  await connected(client);
-  return joined;
-}
-
-// contexts resolves to how the rooms' server-side subscriptions begin, by room.
-async function contexts(client, rooms) {
-  const all = new Map();
-  while (rooms.some((room) => !all.has(room))) {
-    const ctx = await next(client, 'subscribed');
-    all.set(ctx.channel, ctx);
-  }
-  return all;
 }
 
 test('who refuses a hole gets error 112 in place of a subscription', limit, async (t) => {
