@@ -127,6 +127,7 @@ func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
 	s.clear(flagConnected)
 	l.stopTyping(c, s, "")
 	l.forgive(l.net.ID(c), nil)
+	l.dropChanInfo(l.net.ID(c), nil)
 	l.rosters.LeaveAll(&s.subs)
 	l.forget(l.net.ID(c), nil)
 	l.sayGoodbye(c, s, why)

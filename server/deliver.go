@@ -213,15 +213,14 @@ func (l *loop) Deliver(m hub.Member, wire []byte, pubs []*hub.Publication) (kept
 		return false
 	}
 	ns := l.spaces().at(pubs[0].Namespace)
+	if ns != nil && ns.durable && !l.takes(l.net.ID(c), ns, pubs) {
+		return false
+	}
 	if l.net.Backlog(c) > 0 && l.postpone(c, m.Form(), ns, pubs) {
 		return false
 	}
 	l.counts.PayloadOut += uint64(payloadSize(wire))
-	kept = l.net.WriteRef(c, wire)
-	if ns != nil && ns.Kind == "durable" {
-		l.owed(l.net.ID(c), pubs[0].Room, ns)
-	}
-	return kept
+	return l.net.WriteRef(c, wire)
 }
 
 // payloadSize is the size of the payload of a server's frame.

@@ -11,23 +11,27 @@ import (
 )
 
 // debt is one subscription to a durable room: what has been sent to it and not been acknowledged is sent again when
-// its time is over, and after a reconnect.
+// its time is over, and after a reconnect. A subscription that has to catch up gets pages of the history, as its socket
+// takes them, and what is published meanwhile in its turn.
 type debt struct {
 	conn     netpoll.ConnID
 	room     string
 	consumer string // whose acknowledgements outlive the conn; "" for nobody's
 	acked    hub.Position
+	sent     uint64        // offset up to which everything has been sent at least once
+	catching bool          // and the rest is still to come
 	due      time.Duration // on the loop's clock
 	place    int           // in the queue, -1 while nothing is owed
 }
 
 // debts are a loop's, those with something owed in the order in which it is due.
 type debts struct {
-	byConn map[netpoll.ConnID][]*debt
-	queue  debtQueue
+	byConn   map[netpoll.ConnID][]*debt
+	queue    debtQueue
+	catching []*debt
 }
 
-// maxRedelivered is how many publications are sent again at a time.
+// maxRedelivered is how many publications of the past are sent at a time.
 const maxRedelivered = 100
 
 // consumerOf returns whose cursor a subscription to a durable room goes on with: the one that its data names as
@@ -45,23 +49,135 @@ func (l *loop) consumerOf(s *session, data []byte) string {
 // resume makes e begin where its consumer's acknowledgements end.
 func (l *loop) resume(e *entry) {
 	if acked, ok := l.server.hub.Acked(e.room, []byte(e.consumer)); ok && e.consumer != "" {
-		e.request.Recover, e.request.Since, e.request.Limit = true, acked, e.ns.HistorySize
+		e.request.Recover, e.request.Since, e.recovers = true, acked, true
 	}
 }
 
-// owe begins the debt of a subscription that has just been made.
+// owe begins the debt of a subscription that has just been made. What it has missed and the reply does not bring comes
+// next, as far as the room still has it: joined.Recovered then says whether that is all.
 func (l *loop) owe(c *netpoll.Conn, e *entry, joined *hub.Joined) {
-	d := &debt{conn: l.net.ID(c), room: string(e.room), consumer: e.consumer, acked: joined.Position, place: -1}
-	if e.request.Recover {
-		d.acked.Offset = min(e.request.Since.Offset, joined.Position.Offset)
-	}
-	if e.consumer != "" && !e.request.Recover { // what comes while it is away is due to it
-		_ = l.server.hub.Ack(e.room, []byte(e.consumer), joined.Position) // of this very moment
-	}
+	top := joined.Position
+	d := &debt{conn: l.net.ID(c), room: string(e.room), consumer: e.consumer, acked: top, sent: top.Offset, place: -1}
 	l.debts.byConn[d.conn] = append(l.debts.byConn[d.conn], d)
-	if d.acked.Offset < joined.Position.Offset {
+	switch {
+	case !e.request.Recover:
+		if e.consumer != "" { // what comes while it is away is due to it
+			_ = l.server.hub.Ack(e.room, []byte(e.consumer), top) // of this very moment
+		}
+	case joined.Recovered:
+		d.acked.Offset = e.request.Since.Offset
+	case e.request.Since.Epoch == 0 || e.request.Since.Epoch == top.Epoch:
+		d.acked.Offset = min(e.request.Since.Offset, top.Offset)
+		d.sent = d.acked.Offset
+		joined.Recovered = l.startAfter(d, e.ns)
+		l.pageFrom(d)
+	}
+	if d.acked.Offset < top.Offset {
 		l.schedule(d, e.ns)
 	}
+}
+
+// startAfter finds the first publication that is left for d, and reports whether none before it is missing.
+func (l *loop) startAfter(d *debt, ns *namespace) (whole bool) {
+	past := l.pastOf(d, ns, d.sent, 1)
+	if len(past) == 0 {
+		return false
+	}
+	whole = past[0].Offset() == d.sent+1
+	d.sent = past[0].Offset() - 1
+	return whole
+}
+
+// pageFrom has d go on from the history.
+func (l *loop) pageFrom(d *debt) {
+	if !d.catching {
+		d.catching = true
+		l.debts.catching = append(l.debts.catching, d)
+		l.keepTime()
+	}
+}
+
+// turnPages sends the next page to each that catches up and whose socket is free, and reports whether to go on at once.
+func (l *loop) turnPages() (more bool) {
+	left := l.debts.catching[:0]
+	for _, d := range l.debts.catching {
+		c := l.net.Conn(d.conn)
+		if c == nil || c.Closing() || !d.catching {
+			continue
+		}
+		if l.net.Backlog(c) == 0 {
+			l.turnPage(c, d)
+			more = more || d.catching
+		}
+		if d.catching {
+			left = append(left, d)
+		}
+	}
+	clear(l.debts.catching[len(left):])
+	l.debts.catching = left
+	return more
+}
+
+// turnPage sends the next page to d, which has caught up when there is none.
+func (l *loop) turnPage(c *netpoll.Conn, d *debt) {
+	ns := l.spaces().of([]byte(d.room))
+	if ns == nil {
+		d.catching = false // taken away by a reload
+		return
+	}
+	past := l.pastOf(d, ns, d.sent, maxRedelivered)
+	switch {
+	case len(past) == 0:
+		d.catching = false
+	case past[0].Offset() != d.sent+1: // the history has moved on faster
+		d.catching = false
+		l.tellGap(c, l.sessions.At(c.Slot()), []byte(d.room))
+	default:
+		l.pushPast(c, d.room, past)
+		d.sent = past[len(past)-1].Offset()
+		l.schedule(d, ns)
+	}
+}
+
+// pushPast sends publications of the past.
+func (l *loop) pushPast(c *netpoll.Conn, room string, past []*hub.Past) {
+	s := l.sessions.At(c.Slot())
+	for _, p := range past {
+		l.replies = s.encoding().AppendPublicationPush(l.reply(s), []byte(room), publicationOf(p))
+	}
+	l.flush(c)
+}
+
+// takes reports whether a conn is to get pubs of a durable room, which are the next for it. To one that catches up they
+// come in their turn.
+func (l *loop) takes(id netpoll.ConnID, ns *namespace, pubs []*hub.Publication) bool {
+	first, last := span(pubs)
+	d := l.debtOf(id, pubs[0].Room)
+	switch {
+	case d == nil || last == 0:
+		return true
+	case !d.catching && first == d.sent+1:
+		d.sent = last
+		l.schedule(d, ns)
+		return true
+	case last > d.sent:
+		l.pageFrom(d)
+	}
+	return false
+}
+
+// span returns the first and the last offset among pubs, 0 if they have none.
+func span(pubs []*hub.Publication) (first, last uint64) {
+	for _, p := range pubs {
+		if !p.Positioned() {
+			continue
+		}
+		last = p.Position.Offset
+		if first == 0 {
+			first = last
+		}
+	}
+	return first, last
 }
 
 // schedule makes d due after the room's ack_timeout, if it is not already due by itself.
@@ -77,13 +193,6 @@ func (l *loop) schedule(d *debt, ns *namespace) {
 func (l *loop) settle(d *debt) {
 	if d.place >= 0 {
 		heap.Remove(&l.debts.queue, d.place)
-	}
-}
-
-// owed is told that a publication of a durable room has been written to a conn.
-func (l *loop) owed(id netpoll.ConnID, room []byte, ns *namespace) {
-	if d := l.debtOf(id, room); d != nil {
-		l.schedule(d, ns)
 	}
 }
 
@@ -130,6 +239,7 @@ func (l *loop) forgive(id netpoll.ConnID, room []byte) {
 			left = append(left, d)
 		} else {
 			l.settle(d)
+			d.catching = false
 		}
 	}
 	if len(left) > 0 {
@@ -153,29 +263,29 @@ func (l *loop) collect() {
 	}
 }
 
-// redeliver sends what d has not acknowledged, oldest first, and reports whether there was any. A conn that is
+// redeliver sends what d has got and not acknowledged, oldest first, and reports whether there was any. A conn that is
 // behind gets nothing more for now.
 func (l *loop) redeliver(d *debt, ns *namespace) (owing bool) {
 	c := l.net.Conn(d.conn)
-	past := l.unacknowledged(d, ns)
+	past := l.pastOf(d, ns, d.acked.Offset, maxRedelivered)
+	for len(past) > 0 && past[len(past)-1].Offset() > d.sent {
+		past = past[:len(past)-1]
+	}
 	if len(past) == 0 || c == nil {
 		return false
 	}
-	if l.net.Backlog(c) > 0 {
-		return true
+	if l.net.Backlog(c) == 0 {
+		l.counts.Redelivered += uint64(len(past))
+		l.pushPast(c, d.room, past)
 	}
-	s := l.sessions.At(c.Slot())
-	for _, p := range past {
-		l.replies = s.encoding().AppendPublicationPush(l.reply(s), []byte(d.room), publicationOf(p))
-	}
-	l.counts.Redelivered += uint64(len(past))
-	l.flush(c)
 	return true
 }
 
-// unacknowledged returns the oldest publications that d owes.
-func (l *loop) unacknowledged(d *debt, ns *namespace) []*hub.Past {
-	_, past, err := l.server.hub.History(ns.id, []byte(d.room), hub.HistoryRequest{Since: &d.acked, Limit: maxRedelivered})
+// pastOf returns the oldest publications of d's room behind an offset.
+func (l *loop) pastOf(d *debt, ns *namespace, since uint64, limit int) []*hub.Past {
+	_, past, err := l.server.hub.History(ns.id, []byte(d.room), hub.HistoryRequest{
+		Since: &hub.Position{Offset: since, Epoch: d.acked.Epoch}, Limit: limit,
+	})
 	if err != nil {
 		return nil // the room has begun anew, and its subscribers are told so
 	}

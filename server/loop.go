@@ -30,6 +30,7 @@ type loop struct {
 	farewells []func()                 // what the pool has had no room for
 	typists   map[netpoll.ConnID][]typing
 	debts     debts
+	chanInfos map[netpoll.ConnID][]chanInfo
 	behind    behind
 	decoder   protocol.Decoder
 	command   protocol.Command
@@ -65,12 +66,13 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 			MaxMessage:   s.config.MessageLimit,
 			MaxFragments: s.config.FragmentLimit,
 		},
-		users:   newUsers(),
-		calls:   make(map[netpoll.ConnID]*call),
-		typists: make(map[netpoll.ConnID][]typing),
-		debts:   debts{byConn: make(map[netpoll.ConnID][]*debt)},
-		behind:  newBehind(s.config.QueueLimit, s.budget),
-		random:  rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		users:     newUsers(),
+		calls:     make(map[netpoll.ConnID]*call),
+		typists:   make(map[netpoll.ConnID][]typing),
+		chanInfos: make(map[netpoll.ConnID][]chanInfo),
+		debts:     debts{byConn: make(map[netpoll.ConnID][]*debt)},
+		behind:    newBehind(s.config.QueueLimit, s.budget),
+		random:    rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	l.rosters = s.hub.AddLoop(inbox{n}, l)
 	return l
@@ -169,9 +171,9 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 func (l *loop) Turn() (more bool) {
 	l.drain.step(l)
 	if l.timed {
-		l.runTimed()
+		more = l.runTimed()
 	}
-	more = l.fanOut()
+	more = l.fanOut() || more
 	if full := l.rosters.Stats.WaitingBytes > maxWaiting; full != l.full {
 		l.noteFull(full)
 	}
@@ -179,16 +181,18 @@ func (l *loop) Turn() (more bool) {
 }
 
 // runTimed serves what is due by the clock.
-func (l *loop) runTimed() {
+func (l *loop) runTimed() (more bool) {
 	l.expireTyping()
 	l.collect()
+	more = l.turnPages()
 	l.sayFarewells()
 	l.keepTime()
+	return more
 }
 
 // keepTime makes turns come by themselves as long as something waits for a time.
 func (l *loop) keepTime() {
-	l.timed = len(l.typists) > 0 || len(l.debts.queue) > 0 || len(l.farewells) > 0
+	l.timed = len(l.typists) > 0 || len(l.debts.queue) > 0 || len(l.debts.catching) > 0 || len(l.farewells) > 0
 	l.net.Tick(l.timed || l.drain.total > 0)
 }
 

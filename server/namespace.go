@@ -79,6 +79,7 @@ type namespace struct {
 	id      hub.Namespace
 	pattern *regexp.Regexp // nil for any name
 	behind  policy
+	durable bool
 }
 
 // namespaces is all of them, by what room names begin with.
@@ -141,7 +142,7 @@ func newNamespace(name string, o *RoomOptions, ids map[string]hub.Namespace) (*n
 	orElse(&n.SlowConsumer, "close")
 	orElse(&n.AckTimeout, defaultAckTimeout)
 	orElse(&n.TypingTTL, defaultTypingTTL)
-	n.behind = n.policy()
+	n.behind, n.durable = n.policy(), n.Kind == "durable"
 	if o.ChannelRegex != "" {
 		pattern, err := regexp.Compile(o.ChannelRegex)
 		if err != nil {

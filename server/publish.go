@@ -61,7 +61,7 @@ func (l *loop) askPublish(c *netpoll.Conn, s *session, ns *namespace, o offer) {
 func (l *loop) put(c *netpoll.Conn, s *session, ns *namespace, o *offer) {
 	pub := hub.NewPublication()
 	pub.Data = append(pub.Data, o.data...)
-	pub.Info = l.appendPublisher(pub.Info, c, s)
+	pub.Info = l.appendPublisher(pub.Info, c, s, o.room)
 	pub.Sender = uint64(l.net.ID(c))
 	pub.Key = append(pub.Key, o.key...)
 	pub.Opaque = (o.changed || s.has(flagProtobuf)) && !protocol.ValidJSON(o.data)
@@ -147,8 +147,8 @@ func (n *namespace) takes(data []byte) bool {
 }
 
 // appendPublisher appends what rooms are told about a client that publishes.
-func (l *loop) appendPublisher(dst []byte, c *netpoll.Conn, s *session) []byte {
-	info := protocol.ClientInfo{Client: l.clientID(c)}
+func (l *loop) appendPublisher(dst []byte, c *netpoll.Conn, s *session, room []byte) []byte {
+	info := protocol.ClientInfo{Client: l.clientID(c), ChanInfo: l.chanInfo(l.net.ID(c), room)}
 	if s.who != 0 {
 		l.user = l.users.appendUser(l.user[:0], s.who)
 		l.who = l.users.appendInfo(l.who[:0], s.who)

@@ -126,7 +126,7 @@ func (l *loop) entryOf(s *session, ns *namespace, room []byte, r *protocol.Subsc
 		e.request.Recover = r.Recover && e.recover || e.request.Cache && ns.AutoCacheRecover
 		e.request.Since = hub.Position{Offset: r.Offset, Epoch: parseEpoch(r.Epoch)}
 	}
-	if ns.Kind == "durable" {
+	if ns.durable {
 		e.consumer = l.consumerOf(s, r.Data)
 		l.resume(&e)
 	}
@@ -155,9 +155,10 @@ func (l *loop) enter(c *netpoll.Conn, s *session, e *entry) (protocol.SubscribeR
 	default:
 		return protocol.SubscribeResult{}, protocol.ErrAlreadySubscribed
 	}
-	if e.ns.Kind == "durable" {
+	if e.ns.durable {
 		l.owe(c, e, &joined)
 	}
+	l.setChanInfo(l.net.ID(c), e.room, e.chanInfo)
 	return l.resultOf(e, &joined), nil
 }
 
@@ -263,6 +264,7 @@ func (l *loop) unsubscribe(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 func (l *loop) exit(c *netpoll.Conn, s *session, room []byte) {
 	l.stopTyping(c, s, string(room))
 	l.forgive(l.net.ID(c), room)
+	l.dropChanInfo(l.net.ID(c), room)
 	l.rosters.Unsubscribe(&s.subs, room)
 	l.forget(l.net.ID(c), room)
 }
@@ -278,11 +280,14 @@ func (l *loop) unsubscribeByServer(c *netpoll.Conn, s *session, room []byte, why
 func (l *loop) Gap(m hub.Member, room []byte) {
 	c := l.net.At(m.Slot())
 	s := l.sessions.At(m.Slot())
-	flags, ok := l.rosters.Flags(&s.subs, room)
-	if !ok || flags&subPositioned == 0 {
-		return
+	if flags, ok := l.rosters.Flags(&s.subs, room); ok && flags&subPositioned != 0 {
+		l.tellGap(c, s, room)
 	}
-	if flags&subServerSide != 0 {
+}
+
+// tellGap ends a subscription that has a hole, so that its client begins anew.
+func (l *loop) tellGap(c *netpoll.Conn, s *session, room []byte) {
+	if flags, _ := l.rosters.Flags(&s.subs, room); flags&subServerSide != 0 {
 		l.disconnect(c, s, protocol.DisconnectInsufficientState)
 	} else {
 		l.unsubscribeByServer(c, s, room, protocol.UnsubscribedInsufficientState)

@@ -95,7 +95,7 @@ func (l *loop) publishTyping(c *netpoll.Conn, s *session, room string, on bool) 
 		pub.Data = append(pub.Data[:0], typingOn...)
 	}
 	pub.Tags = pub.Tags.Append(typingTag, typingKey)
-	pub.Info = l.appendPublisher(pub.Info, c, s)
+	pub.Info = l.appendPublisher(pub.Info, c, s, []byte(room))
 	pub.Sender = uint64(l.net.ID(c))
 	pub.Key = append(pub.Key, typingKey...)
 	_, _ = l.server.hub.Publish(ns.id, []byte(room), pub, hub.PublishOptions{SkipHistory: true}) // it is not stored
