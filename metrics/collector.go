@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -16,6 +17,16 @@ type Snapshot struct {
 	HistoryPublications int64
 	HistoryEvictions    uint64 // rooms whose history was dropped to keep to the limit
 	WorkerQueue         int    // jobs that wait for the worker pool
+	Store               *Store // nil for a node that keeps nothing on disk
+}
+
+// Store is what a store of histories has done, and what waits for it.
+type Store struct {
+	Records, Failed, Refused uint64
+	Commits                  uint64
+	CommitTime               time.Duration // of all of them
+	QueuedBytes              int
+	FileBytes                int64
 }
 
 // Collector shows snapshots to Prometheus.
@@ -58,6 +69,11 @@ var (
 	historyBytes  = describe("history_bytes", "Memory of all histories.")
 	historyPubs   = describe("history_publications", "Publications in all histories.")
 	evictions     = describe("history_evictions_total", "Rooms whose history was dropped to keep to the memory limit.")
+	storeRecords  = describe("store_records_total", "Changes to histories by what became of them.", "result")
+	storeCommits  = describe("store_commits_total", "Transactions of the store.")
+	storeSeconds  = describe("store_commit_seconds_total", "Time that they took.")
+	storeQueue    = describe("store_queue_bytes", "Bytes that wait for the store.")
+	storeFile     = describe("store_file_bytes", "Size of the store's file.")
 	workerQueue   = describe("worker_queue", "Jobs that wait for the worker pool.")
 	rooms         = describe("rooms", "Rooms with members.")
 	subscriptions = describe("subscriptions", "Subscriptions to rooms.")
@@ -69,6 +85,7 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 		connections, connects, disconnects, rejects, panics, messagesIn, messagesOut, payloadIn, payloadOut,
 		wireIn, wireOut, writes, publications, deliveries, fanoutWrites, slow, limited, queued, loopTurns, loopBusy,
 		recoveries, redelivered, gaps, historyBytes, historyPubs, evictions, workerQueue, rooms, subscriptions,
+		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile,
 	} {
 		to <- d
 	}
@@ -103,6 +120,19 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, workerQueue, float64(s.WorkerQueue))
 	gauge(to, rooms, float64(s.Rooms))
 	gauge(to, subscriptions, float64(s.Subscriptions))
+	if s.Store != nil {
+		s.Store.collect(to)
+	}
+}
+
+func (s *Store) collect(to chan<- prometheus.Metric) {
+	counter(to, storeRecords, float64(s.Records), "kept")
+	counter(to, storeRecords, float64(s.Failed), "failed")
+	counter(to, storeRecords, float64(s.Refused), "refused")
+	counter(to, storeCommits, float64(s.Commits))
+	counter(to, storeSeconds, s.CommitTime.Seconds())
+	gauge(to, storeQueue, float64(s.QueuedBytes))
+	gauge(to, storeFile, float64(s.FileBytes))
 }
 
 // collectLabelled shows the figures that have a label.

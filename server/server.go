@@ -292,6 +292,9 @@ func (s *Server) snapshot() metrics.Snapshot {
 	snap.Rooms, snap.Subscriptions = s.hub.Count()
 	snap.HistoryBytes, snap.HistoryPublications, snap.HistoryEvictions = s.hub.MemoryStats()
 	snap.WorkerQueue = s.work.waiting()
+	if s.store != nil {
+		snap.Store = storeFigures(s.store.Stats())
+	}
 	for range s.loops {
 		select {
 		case c := <-answers:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/store"
 )
 
@@ -38,6 +39,19 @@ func (s *Server) openStore() error {
 	}
 	s.config.Log.Info("histories read", "path", c.Path, "rooms", rooms, "sync", c.Sync)
 	return nil
+}
+
+// storeFigures is what a scrape shows of the store.
+func storeFigures(s store.Stats) *metrics.Store {
+	return &metrics.Store{
+		Records:     s.Records,
+		Failed:      s.Failed,
+		Refused:     s.Refused,
+		Commits:     s.Commits,
+		CommitTime:  s.CommitTime,
+		QueuedBytes: s.QueuedBytes,
+		FileBytes:   s.FileBytes,
+	}
 }
 
 // tick ages rooms until the node closes.
