@@ -283,7 +283,7 @@ func TestMischiefIsSeen(t *testing.T) {
 			l := &liar{spoil: row.spoil}
 			r, err := Run(t.Context(), Options{
 				Scenario: Fanout, Targets: []string{startLiar(t, l)}, Connections: 2, Rate: 100,
-				Duration: 200 * time.Millisecond, Drain: 100 * time.Millisecond,
+				Duration: 200 * time.Millisecond, Drain: time.Second,
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -113,8 +113,8 @@ func size[V int | int64](least, most V, hint string) codec[V] {
 	}
 }
 
-// forever is longer than any limit.
-const forever = time.Duration(math.MaxInt64)
+// forever is longer than any node lives, and added to the time of day it is still one.
+const forever = 100 * 365 * day
 
 // duration is a time from least to most that is a multiple of unit.
 func duration(least, most, unit time.Duration, hint string) codec[time.Duration] {

@@ -73,6 +73,7 @@ func TestMistakesInFiles(t *testing.T) {
 		{"edge.yaml", "room: {namespaces: [{nam: chat}]}", []string{
 			"room.namespaces[0].name: missing; write how the names of its rooms begin",
 			"room.namespaces[0].nam: unknown key; did you mean name?"}},
+		{"edge.yaml", "room: {without_namespace: {typing_ttl: 2562047h}}", []string{`room.without_namespace.typing_ttl: "2562047h" is out of range; write a time from 100ms on, as 30s`}},
 		{"edge.yaml", "room: {namespaces: [{name: chat, history_size: -1}]}", []string{"room.namespaces[chat].history_size: -1 is out of range; write 0 or more"}},
 		{"edge.toml", "[[room.namespaces]]\nname = 'chat'\n[[room.namespaces]]\nname = 'news'\ntyping_ttl = '1ms'", []string{`room.namespaces[news].typing_ttl: "1ms" is out of range; write a time from 100ms on, as 30s`}},
 

@@ -13,7 +13,8 @@ var ErrEntry = errors.New("hub: malformed history entry")
 //
 // Its only field is its entry, the form in which a [Store] keeps it. Numbers are little-endian:
 //
-//	 0  format, 1, and three zero bytes
+//	 0  format, 1
+//	 1  1 if the data is opaque, and two zero bytes
 //	 4  lengths, 4 bytes each: idempotency key, version epoch, conflation key, tags, info
 //	24  offset, 8 bytes
 //	32  time in Unix milliseconds, 8 bytes
@@ -25,6 +26,7 @@ type Past struct {
 
 const (
 	entryFormat  = 1
+	entryOpaque  = 1
 	entryLengths = 4
 	entryOffset  = 24
 	entryTime    = 32
@@ -54,6 +56,9 @@ func newPast(p *Publication, o *PublishOptions) *Past {
 	}
 	b := make([]byte, entryHeader, size)
 	b[0] = entryFormat
+	if p.Opaque {
+		b[entryOpaque] = 1
+	}
 	binary.LittleEndian.PutUint64(b[entryTime:], uint64(p.Time))
 	binary.LittleEndian.PutUint64(b[entryVersion:], o.Version)
 	for i, text := range texts {
@@ -65,7 +70,7 @@ func newPast(p *Publication, o *PublishOptions) *Past {
 
 // parsePast returns the Past whose entry is b, which it keeps. The only error is ErrEntry.
 func parsePast(b []byte) (*Past, error) {
-	if len(b) < entryHeader || b[0] != entryFormat || b[1]|b[2]|b[3] != 0 {
+	if len(b) < entryHeader || b[0] != entryFormat || b[entryOpaque] > 1 || b[2]|b[3] != 0 {
 		return nil, ErrEntry
 	}
 	p := &Past{b}
@@ -88,6 +93,9 @@ func (p *Past) Time() int64 { return int64(binary.LittleEndian.Uint64(p.entry[en
 
 // Data returns the payload.
 func (p *Past) Data() []byte { return p.entry[p.textEnd(textInfo):] }
+
+// Opaque reports what [Publication] says of it.
+func (p *Past) Opaque() bool { return p.entry[entryOpaque] != 0 }
 
 // Info returns what the server said about the publisher.
 func (p *Past) Info() []byte { return p.text(textInfo) }

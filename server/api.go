@@ -39,24 +39,16 @@ type PublishResult struct {
 func (s *Server) Publish(ctx context.Context, room string, data []byte, o PublishOptions) (PublishResult, error) {
 	name := []byte(room)
 	ns, refusal := s.namespaceOf(name)
-	if refusal == nil && data == nil {
-		refusal = protocol.ErrBadRequest
-	}
-	if refusal == nil && s.full.Load() > 0 {
-		refusal = protocol.ErrTooManyRequests
-	}
-	if refusal != nil {
+	switch {
+	case refusal != nil:
 		return PublishResult{}, refusal
+	case data == nil || !ns.takes(data):
+		return PublishResult{}, protocol.ErrBadRequest
+	case s.full.Load() > 0:
+		return PublishResult{}, protocol.ErrTooManyRequests
 	}
-	pub := hub.NewPublication()
-	pub.Data = append(pub.Data, data...)
-	pub.Key = append(pub.Key, o.Key...)
-	for key, value := range o.Tags {
-		pub.Tags = pub.Tags.Append([]byte(key), []byte(value))
-	}
-	pub.Opaque = !protocol.ValidJSON(data)
 	stored := make(chan outcome, 1)
-	result, err := s.hub.Publish(ns.id, name, pub, hub.PublishOptions{
+	result, err := s.hub.Publish(ns.id, name, o.publication(data), hub.PublishOptions{
 		IdempotencyKey: []byte(o.IdempotencyKey),
 		Version:        o.Version,
 		VersionEpoch:   []byte(o.VersionEpoch),
@@ -75,6 +67,18 @@ func (s *Server) Publish(ctx context.Context, room string, data []byte, o Publis
 		return PublishResult{}, publishError(err)
 	}
 	return PublishResult{positionOf(result.Position), result.Suppressed}, nil
+}
+
+// publication returns data as o has it published.
+func (o *PublishOptions) publication(data []byte) *hub.Publication {
+	pub := hub.NewPublication()
+	pub.Data = append(pub.Data, data...)
+	pub.Key = append(pub.Key, o.Key...)
+	for key, value := range o.Tags {
+		pub.Tags = pub.Tags.Append([]byte(key), []byte(value))
+	}
+	pub.Opaque = !protocol.ValidJSON(data)
+	return pub
 }
 
 // outcome is what came of a publication.

@@ -54,15 +54,7 @@ func (l *loop) finishCall(k *call) {
 	s := l.sessions.At(c.Slot())
 	s.clear(flagOffloaded)
 	k.finish(c, s)
-	if len(k.rest) > 0 && s.state != stateClosing {
-		l.readCommands(c, s, k.rest)
-	}
-	if s.has(flagPongDue) && s.state == stateReady {
-		l.setHeartbeat(c, l.server.config.PongTimeout) // the answer may be among what has not been read
-	}
-	if !l.flushOrWait(c) && !s.has(flagOffloaded) {
-		l.net.Resume(c)
-	}
+	l.goOn(c, s, k.rest)
 }
 
 // ask has the application decide about a command: run gives its answer, and then goes on with it. An error of run

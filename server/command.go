@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
@@ -8,7 +10,8 @@ import (
 )
 
 // readCommands serves the commands of one message. Their replies share a frame with those of other messages of the
-// same read. A command that is out at the pool holds back those behind it.
+// same read. A command that is out at the pool holds back those behind it, and so do replies that the client does not take:
+// a short command can have a long reply.
 func (l *loop) readCommands(c *netpoll.Conn, s *session, payload []byte) {
 	for rest := payload; ; {
 		msg, left, err := s.encoding().Next(rest)
@@ -24,11 +27,14 @@ func (l *loop) readCommands(c *netpoll.Conn, s *session, payload []byte) {
 		}
 		rest = left
 		l.readCommand(c, s, &l.command)
-		if len(rest) == 0 || s.state == stateClosing {
+		switch {
+		case len(rest) == 0 || s.state == stateClosing:
 			return
-		}
-		if s.has(flagOffloaded) {
+		case s.has(flagOffloaded):
 			l.holdBack(c, rest)
+			return
+		case l.due() >= flushAt && l.flushOrWait(c):
+			l.postponeCommands(c, s, rest)
 			return
 		}
 	}
@@ -63,6 +69,26 @@ func (l *loop) readCommand(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		l.subRefresh(c, s, cmd)
 	case protocol.MethodPong:
 		l.pong(c, s)
+	}
+}
+
+// postponeCommands keeps commands for when what is due to c has left.
+func (l *loop) postponeCommands(c *netpoll.Conn, s *session, rest []byte) {
+	s.set(flagOffloaded)
+	l.unserved[l.net.ID(c)] = bytes.Clone(rest)
+}
+
+// goOn serves the commands that were held back, and goes on reading.
+func (l *loop) goOn(c *netpoll.Conn, s *session, rest []byte) {
+	s.clear(flagOffloaded)
+	if len(rest) > 0 && s.state != stateClosing {
+		l.readCommands(c, s, rest)
+	}
+	if s.has(flagPongDue) && s.state == stateReady {
+		l.setHeartbeat(c, l.server.config.PongTimeout) // the answer may be among what has not been read
+	}
+	if !l.flushOrWait(c) && !s.has(flagOffloaded) {
+		l.net.Resume(c)
 	}
 }
 

@@ -53,11 +53,15 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 	s.set(flagConnected)
 	s.who = l.users.login(c.Slot(), []byte(v.User), v.Info)
 	l.counts.Connects++
+	subs := l.firstSubs(c, s, r, v)
+	if s.state == stateClosing {
+		return // one of them is not for this client
+	}
 	result := protocol.ConnectResult{
 		Client:  l.clientID(c),
 		Version: l.server.config.Version,
 		Data:    v.Data,
-		Subs:    l.firstSubs(c, s, r, v),
+		Subs:    subs,
 	}
 	if every := l.server.config.PingInterval; every > 0 {
 		if !s.has(flagFramePing) {
@@ -125,6 +129,7 @@ func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
 		return
 	}
 	s.clear(flagConnected)
+	delete(l.unserved, l.net.ID(c))
 	l.stopTyping(c, s, "")
 	l.forgive(l.net.ID(c), nil)
 	l.dropChanInfo(l.net.ID(c), nil)

@@ -139,7 +139,7 @@ func (l *loop) Join(dst []byte, pubs []*hub.Publication, form hub.Form) []byte {
 	if len(pubs) == 1 {
 		return l.wire(pubs[0], form)
 	}
-	if form&formDeflate != 0 {
+	if form&formDeflate != 0 && anyLarge(pubs) {
 		return l.joinFrames(dst, pubs, form)
 	}
 	return l.joinMessages(dst, pubs, form)
@@ -199,6 +199,16 @@ var inappropriate = []byte{0}
 func anyOpaque(pubs []*hub.Publication) bool {
 	for _, p := range pubs {
 		if p.Opaque {
+			return true
+		}
+	}
+	return false
+}
+
+// anyLarge reports whether one of pubs is worth deflating.
+func anyLarge(pubs []*hub.Publication) bool {
+	for _, p := range pubs {
+		if len(p.Data) >= deflateFrom {
 			return true
 		}
 	}

@@ -69,7 +69,7 @@ func TestDrain(t *testing.T) {
 
 // What waits for a client leaves before the close frame.
 func TestDrainFlushesQueues(t *testing.T) {
-	const size = 4 << 20
+	const size = 1 << 20
 	n := openNode(t, func(c *Config) { c.MessageLimit, c.QueueLimit = 2*size, 2*size })
 	c := n.member("room").sluggish()
 	defer c.close()

@@ -53,8 +53,9 @@ func (l *loop) resume(e *entry) {
 	}
 }
 
-// owe begins the debt of a subscription that has just been made. What it has missed and the reply does not bring comes
-// next, as far as the room still has it: joined.Recovered then says whether that is all.
+// owe begins the debt of a subscription that has just been made. Where the hub recovers nothing, as too much is missed
+// or some of it is gone, the reply brings the beginning of what there is, and the rest comes behind it; Recovered then
+// says whether that is all.
 func (l *loop) owe(c *netpoll.Conn, e *entry, joined *hub.Joined) {
 	top := joined.Position
 	d := &debt{conn: l.net.ID(c), room: string(e.room), consumer: e.consumer, acked: top, sent: top.Offset, place: -1}
@@ -68,24 +69,18 @@ func (l *loop) owe(c *netpoll.Conn, e *entry, joined *hub.Joined) {
 		d.acked.Offset = e.request.Since.Offset
 	case e.request.Since.Epoch == 0 || e.request.Since.Epoch == top.Epoch:
 		d.acked.Offset = min(e.request.Since.Offset, top.Offset)
-		d.sent = d.acked.Offset
-		joined.Recovered = l.startAfter(d, e.ns)
-		l.pageFrom(d)
+		joined.Past = l.pastOf(d, e.ns, d.acked.Offset, maxRecovered)
+		joined.Recovered = len(joined.Past) > 0 && joined.Past[0].Offset() == d.acked.Offset+1
+		if n := len(joined.Past); n > 0 {
+			d.sent = joined.Past[n-1].Offset()
+		}
+		if d.sent < top.Offset {
+			l.pageFrom(d)
+		}
 	}
 	if d.acked.Offset < top.Offset {
 		l.schedule(d, e.ns)
 	}
-}
-
-// startAfter finds the first publication that is left for d, and reports whether none before it is missing.
-func (l *loop) startAfter(d *debt, ns *namespace) (whole bool) {
-	past := l.pastOf(d, ns, d.sent, 1)
-	if len(past) == 0 {
-		return false
-	}
-	whole = past[0].Offset() == d.sent+1
-	d.sent = past[0].Offset() - 1
-	return whole
 }
 
 // pageFrom has d go on from the history.
@@ -142,6 +137,9 @@ func (l *loop) turnPage(c *netpoll.Conn, d *debt) {
 // pushPast sends publications of the past.
 func (l *loop) pushPast(c *netpoll.Conn, room string, past []*hub.Past) {
 	s := l.sessions.At(c.Slot())
+	if !l.readable(c, s, past) {
+		return
+	}
 	for _, p := range past {
 		l.replies = s.encoding().AppendPublicationPush(l.reply(s), []byte(room), publicationOf(p))
 	}

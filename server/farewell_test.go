@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
@@ -223,8 +222,9 @@ func TestHandlerHearsOfClose(t *testing.T) {
 
 // The time in which a client must be let in is not the application's to prolong, and an error does not end it.
 func TestHandlerConnectIsTimed(t *testing.T) {
+	t.Parallel()
 	w := newWitness()
-	n := openNode(t, func(c *Config) { c.Handler, c.StaleTimeout = w.handler(), 100*time.Millisecond })
+	n := openNode(t, func(c *Config) { c.Handler, c.StaleTimeout = w.handler(), unhurried })
 	slow := n.open(pathWebSocket)
 	defer slow.close()
 	slow.say(`{"id":1,"connect":{"data":"wait"}}`)

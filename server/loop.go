@@ -26,8 +26,9 @@ type loop struct {
 	sessions  netpoll.Table[session]
 	users     users
 	partials  partials
-	calls     map[netpoll.ConnID]*call // what is out at the worker pool
-	farewells []func()                 // what the pool has had no room for
+	calls     map[netpoll.ConnID]*call  // what is out at the worker pool
+	farewells []func()                  // what the pool has had no room for
+	unserved  map[netpoll.ConnID][]byte // commands that wait until the replies before them have left
 	typists   map[netpoll.ConnID][]typing
 	debts     debts
 	chanInfos map[netpoll.ConnID][]chanInfo
@@ -38,9 +39,10 @@ type loop struct {
 	counts    metrics.Counts
 	random    *rand.Rand
 	drain     drain
-	inGate    bool // this loop may fan out
-	timed     bool // something waits for a time
-	full      bool // more waits for fan-out than may
+	typingDue time.Duration // when to look at the typists again
+	inGate    bool          // this loop may fan out
+	timed     bool          // something waits for a time
+	full      bool          // more waits for fan-out than may
 
 	// Scratch space, good within one call.
 	out      []byte // bytes for the conn in hand: what one read has caused leaves in one write
@@ -68,6 +70,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		},
 		users:     newUsers(),
 		calls:     make(map[netpoll.ConnID]*call),
+		unserved:  make(map[netpoll.ConnID][]byte),
 		typists:   make(map[netpoll.ConnID][]typing),
 		chanInfos: make(map[netpoll.ConnID][]chanInfo),
 		debts:     debts{byConn: make(map[netpoll.ConnID][]*debt)},
@@ -121,10 +124,17 @@ func trim(b []byte) []byte {
 	return b[:0]
 }
 
-// Drained lets a session catch up, and goes on with one that was not read because its replies had not left.
+// Drained lets a session catch up, and goes on with one whose replies had not left: with the commands that stood behind
+// them, and with reading.
 func (l *loop) Drained(c *netpoll.Conn) {
+	defer l.guard(c)
 	l.catchUp(c)
-	if s := l.sessions.At(c.Slot()); !s.has(flagOffloaded) {
+	s := l.sessions.At(c.Slot())
+	switch rest, ok := l.unserved[l.net.ID(c)]; {
+	case ok && l.net.Backlog(c) == 0:
+		delete(l.unserved, l.net.ID(c))
+		l.goOn(c, s, rest)
+	case !s.has(flagOffloaded):
 		l.net.Resume(c)
 	}
 }

@@ -39,13 +39,16 @@ func (l *loop) readFrames(c *netpoll.Conn, s *session, b []byte) (used, need int
 		}
 		used += n
 		l.readFrame(c, s, f)
-		if len(l.out) >= flushAt && l.flushOrWait(c) {
+		if l.due() >= flushAt && l.flushOrWait(c) {
 			return used, 0
 		}
 	}
 	l.net.Again(c)
 	return used, 0
 }
+
+// due returns how many bytes are due to the conn in hand.
+func (l *loop) due() int { return len(l.out) + len(l.replies) }
 
 // optionsOf returns what s's frames are held against.
 func (l *loop) optionsOf(s *session) *frame.Options {

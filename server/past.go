@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/netpoll"
@@ -49,25 +50,33 @@ func (l *loop) history(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		l.disconnect(c, s, protocol.DisconnectBadRequest)
 		return
 	}
-	result, err := l.historyOf(s, r)
+	past, top, err := l.historyOf(s, r)
 	if err != nil {
 		l.replyError(s, cmd.ID, err)
 		return
 	}
+	if !l.readable(c, s, past) {
+		return
+	}
+	result := protocol.HistoryResult{
+		Publications: publicationsOf(past),
+		Position:     protocol.Position{Offset: top.Offset, Epoch: appendEpoch(nil, top.Epoch)},
+	}
 	l.replies = s.encoding().AppendHistoryReply(l.reply(s), cmd.ID, &result)
 }
 
-func (l *loop) historyOf(s *session, r *protocol.HistoryRequest) (result protocol.HistoryResult, refusal *protocol.Error) {
+// historyOf returns the part of a room's past that a client asks for, and the room's position.
+func (l *loop) historyOf(s *session, r *protocol.HistoryRequest) (past []*hub.Past, top hub.Position, refusal *protocol.Error) {
 	ns, refusal := l.room(r.Channel)
 	switch {
 	case refusal != nil:
-		return result, refusal
+		return nil, top, refusal
 	case !ns.history():
-		return result, protocol.ErrNotAvailable
+		return nil, top, protocol.ErrNotAvailable
 	case !l.permitted(ns.askingHistory(), s, r.Channel):
-		return result, protocol.ErrPermissionDenied
+		return nil, top, protocol.ErrPermissionDenied
 	case r.Reverse && r.HasSince && r.Since.Offset == 0:
-		return result, protocol.ErrBadRequest
+		return nil, top, protocol.ErrBadRequest
 	}
 	request := hub.HistoryRequest{Limit: int(r.Limit), Reverse: r.Reverse}
 	if request.Limit < 0 || request.Limit > maxRecovered {
@@ -79,14 +88,21 @@ func (l *loop) historyOf(s *session, r *protocol.HistoryRequest) (result protoco
 	top, past, err := l.server.hub.History(ns.id, r.Channel, request)
 	switch err {
 	case nil:
+		return past, top, nil
 	case hub.ErrEpoch:
-		return result, protocol.ErrUnrecoverablePosition
-	default: // switched off by a reload
-		return result, protocol.ErrNotAvailable
+		return nil, top, protocol.ErrUnrecoverablePosition
 	}
-	result.Publications = publicationsOf(past)
-	result.Position = protocol.Position{Offset: top.Offset, Epoch: appendEpoch(nil, top.Epoch)}
-	return result, nil
+	return nil, top, protocol.ErrNotAvailable // switched off by a reload
+}
+
+// readable reports whether s's client can have past: what is not JSON cannot go to one that speaks nothing else, which
+// is then closed.
+func (l *loop) readable(c *netpoll.Conn, s *session, past []*hub.Past) bool {
+	if s.has(flagProtobuf) || !slices.ContainsFunc(past, (*hub.Past).Opaque) {
+		return true
+	}
+	l.disconnect(c, s, protocol.DisconnectInappropriateProtocol)
+	return false
 }
 
 // publicationsOf returns the wire's view of past publications, nil for none.

@@ -129,21 +129,33 @@ func (l *loop) rpcAck(c *netpoll.Conn, s *session, id uint32, data []byte) {
 	l.replyRPC(s, id, emptyObject)
 }
 
-// rpcTyping takes note of a typist, who must be in the room and may publish there.
+// rpcTyping takes note of a typist.
 func (l *loop) rpcTyping(c *netpoll.Conn, s *session, id uint32, data []byte) {
 	p, ok := l.parameters(s, id, data)
 	if !ok {
 		return
 	}
-	room := []byte(p.Channel)
-	ns, err := l.room(room)
-	if err == nil && (!l.rosters.Subscribed(&s.subs, room) || !l.permitted(ns.publishing(), s, room)) {
-		err = protocol.ErrPermissionDenied
-	}
+	ns, err := l.checkTyping(s, []byte(p.Channel))
 	if err != nil {
 		l.replyError(s, id, err)
 		return
 	}
 	l.setTyping(c, s, p.Channel, ns, p.Typing)
 	l.replyRPC(s, id, emptyObject)
+}
+
+// checkTyping returns the namespace of the room where a client types: it must be in it and may publish there.
+func (l *loop) checkTyping(s *session, room []byte) (*namespace, *protocol.Error) {
+	if l.server.full.Load() > 0 {
+		l.counts.Limited++
+		return nil, protocol.ErrTooManyRequests
+	}
+	ns, err := l.room(room)
+	switch {
+	case err != nil:
+		return nil, err
+	case !l.rosters.Subscribed(&s.subs, room) || !l.permitted(ns.publishing(), s, room):
+		return nil, protocol.ErrPermissionDenied
+	}
+	return ns, nil
 }

@@ -33,7 +33,7 @@ const (
 const (
 	flagPongDue   = 1 << iota // a ping has not been answered yet
 	flagFramePing             // heartbeats are WebSocket pings, not the protocol's
-	flagOffloaded             // a message is out at the worker pool: later ones wait
+	flagOffloaded             // a message is out at the worker pool, or its replies have not left: later ones wait
 	flagAsked                 // the timer runs for the answer to a ping, not to the next ping
 	flagEcho                  // on the development path that sends back what it gets
 	flagCounted               // in the count of connections

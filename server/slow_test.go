@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -151,4 +152,49 @@ func TestPingsFromClientThatDoesNotRead(t *testing.T) {
 		t.Errorf("%d bytes waited for a client that only pings; the limit is %d", most, limit)
 	}
 	n.checkNeighbour()
+}
+
+// A client that asks in one message for more than it takes gets its answers as it takes them, in order, and no more than
+// one of them is ever held for it.
+func TestShortCommandsWithLongReplies(t *testing.T) {
+	const publications, size, commands = 30, 16 << 10, 60
+	n := openNode(t, func(c *Config) {
+		c.Rooms.Namespaces = []Namespace{{"past", RoomOptions{HistorySize: publications, HistoryTTL: time.Hour}}}
+	})
+	for range publications {
+		n.mustPublish("past:a", `"`+strings.Repeat("x", size)+`"`, PublishOptions{})
+	}
+	ask := []string{hello}
+	for i := range commands {
+		ask = append(ask, fmt.Sprintf(`{"id":%d,"history":{"channel":"past:a","limit":-1}}`, i+2))
+	}
+	gone, c := n.open(pathWebSocket).sluggish(), n.open(pathWebSocket).sluggish()
+	defer c.close()
+	gone.say(strings.Join(ask, "\n"))
+	c.say(strings.Join(ask, "\n"))
+	testutil.Eventually(t, patience, func() bool { return n.postponed() == 2 }, "commands wait behind replies")
+	if most := n.counts().Queued; most > 2*publications*(size+100) {
+		t.Errorf("%d bytes wait for two clients; a reply has %d", most, publications*size)
+	}
+	gone.close()
+	testutil.Eventually(t, patience, func() bool { return n.postponed() == 1 }, "what was left of one that has gone is dropped")
+	for id := 1; id <= commands+1; {
+		c.extend()
+		f, end := c.frame()
+		for reply := range strings.SplitSeq(string(f.Payload), "\n") {
+			if want := fmt.Sprintf(`{"id":%d,`, id); !strings.HasPrefix(reply, want) {
+				t.Fatalf("%.100s%s; want %s…", reply, end, want)
+			}
+			id++
+		}
+	}
+	n.checkNeighbour()
+}
+
+// postponed returns how many conns have commands that wait for room.
+func (n *node) postponed() (count int) {
+	if err := n.onLoops(n.t.Context(), func(l *loop) { count += len(l.unserved) }); err != nil {
+		n.t.Error(err)
+	}
+	return count
 }

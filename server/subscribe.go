@@ -75,7 +75,10 @@ func (l *loop) askSubscribe(c *netpoll.Conn, s *session, id uint32, ns *namespac
 // subscribed makes the subscription and tells the client.
 func (l *loop) subscribed(c *netpoll.Conn, s *session, id uint32, e *entry) {
 	result, err := l.enter(c, s, e)
-	if err != nil {
+	switch {
+	case s.state == stateClosing:
+		return
+	case err != nil:
 		l.replyError(s, id, err)
 		return
 	}
@@ -138,8 +141,11 @@ func (l *loop) grantsJoinLeave(s *session, ns *namespace, room []byte, wish bool
 	return ns.JoinLeave && (ns.ForcePushJoinLeave || wish && l.permitted(ns.askingPresence(), s, room))
 }
 
-// enter makes a subscription and returns what its client is told.
+// enter makes a subscription and returns what its client is told, if it is still there.
 func (l *loop) enter(c *netpoll.Conn, s *session, e *entry) (protocol.SubscribeResult, *protocol.Error) {
+	if s.state != stateReady {
+		return protocol.SubscribeResult{}, protocol.ErrInternal // closed by the subscription before this one
+	}
 	if e.ns.Presence {
 		l.who = l.appendAttendee(l.who[:0], s, e.chanInfo)
 		l.user = l.users.appendUser(l.user[:0], s.who)
@@ -159,6 +165,7 @@ func (l *loop) enter(c *netpoll.Conn, s *session, e *entry) (protocol.SubscribeR
 		l.owe(c, e, &joined)
 	}
 	l.setChanInfo(l.net.ID(c), e.room, e.chanInfo)
+	l.readable(c, s, joined.Past)
 	return l.resultOf(e, &joined), nil
 }
 
@@ -203,10 +210,14 @@ func (l *loop) countRecovery(recovered bool) {
 }
 
 // subscribeWishes makes server-side subscriptions of the rooms that a connect command lists: those that the client
-// may enter, and no word about the others.
+// may enter, and no word about the others. A namespace that does not exist is a mistake.
 func (l *loop) subscribeWishes(c *netpoll.Conn, s *session, r *protocol.ConnectRequest, made []protocol.ConnectSub) []protocol.ConnectSub {
 	for room, wish := range s.encoding().Subs(&l.decoder, r) {
 		ns, err := l.checkSubscribe(s, room, wish)
+		if err == protocol.ErrUnknownChannel {
+			l.disconnect(c, s, protocol.DisconnectBadRequest)
+			return nil
+		}
 		if err != nil || l.maySubscribe(s, ns, room) != nil {
 			continue
 		}

@@ -70,8 +70,15 @@ func (l *loop) stopTyping(c *netpoll.Conn, s *session, room string) {
 	}
 }
 
+// typingStep is the time between two looks at who types, which take as long as there are typists.
+const typingStep = 100 * time.Millisecond
+
 // expireTyping ends what has not been renewed in time.
 func (l *loop) expireTyping() {
+	if l.net.Now() < l.typingDue {
+		return
+	}
+	l.typingDue = l.net.Now() + typingStep
 	for id, rooms := range l.typists {
 		c := l.net.Conn(id)
 		for i := len(rooms) - 1; i >= 0; i-- {

@@ -30,12 +30,12 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a process of edge may take for what it is told.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
-// edge returns the command to run edge with args.
+// edge returns the command to run edge with args. With the race detector it would linger for a second at its end.
 func edge(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asEdge+"=1")
+	cmd.Env = append([]string{"GORACE=atexit_sleep_ms=0"}, append(os.Environ(), asEdge+"=1")...)
 	return cmd
 }
 

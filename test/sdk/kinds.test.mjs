@@ -49,6 +49,9 @@ for (const encoding of encodings) {
     // consuming resolves to a subscription that goes on where the consumer's acknowledgements end.
     const consuming = (client, room, consumer) => subscribed(client, room, { data: encoding.pack({ consumer }) });
 
+    // firstReceived is received for what comes again and again, of which there may already be more.
+    const firstReceived = async (sub, n) => (await received(sub, n)).slice(0, n);
+
     const acknowledge = (sub, { offset }) => call(sub.client, 'edge.ack', { channel: sub.channel, offset });
 
     const type = (client, channel, typing) => call(client, 'edge.typing', { channel, typing });
@@ -90,12 +93,12 @@ for (const encoding of encodings) {
 
         await acknowledge(sub, { offset: 2 });
         sub.publications.length = 0; // whatever follows the answer was sent after it
-        assert.deepEqual(values(await received(sub, 3)), ['c', 'c', 'c']);
+        assert.deepEqual(values(await firstReceived(sub, 3)), ['c', 'c', 'c']);
         await acknowledge(sub, { offset: 3 });
         sub.publications.length = 0;
         const other = await consuming(await newcomer(t), sub.channel, 'another');
         await publish(other.client, sub.channel, 'd'); // unacknowledged by both
-        assert.deepEqual(values(await received(sub, 3)), ['d', 'd', 'd']);
+        assert.deepEqual(values(await firstReceived(sub, 3)), ['d', 'd', 'd']);
       });
 
       test('acknowledgements are kept by consumer, across a reconnect', limit, async (t) => {
@@ -131,7 +134,7 @@ for (const encoding of encodings) {
         await publish(publisher, room, 'before');
         const sub = await consuming(client, room, 'beginner');
         await publish(publisher, room, 'after');
-        assert.deepEqual(values(await received(sub, 3)), ['after', 'after', 'after']);
+        assert.deepEqual(values(await firstReceived(sub, 3)), ['after', 'after', 'after']);
       });
 
       test('what was never sent cannot be acknowledged', limit, async (t) => {

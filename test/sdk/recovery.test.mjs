@@ -288,7 +288,7 @@ for (const encoding of encodings) {
       const sub = await subscribed(client, room);
       const recoveries = [];
       sub.on('subscribed', (ctx) => recoveries.push(ctx.recovered));
-      const publishing = publishUntilTold(publisher, room);
+      const publishing = publishUntilTold(publisher, sub);
       for (const n of numbers(20)) {
         const back = next(client, 'connected');
         const again = next(sub, 'subscribed');
@@ -343,15 +343,16 @@ for (const encoding of encodings) {
   });
 }
 
-// publishUntilTold publishes 0, 1, 2 and so on, about one in a millisecond. Its stop resolves to how
-// many there were.
-function publishUntilTold(client, room) {
+// publishUntilTold publishes 0, 1, 2 and so on, about one in a millisecond, as long as the
+// subscription does not lack more than a recovery may bring. Its stop resolves to how many there were.
+function publishUntilTold(client, sub) {
   let told = false;
   const done = (async () => {
     let n = 0;
     for (; !told; n++) {
-      await publish(client, room, n);
-      await delay(1); // 300 are the most that a recovery may bring
+      await received(sub, n - 299);
+      await publish(client, sub.channel, n);
+      await delay(1);
     }
     return n;
   })();
