@@ -157,3 +157,48 @@ func TestPresenceIsSwitchedByReload(t *testing.T) {
 	p.cut(1)
 	checkEmpty(t, p.Hub, p.loop)
 }
+
+// Nobody takes the place of one who lingers while presence is off: it leaves when its grace is over.
+func TestALingererLeavesThoughPresenceIsOff(t *testing.T) {
+	o := Options{Presence: true, JoinLeave: true, PresenceGrace: 10 * time.Second}
+	p := newParty(t, o)
+	p.enter(9, "watcher")
+	p.enter(1, "ann")
+	p.want(9, "+9:info of 9;+1:info of 1;")
+	p.cut(1)
+	off := o
+	off.Presence = false
+	p.SetOptions(1, off)
+	p.enter(2, "ann")
+	p.wantStats(0, 0)
+	p.pass(11 * time.Second)
+	p.want(9, "-1:info of 1;")
+	p.SetOptions(1, o)
+	p.wantStats(1, 1)
+	p.cut(2)
+	p.exit(9)
+	checkEmpty(t, p.Hub, p.loop)
+}
+
+// A room that somebody lingers in keeps its position, however soon it may forget it otherwise.
+func TestWhoLingersKeepsThePosition(t *testing.T) {
+	p := newParty(t, Options{
+		Presence: true, PresenceGrace: 10 * time.Second,
+		HistorySize: 1, HistoryTTL: time.Second, MetaTTL: 5 * time.Second,
+	})
+	p.enter(1, "ann")
+	mustPublish(t, p.Hub, 1, []byte("r"), publication("x"))
+	before, _ := p.Position([]byte("r"))
+	p.cut(1)
+	p.pass(9 * time.Second)
+	if after, ok := p.Position([]byte("r")); !ok || after != before {
+		t.Errorf("Position = %v, %v; want %v still", after, ok, before)
+	}
+	p.pass(time.Second)
+	p.pass(4 * time.Second)
+	if _, ok := p.Position([]byte("r")); !ok {
+		t.Error("the position is gone before its time")
+	}
+	p.pass(time.Second)
+	checkEmpty(t, p.Hub, p.loop)
+}

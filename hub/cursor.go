@@ -100,6 +100,7 @@ func (c *cursors) move(consumer []byte, offset uint64) (forgotten bool) {
 		oldest := c.order.Remove(c.order.Front()).(*cursor)
 		delete(c.byName, oldest.consumer)
 	}
-	c.byName[string(consumer)] = c.order.PushBack(&cursor{string(consumer), offset})
+	name := string(consumer)
+	c.byName[name] = c.order.PushBack(&cursor{name, offset})
 	return forgotten
 }

@@ -13,6 +13,7 @@ type modelRoom struct {
 	members int
 	rosters map[*worldLoop]*modelRoster
 	log     []modelPub // what was posted to members
+	places  []modelPlace
 
 	exists     bool
 	memory     bool
@@ -37,12 +38,27 @@ type modelRoster struct {
 }
 
 type modelPub struct {
-	data string
-	pos  Position
-	size int64
+	kind   PubKind
+	sender uint64
+	info   string
+	data   string
+	pos    Position
+	size   int64
+	text   string // of it, once posted
 }
 
-func (p modelPub) String() string { return fmt.Sprintf("%v:%s", p.pos, p.data) }
+func (p modelPub) String() string {
+	return fmt.Sprintf("%v:%d:%d:%s:%s", p.pos, p.kind, p.sender, p.info, p.data)
+}
+
+// modelPlace is one who is present; the places of a room stand in the order in which they came to be. One who lingers
+// does so since left.
+type modelPlace struct {
+	id         uint64
+	user, info string
+	lingers    bool
+	left, ends time.Time
+}
 
 type modelKey struct {
 	at  time.Time
@@ -97,13 +113,16 @@ func (r *modelRoom) tick(now time.Time) {
 		meta = defaultMetaTTL
 	}
 	switch {
-	case len(r.past)+len(r.keys) > 0 || r.positioned && (r.members > 0 || now.Before(r.used.Add(meta))):
+	case len(r.past)+len(r.keys) > 0 || r.positioned && (r.inUse() || now.Before(r.used.Add(meta))):
 		return
 	}
 	r.losePosition()
 	r.memory = false
-	r.exists = r.members > 0
+	r.exists = r.inUse()
 }
+
+// inUse reports whether anybody is in r or lingers there.
+func (r *modelRoom) inUse() bool { return r.members+len(r.places) > 0 }
 
 // learn takes over the epoch that the hub has made up for r, and compares positions.
 func (w *world) learn(r *modelRoom) {
@@ -132,17 +151,107 @@ func (r *modelRoom) enter(c *modelConn) {
 	r.rosters[c.loop].members++
 }
 
-func (w *world) leave(c *modelConn, r *modelRoom) {
+// attend makes one present who has subscribed to r.
+func (w *world) attend(r *modelRoom, req *Request) {
+	if req == nil || !w.options[r.ns].Presence {
+		return
+	}
+	as := modelPlace{id: req.As.ID, user: string(req.As.User), info: string(req.As.Info)}
+	if back := r.eldest(as.user); back != nil {
+		*back = as
+		w.seen.blinks++
+		return
+	}
+	r.places = append(r.places, as)
+	w.announce(r, PubJoin, as)
+}
+
+// eldest returns the place that the user has left first of those where it lingers, nil if there is none.
+func (r *modelRoom) eldest(user string) (eldest *modelPlace) {
+	for i := range r.places {
+		p := &r.places[i]
+		if p.lingers && p.user == user && (eldest == nil || p.left.Before(eldest.left)) {
+			eldest = p
+		}
+	}
+	return eldest
+}
+
+// depart ends the presence of c in r, if it is present.
+func (w *world) depart(c *modelConn, r *modelRoom, cut bool) {
+	i := slices.IndexFunc(r.places, func(p modelPlace) bool { return p.id == c.id })
+	if i < 0 {
+		return
+	}
+	p, now := &r.places[i], w.clock.at
+	if grace := w.options[r.ns].PresenceGrace; cut && grace > 0 && p.user != "" {
+		p.lingers, p.left, p.ends = true, now, now.Add(grace)
+		return
+	}
+	w.seen.exits++
+	w.vacate(r, i)
+}
+
+// vacate ends the i-th presence in r.
+func (w *world) vacate(r *modelRoom, i int) {
+	p := r.places[i]
+	r.places = slices.Delete(r.places, i, i+1)
+	w.announce(r, PubLeave, p)
+}
+
+func (w *world) announce(r *modelRoom, kind PubKind, who modelPlace) {
+	if w.options[r.ns].JoinLeave {
+		r.post(modelPub{kind: kind, sender: who.id, info: who.info})
+	}
+}
+
+// lapse ends the presence of those in r whose grace is over.
+func (w *world) lapse(r *modelRoom) {
+	for i := r.overdue(w.clock.at); i >= 0; i = r.overdue(w.clock.at) {
+		w.seen.lapses++
+		w.vacate(r, i)
+		if !r.inUse() {
+			r.abandon(w.clock.at)
+		}
+	}
+}
+
+// overdue returns which presence in r is the first of those to end by now, -1 if there is none.
+func (r *modelRoom) overdue(now time.Time) int {
+	first := -1
+	for i, p := range r.places {
+		if p.lingers && !p.ends.After(now) && (first < 0 || p.ends.Before(r.places[first].ends)) {
+			first = i
+		}
+	}
+	return first
+}
+
+// post hands p to those who are in r.
+func (r *modelRoom) post(p modelPub) {
+	if r.members > 0 {
+		p.text = p.String()
+		r.log = append(r.log, p)
+	}
+}
+
+func (w *world) leave(c *modelConn, r *modelRoom, cut bool) {
 	delete(c.next, r)
 	delete(c.told, r)
 	if r.rosters[c.loop].members--; r.rosters[c.loop].members == 0 {
 		delete(r.rosters, c.loop)
 	}
-	if r.members--; r.members > 0 {
-		return
+	r.members--
+	w.depart(c, r, cut)
+	if r.members == 0 {
+		r.abandon(w.clock.at)
 	}
-	r.exists = r.memory
-	r.used = w.clock.at
+}
+
+// abandon is what happens to r when nobody is there any more, or lingers at most.
+func (r *modelRoom) abandon(now time.Time) {
+	r.exists = r.memory || r.inUse()
+	r.used = now
 }
 
 // gapAt reports whether members on l miss something before log[i].
@@ -172,8 +281,8 @@ func (r *modelRoom) trim() {
 }
 
 // published does to r what a publish should have done, and returns what it should have returned.
-func (w *world) published(r *modelRoom, kind PubKind, p modelPub, o PublishOptions) Result {
-	keyed, fleeting := len(o.IdempotencyKey) > 0, o.SkipHistory || kind != PubData
+func (w *world) published(r *modelRoom, p modelPub, o PublishOptions) Result {
+	keyed, fleeting := len(o.IdempotencyKey) > 0, o.SkipHistory || p.kind != PubData
 	if !r.exists && !keyed && (fleeting || !w.options[r.ns].remembers()) {
 		return Result{}
 	}
@@ -193,9 +302,7 @@ func (w *world) published(r *modelRoom, kind PubKind, p modelPub, o PublishOptio
 		}
 		result = Result{Position: r.remember(&p, o, w.clock.at)}
 	}
-	if r.members > 0 {
-		r.log = append(r.log, p)
-	}
+	r.post(p)
 	if keyed {
 		if r.keys == nil {
 			r.keys = make(map[string]modelKey)
@@ -316,6 +423,32 @@ func (w *world) checkJoined(r *modelRoom, req *Request, got Joined) {
 	}
 	if got.Position != want.Position || got.Positioned != want.Positioned || got.Recovered != want.Recovered || !samePast(got.Past, past) {
 		w.t.Fatalf("Subscribe(%q, %+v) = %+v; want %+v with %v", r.name, req, got, want, past)
+	}
+}
+
+// checkPresence compares who is said to be present in r, newest first and at most limit of them.
+func (w *world) checkPresence(r *modelRoom, limit int) {
+	var want []modelPlace
+	users := make(map[string]bool)
+	if w.options[r.ns].Presence {
+		want = slices.Clone(r.places)
+	}
+	for _, p := range want {
+		users[p.user] = true
+	}
+	if c, u := w.hub.PresenceStats([]byte(r.name)); c != len(want) || u != len(users) {
+		w.t.Fatalf("PresenceStats(%q) = %d, %d; want %d, %d", r.name, c, u, len(want), len(users))
+	}
+	slices.Reverse(want)
+	want = want[:max(0, min(limit, len(want)))]
+	var got []Attendee
+	w.hub.Presence([]byte(r.name), limit, func(a Attendee) {
+		got = append(got, Attendee{a.ID, slices.Clone(a.User), slices.Clone(a.Info)})
+	})
+	if !slices.EqualFunc(got, want, func(a Attendee, p modelPlace) bool {
+		return a.ID == p.id && string(a.User) == p.user && string(a.Info) == p.info
+	}) {
+		w.t.Fatalf("Presence(%q, %d) lists %v; want %v", r.name, limit, got, want)
 	}
 }
 

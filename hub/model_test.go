@@ -24,16 +24,21 @@ type world struct {
 	clock   *clock
 	loops   []*worldLoop
 	rooms   []*modelRoom
+	named   map[string]*modelRoom
 	options []Options // by namespace
 	limit   int64
 	evicted uint64
-	gaps    int
+	seen    *sightings
+	clients uint64          // that ever were
 	epochs  map[uint64]bool // all that ever were
 	pubs    map[*Publication]struct{}
 	kept    []keptWire
 	depth   int // of operations made from within Deliver
 	time    time.Duration
 }
+
+// sightings is how often what the test must not miss has happened, in all worlds.
+type sightings struct{ gaps, evictions, blinks, lapses, exits int }
 
 type worldLoop struct {
 	*Local
@@ -43,9 +48,12 @@ type worldLoop struct {
 }
 
 // modelConn is a conn with, for each of its rooms, the index in the log of the publication that it must receive next.
+// When it is cut off, it becomes that of another client.
 type modelConn struct {
 	loop *worldLoop
 	m    Member
+	id   uint64
+	user string
 	subs Subs
 	next map[*modelRoom]int
 	told map[*modelRoom]bool // of a gap before that one, but stayed
@@ -56,15 +64,17 @@ type keptWire struct {
 	text string
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
+func newWorld(t *testing.T, seed uint64, seen *sightings) *world {
 	const loops, slots, rooms, namespaces = 3, 120, 40, 4
 	w := &world{
 		t: t, rng: rand.New(rand.NewPCG(seed, 1)), hub: New(), options: make([]Options, namespaces),
-		epochs: make(map[uint64]bool), pubs: make(map[*Publication]struct{}),
+		seen: seen, named: make(map[string]*modelRoom), epochs: make(map[uint64]bool), pubs: make(map[*Publication]struct{}),
 	}
 	w.clock = fakeTime(w.hub)
 	for i := range rooms {
-		w.rooms = append(w.rooms, &modelRoom{name: "room" + strconv.Itoa(i), ns: Namespace(i % namespaces)})
+		r := &modelRoom{name: "room" + strconv.Itoa(i), ns: Namespace(i % namespaces)}
+		w.rooms = append(w.rooms, r)
+		w.named[r.name] = r
 	}
 	for range loops {
 		l := &worldLoop{w: w}
@@ -72,27 +82,39 @@ func newWorld(t *testing.T, seed uint64) *world {
 		l.batch = 400
 		l.now = w.loopTime
 		for slot := range uint32(slots) {
-			l.conns = append(l.conns, &modelConn{
+			c := &modelConn{
 				loop: l, m: NewMember(slot, Form(slot%3)), next: make(map[*modelRoom]int), told: make(map[*modelRoom]bool),
-			})
+			}
+			w.introduce(c)
+			l.conns = append(l.conns, c)
 		}
 		w.loops = append(w.loops, l)
 	}
 	return w
 }
 
-// Join writes "form|room:position:data;" for each publication.
+// introduce makes c the conn of a new client, of one of few users or of nobody in particular.
+func (w *world) introduce(c *modelConn) {
+	w.clients++
+	c.id, c.user = w.clients, "annannann"[:w.rng.IntN(10)]
+}
+
+// Join writes "form|room:" and what a modelPub shows, with a semicolon, for each publication.
 func (l *worldLoop) Join(dst []byte, pubs []*Publication, form Form) []byte {
-	encode := func(dst []byte, p *Publication) []byte {
-		return fmt.Appendf(dst, "%d|%s:%v:%s;", form, p.Room, p.Position, p.Data)
-	}
 	if len(pubs) == 1 {
-		return pubs[0].Wire(form, encode)
+		return modelWire(pubs[0], form)
 	}
 	for _, p := range pubs {
-		dst = append(dst, p.Wire(form, encode)...)
+		dst = append(dst, modelWire(p, form)...)
 	}
 	return dst
+}
+
+func modelWire(p *Publication, form Form) []byte {
+	return p.Wire(form, func(dst []byte, p *Publication) []byte {
+		return fmt.Appendf(dst, "%d|%s:%v;", form, p.Room,
+			modelPub{kind: p.Kind, sender: p.Sender, info: string(p.Info), data: string(p.Data), pos: p.Position})
+	})
 }
 
 func (l *worldLoop) Deliver(m Member, wire []byte, pubs []*Publication) bool {
@@ -101,8 +123,8 @@ func (l *worldLoop) Deliver(m Member, wire []byte, pubs []*Publication) bool {
 	for _, p := range pubs {
 		var one []byte
 		one, wire, _ = bytes.Cut(wire, []byte(";"))
-		if !bytes.HasSuffix(one, p.Data) {
-			w.t.Fatalf("wire %q carries another publication than %q", one, p.Data)
+		if own := modelWire(p, m.Form()); string(one) != string(own[:len(own)-1]) {
+			w.t.Fatalf("wire has %q where it should carry %q", one, own)
 		}
 		c.receive(w.t, one)
 	}
@@ -138,7 +160,7 @@ func (c *modelConn) receive(t *testing.T, one []byte) {
 		t.Fatalf("slot %d received %q, in a room that it is not in", c.m.Slot(), one)
 	}
 	next := c.next[r]
-	if next == len(r.log) || r.log[next].String() != string(text) {
+	if next == len(r.log) || r.log[next].text != string(text) {
 		t.Fatalf("slot %d received %q; want number %d of %d", c.m.Slot(), one, next, len(r.log))
 	}
 	if r.gapAt(c.loop, next) && !c.told[r] {
@@ -151,7 +173,7 @@ func (c *modelConn) receive(t *testing.T, one []byte) {
 // Gap has the conn leave the room, but for some that stay.
 func (l *worldLoop) Gap(m Member, room []byte) {
 	w, c := l.w, l.conns[m.Slot()]
-	w.gaps++
+	w.seen.gaps++
 	r := c.in(room)
 	if r == nil || c.told[r] || c.next[r] == len(r.log) || !r.gapAt(l, c.next[r]) {
 		w.t.Fatalf("slot %d was told of a gap in %q; there is none", m.Slot(), room)
@@ -165,18 +187,17 @@ func (l *worldLoop) Gap(m Member, room []byte) {
 
 // in returns the room of that name if c is in it.
 func (c *modelConn) in(room []byte) *modelRoom {
-	for r := range c.next {
-		if r.name == string(room) {
-			return r
-		}
+	r := c.loop.w.named[string(room)]
+	if _, member := c.next[r]; !member {
+		return nil
 	}
-	return nil
+	return r
 }
 
 // reenter does what a server may do while it writes to c.
 func (w *world) reenter(c *modelConn) {
 	other := w.anyConn(c.loop)
-	switch w.rng.IntN(8) {
+	switch w.rng.IntN(9) {
 	case 0:
 		w.leaveAll(c)
 	case 1:
@@ -191,6 +212,8 @@ func (w *world) reenter(c *modelConn) {
 		w.subscribe(other, w.anyRoom())
 	case 7:
 		w.publish(w.anyRoom())
+	case 8:
+		w.presence(w.anyRoom())
 	}
 }
 
@@ -217,8 +240,10 @@ func (w *world) step() {
 		w.unsubscribe(w.anyConn(l), w.anyRoom())
 	case n < 360:
 		w.leaveAll(w.anyConn(l))
-	case n < 550:
+	case n < 530:
 		w.publish(w.anyRoom())
+	case n < 550:
+		w.presence(w.anyRoom())
 	case n < 600:
 		w.history(w.anyRoom())
 	case n < 620:
@@ -251,7 +276,7 @@ func (w *world) subscribe(c *modelConn, r *modelRoom) {
 	if got := c.loop.Subscribed(&c.subs, []byte(r.name)); got != member {
 		w.t.Fatalf("Subscribed(%q) = %v; want %v", r.name, got, member)
 	}
-	req := w.request(r)
+	req := w.request(c, r)
 	got, err := c.loop.Subscribe(c.m, &c.subs, r.ns, []byte(r.name), req)
 	if member {
 		if err != ErrSubscribed {
@@ -269,15 +294,17 @@ func (w *world) subscribe(c *modelConn, r *modelRoom) {
 	r.exists = r.exists || remembers || !refused
 	if !refused {
 		r.enter(c)
+		w.attend(r, req)
 	}
 }
 
-// request returns what a subscribe may ask for: often near what the room has.
-func (w *world) request(r *modelRoom) *Request {
-	if w.rng.IntN(4) == 0 {
+// request returns what c may ask for when it subscribes: often near what the room has. Without one it is not present.
+func (w *world) request(c *modelConn, r *modelRoom) *Request {
+	if w.rng.IntN(8) == 0 {
 		return nil
 	}
 	return &Request{
+		As:      Attendee{c.id, []byte(c.user), bytes.Repeat([]byte("i"), w.rng.IntN(40))},
 		Recover: w.rng.IntN(3) > 0,
 		Since:   w.anyPosition(r),
 		Limit:   w.rng.IntN(8),
@@ -306,15 +333,18 @@ func (w *world) unsubscribe(c *modelConn, r *modelRoom) {
 		w.t.Fatalf("Unsubscribe(%q) = %v; want %v", r.name, got, member)
 	}
 	if member {
-		w.leave(c, r)
+		w.leave(c, r, false)
 	}
 }
 
+// leaveAll cuts c off.
 func (w *world) leaveAll(c *modelConn) {
+	w.clock.advance(time.Microsecond) // so that no two that linger in a room have left it at the same time
 	c.loop.LeaveAll(&c.subs)
 	for r := range c.next {
-		w.leave(c, r)
+		w.leave(c, r, true)
 	}
+	w.introduce(c)
 }
 
 func (w *world) publish(r *modelRoom) {
@@ -327,11 +357,11 @@ func (w *world) publish(r *modelRoom) {
 		o.VersionEpoch = []byte{'a' + byte(w.rng.IntN(10)/9)}
 	}
 	p := w.publication()
-	kind, data := p.Kind, string(p.Data)
+	post := modelPub{kind: p.Kind, sender: p.Sender, info: string(p.Info), data: string(p.Data)}
 	w.clock.advance(time.Microsecond) // so that no two publications are of the same time
-	size := int64(entryHeader + len(p.Data) + len(p.Info) + len(p.Tags) + len(p.Key) + len(o.IdempotencyKey) + len(o.VersionEpoch) + pastOverhead)
+	post.size = int64(entryHeader + len(p.Data) + len(p.Info) + len(p.Tags) + len(p.Key) + len(o.IdempotencyKey) + len(o.VersionEpoch) + pastOverhead)
 	got, err := w.hub.Publish(r.ns, []byte(r.name), p, o)
-	want := w.published(r, kind, modelPub{data: data, size: size}, o)
+	want := w.published(r, post, o)
 	if err != nil || got.Suppressed != want.Suppressed || got.Position != want.Position {
 		w.t.Fatalf("Publish(%q, %+v) = %v, %v; want %v", r.name, o, got, err, want)
 	}
@@ -345,6 +375,7 @@ func (w *world) publication() *Publication {
 		p.Data = append(p.Data, bytes.Repeat([]byte("x"), w.rng.IntN(1000))...)
 	}
 	p.Info = append(p.Info, "by"[:w.rng.IntN(3)]...)
+	p.Sender = w.rng.Uint64N(9)
 	if w.rng.IntN(4) == 0 {
 		p.Tags = p.Tags.Append([]byte("tag"), p.Data[:1])
 		p.Key = append(p.Key, "key"...)
@@ -368,6 +399,15 @@ func (w *world) history(r *modelRoom) {
 	}
 	w.learn(r)
 	w.checkHistory(r, req, pos, got, err)
+}
+
+// presence asks for some or all of those in r.
+func (w *world) presence(r *modelRoom) {
+	limit := len(r.places)
+	if w.rng.IntN(2) == 0 {
+		limit = w.rng.IntN(limit+3) - 1
+	}
+	w.checkPresence(r, limit)
 }
 
 func (w *world) ack(r *modelRoom) {
@@ -401,8 +441,12 @@ func (w *world) reload(ns Namespace) {
 		Kind:        Kind(w.rng.IntN(4)),
 		HistorySize: w.rng.IntN(12),
 		HistoryTTL:  time.Duration(w.rng.IntN(60)) * time.Second,
-		MetaTTL:     time.Duration(w.rng.IntN(3)) * time.Minute,
+		MetaTTL:     time.Duration(w.rng.IntN(3)) * 20 * time.Second,
 		BatchDelay:  time.Duration(max(0, w.rng.IntN(2000)-1000)),
+
+		Presence:      w.rng.IntN(4) > 0,
+		JoinLeave:     w.rng.IntN(2) == 0,
+		PresenceGrace: time.Duration(max(0, w.rng.IntN(60)-20)) * time.Second,
 	}
 	w.options[ns] = o
 	w.hub.SetOptions(ns, o)
@@ -420,6 +464,7 @@ func (w *world) tick() {
 	w.hub.Tick(w.clock.at)
 	for _, r := range w.rooms {
 		r.tick(w.clock.at)
+		w.lapse(r)
 	}
 }
 
@@ -477,6 +522,7 @@ func (w *world) check() {
 	}
 	w.kept = nil
 	w.checkUsage()
+	w.checkRooms()
 }
 
 func (w *world) checkUsage() {
@@ -484,6 +530,30 @@ func (w *world) checkUsage() {
 	b, p, e := w.hub.MemoryStats()
 	if b != bytes || p != publications || e != w.evicted {
 		w.t.Fatalf("MemoryStats = %d bytes, %d publications, %d evicted; want %d, %d, %d", b, p, e, bytes, publications, w.evicted)
+	}
+}
+
+// checkRooms fails if a room is there that should be forgotten, or not as it should be.
+func (w *world) checkRooms() {
+	var rooms, memories, places int
+	for _, r := range w.rooms {
+		w.checkPresence(r, len(r.places))
+		if r.exists {
+			rooms++
+		}
+		if r.memory {
+			memories++
+		}
+		places += len(r.places)
+	}
+	for i := range w.hub.shards {
+		s := &w.hub.shards[i]
+		rooms -= s.rooms.Live()
+		memories -= s.memories.Live()
+		places -= s.presences.all.Live()
+	}
+	if rooms != 0 || memories != 0 || places != 0 {
+		w.t.Fatalf("the hub lacks %d rooms, %d memories, %d presences", rooms, memories, places)
 	}
 }
 
@@ -530,13 +600,13 @@ func (w *world) checkGone() {
 		loops = append(loops, &loop{Local: l.Local, box: l.box})
 	}
 	checkEmpty(w.t, w.hub, loops...)
+	for i := range w.hub.shards {
+		checkNobody(w.t, &w.hub.shards[i].presences)
+	}
 	for p := range w.pubs {
 		if n := p.refs.Load(); n != 0 {
 			w.t.Fatalf("a publication still has %d references", n)
 		}
-	}
-	if w.gaps == 0 || w.evicted == 0 {
-		w.t.Errorf("%d gaps and %d evictions; want some", w.gaps, w.evicted)
 	}
 }
 
@@ -562,11 +632,12 @@ func TestRandomOperations(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	const worlds = 4
+	var seen sightings
 	steps := modelOps(t) / worlds
 	for i := range uint64(worlds) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Logf("seed: -hub.seed=%d", seed+i)
-			w := newWorld(t, seed+i)
+			w := newWorld(t, seed+i, &seen)
 			for n := range steps {
 				w.step()
 				if n%1000 == 999 {
@@ -575,6 +646,10 @@ func TestRandomOperations(t *testing.T) {
 				}
 			}
 			w.checkGone()
+			seen.evictions += int(w.evicted)
 		})
+	}
+	if min(seen.gaps, seen.evictions, seen.blinks, seen.lapses, seen.exits) == 0 {
+		t.Errorf("seen %+v; want some of each", seen)
 	}
 }

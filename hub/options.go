@@ -27,7 +27,7 @@ type Options struct {
 	Stored        bool          // the history goes through the hub's [Store], if it has one
 	Presence      bool          // who is in the room is kept
 	JoinLeave     bool          // and announced to its members
-	PresenceGrace time.Duration // how long one who has left counts as present
+	PresenceGrace time.Duration // how long one who was cut off counts as present
 	BatchDelay    time.Duration // least time between the beginnings of two deliveries to a room on one loop, so that more share a write
 }
 

@@ -143,13 +143,6 @@ func (a *attendance) stats() (clients, users int) { return int(a.clients), int(a
 // empty reports whether nobody is present in a, nor lingers.
 func (a *attendance) empty() bool { return a.clients == 0 }
 
-// clear makes a empty. No pushes are due, and all indexes into a are void. The cost grows with the clients.
-func (p *presences) clear(a *attendance) {
-	for a.newest != 0 {
-		p.remove(a, a.newest)
-	}
-}
-
 // add gives who, a person in a, one more presence at the front of the room.
 func (p *presences) add(a *attendance, who uint32, id uint64, user, info []byte) uint32 {
 	i := p.all.Alloc()

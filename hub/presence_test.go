@@ -24,8 +24,7 @@ func checkNobody(t testing.TB, p *presences) {
 }
 
 // stage is one room on which a script is played: "+ann:7" lets client 7 of user ann enter, "-7" leave at once and
-// "-7~5" with a grace of 5, "@9" sets the clock to 9 and takes out who is due by then, "0" clears the room. The info of
-// client 7 is "i7".
+// "-7~5" with a grace of 5, "@9" sets the clock to 9 and takes out who is due by then. The info of client 7 is "i7".
 type stage struct {
 	presences
 	room    attendance
@@ -44,8 +43,6 @@ func (s *stage) play(t *testing.T, script string) {
 		case '@':
 			fmt.Sscan(rest, &s.now)
 			s.expire()
-		case '0':
-			s.clear(&s.room)
 		default:
 			t.Fatalf("no such step: %q", step)
 		}
@@ -131,9 +128,6 @@ func TestPresenceScripts(t *testing.T) {
 		{"three come back for two", "+ann:1 +ann:2 -2~5 -1~5 +ann:3 +ann:4 +ann:5", "+1 +2 +5", "ann:i5 ann:i3 ann:i4", 1},
 		{"graces differ", "+ann:1 +bob:2 -1~9 -2~3 @3", "+1 +2 -i2=2", "ann:i1", 1},
 		{"expiry goes by time", "+a:1 +b:2 +c:3 +d:4 -1~7 -2~3 -3~5 -4~1 @8", "+1 +2 +3 +4 -i4=4 -i2=2 -i3=3 -i1=1", "", 0},
-
-		{"cleared", "+ann:1 +bob:2 +ann:3 -3~5 0 @9", "+1 +2 +3", "", 0},
-		{"and used again", "+ann:1 -1~5 0 +ann:2", "+1 +2", "ann:i2", 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := stage{presences: newPresences(), entries: make(map[uint64]uint32)}
@@ -148,7 +142,9 @@ func TestPresenceScripts(t *testing.T) {
 			if clients, users := s.room.stats(); clients != want || users != row.users || s.room.empty() != (want == 0) {
 				t.Errorf("%s: stats = %d, %d, empty = %v; want %d, %d", row.script, clients, users, s.room.empty(), want, row.users)
 			}
-			s.clear(&s.room)
+			for s.room.newest != 0 {
+				s.remove(&s.room, s.room.newest)
+			}
 			checkNobody(t, &s.presences)
 		})
 	}
@@ -167,7 +163,7 @@ func TestPresenceListIsBounded(t *testing.T) {
 }
 
 func TestPresenceLeavesOnce(t *testing.T) {
-	for _, script := range []string{"+ann:1 -1", "+ann:1 -1~5", "+ann:1 -1~5 @5", "+ann:1 0"} {
+	for _, script := range []string{"+ann:1 -1", "+ann:1 -1~5", "+ann:1 -1~5 @5"} {
 		s := stage{presences: newPresences(), entries: make(map[uint64]uint32)}
 		s.play(t, script)
 		func() {
@@ -235,15 +231,14 @@ func holdsPointer(t reflect.Type) bool {
 
 // presenceWorld runs random operations on presences and on a plain model of them.
 type presenceWorld struct {
-	t       *testing.T
-	rng     *rand.Rand
-	p       presences
-	now     int64
-	rooms   []*presenceRoom
-	lastID  uint64
-	pushed  [2]int // join and leave pushes
-	blinks  int
-	cleared int
+	t      *testing.T
+	rng    *rand.Rand
+	p      presences
+	now    int64
+	rooms  []*presenceRoom
+	lastID uint64
+	pushed [2]int // join and leave pushes
+	blinks int
 }
 
 // presenceRoom is a room as a list. What its pushes alone tell is in seen: how many clients each user has.
@@ -283,10 +278,8 @@ func (w *presenceWorld) step() {
 	case k < 98:
 		w.now += int64(w.rng.IntN(4))
 		w.expire(w.rng.IntN(6))
-	case k < 99:
+	default:
 		w.checkList(r, w.rng.IntN(len(r.places)+3))
-	case w.rng.IntN(5) == 0:
-		w.clear(r)
 	}
 	w.checkStats(r)
 }
@@ -383,13 +376,6 @@ func (w *presenceWorld) expire(n int) {
 	}
 }
 
-func (w *presenceWorld) clear(r *presenceRoom) {
-	w.cleared++
-	w.p.clear(&r.a)
-	*r = presenceRoom{a: r.a, seen: make(map[string]int)}
-	w.checkStats(r)
-}
-
 func (w *presenceWorld) checkStats(r *presenceRoom) {
 	users := make(map[string]bool)
 	for _, m := range r.places {
@@ -464,8 +450,8 @@ func TestRandomPresence(t *testing.T) {
 				w.step()
 			}
 			w.checkGone()
-			if w.pushed[0] == 0 || w.pushed[1] == 0 || w.blinks == 0 || w.cleared == 0 {
-				t.Errorf("%v pushes, %d blinks, %d clears: some were never tried", w.pushed, w.blinks, w.cleared)
+			if w.pushed[0] == 0 || w.pushed[1] == 0 || w.blinks == 0 {
+				t.Errorf("%v pushes, %d blinks: some were never tried", w.pushed, w.blinks)
 			}
 		})
 	}
@@ -565,18 +551,4 @@ func BenchmarkPresence(b *testing.B) {
 			})
 		}
 	}
-}
-
-// BenchmarkPresenceClear measures what a reload that switches presence off costs a room, for each client.
-func BenchmarkPresenceClear(b *testing.B) {
-	const clients = 10_000
-	p, a := make([]presences, 1), make([]attendance, 1)
-	p[0] = newPresences()
-	for b.Loop() {
-		b.StopTimer()
-		attend(p, a, clients)
-		b.StartTimer()
-		p[0].clear(&a[0])
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/clients, "ns/client")
 }
