@@ -12,7 +12,7 @@ import (
 // lines reads a message of the protocol: one or more replies and pushes, a line each.
 func (d *driver) lines(c *netpoll.Conn, p *peer, b []byte) {
 	before := d.result.ledger.Received
-	for line := range protocol.JSON.Messages(b) {
+	for line, _ := range protocol.JSON.Messages(b) { // JSON has none
 		d.line(c, p, line)
 	}
 	if n := d.result.ledger.Received - before; n > 0 {

@@ -1,6 +1,9 @@
 package hub
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // Attendee is somebody who is present in a room.
 type Attendee struct {
@@ -9,13 +12,15 @@ type Attendee struct {
 	Info []byte // what others are told, opaque here
 }
 
-// Presence calls each for those who are present in a room, newest first, at most limit of them. each must not call the
-// hub, and the slices are good only until it returns. Any goroutine may call it.
-func (h *Hub) Presence(room []byte, limit int, each func(a Attendee)) {
+// Presence returns those who are present in a room, newest first, at most limit of them. Any goroutine may call it.
+func (h *Hub) Presence(room []byte, limit int) (all []Attendee) {
 	hash := h.hash(room)
 	h.shard(hash).present(hash, room, func(p *presences, a *attendance) {
-		p.list(a, limit, func(id uint64, user, info []byte) { each(Attendee{id, user, info}) })
+		p.list(a, limit, func(id uint64, user, info []byte) {
+			all = append(all, Attendee{id, bytes.Clone(user), bytes.Clone(info)})
+		})
 	})
+	return all
 }
 
 // PresenceStats returns how many clients are present in a room, and of how many different users. Any goroutine may

@@ -135,7 +135,9 @@ func TestPresenceIsListedNewestFirst(t *testing.T) {
 	p.want(1, "") // joins are not announced here
 	p.wantStats(5, 2)
 	var got string
-	p.Presence([]byte("r"), 3, func(a Attendee) { got += fmt.Sprintf("%d %s %s; ", a.ID, a.User, a.Info) })
+	for _, a := range p.Presence([]byte("r"), 3) {
+		got += fmt.Sprintf("%d %s %s; ", a.ID, a.User, a.Info)
+	}
 	if want := "5 user0 info of 5; 4 user1 info of 4; 3 user0 info of 3; "; got != want {
 		t.Errorf("Presence lists %q; want %q", got, want)
 	}

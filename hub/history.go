@@ -22,6 +22,7 @@ type Request struct {
 	Recover bool     // wants what came after Since
 	Since   Position // epoch 0 is any
 	Limit   int      // of publications to recover; 0 or less is 300
+	Bytes   int      // the most that they may take together; 0 is no bound
 	Cache   bool     // with Recover: wants the newest publication alone, however many were missed
 	Must    bool     // with Recover: does not want to subscribe if something is missing
 	Flags   uint8    // two bits, kept with the subscription, for whoever subscribes
@@ -40,6 +41,7 @@ type Joined struct {
 type HistoryRequest struct {
 	Since   *Position // nil for one end; epoch 0 is any
 	Limit   int       // 0 for none, the position alone; below 0 for all
+	Bytes   int       // the most that they may take together, but for the first; 0 is no bound
 	Reverse bool      // offsets below Since, newest first, instead of those above it, oldest first
 }
 
@@ -130,12 +132,12 @@ func (m *memory) page(req *HistoryRequest) []*Past {
 		if req.Since != nil {
 			end = m.before(req.Since.Offset)
 		}
-		return m.past.reversed(max(end-limit, first), end)
+		return within(m.past.reversed(max(end-limit, first), end), req.Bytes)
 	}
 	if req.Since != nil {
 		first = m.through(req.Since.Offset)
 	}
-	return m.past.list(first, min(first+limit, end))
+	return within(m.past.list(first, min(first+limit, end)), req.Bytes)
 }
 
 // before returns how many publications of the history are before offset.
@@ -185,7 +187,24 @@ func (m *memory) missed(q *Request) ([]*Past, bool) {
 	if !m.lives(q.Since.Epoch) || since >= m.pos.Offset || since+1 < m.from || m.pos.Offset-since > uint64(limit) {
 		return nil, false
 	}
-	return m.past.list(m.through(since), m.past.n), true
+	list := m.past.list(m.through(since), m.past.n)
+	if len(within(list, q.Bytes)) < len(list) {
+		return nil, false
+	}
+	return list, true
+}
+
+// within returns the first of list that take at most so many bytes together, and the very first in any case.
+func within(list []*Past, bytes int) []*Past {
+	if bytes <= 0 {
+		return list
+	}
+	for i, p := range list {
+		if bytes -= int(p.size()); bytes < 0 && i > 0 {
+			return list[:i]
+		}
+	}
+	return list
 }
 
 // lives reports whether epoch, where 0 is any, is the one the room is in.

@@ -246,3 +246,39 @@ func TestVersions(t *testing.T) {
 		}
 	}
 }
+
+// TestBytesBoundWhatIsHandedOut has publications that take a known size: recovery is all or nothing, a page is what
+// fits, and its first publication in any case.
+func TestBytesBoundWhatIsHandedOut(t *testing.T) {
+	h := New()
+	h.SetOptions(1, Options{HistorySize: 10, HistoryTTL: time.Hour})
+	for range 4 {
+		p := NewPublication()
+		p.Data = append(p.Data, "some data"...)
+		if _, err := h.Publish(1, []byte("r"), p, PublishOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, all, err := h.History(1, []byte("r"), HistoryRequest{Limit: -1})
+	if err != nil || len(all) != 4 {
+		t.Fatalf("history = %d publications, %v", len(all), err)
+	}
+	size := int(all[0].size())
+	l := newLoop(h)
+	for _, row := range []struct{ bytes, page, recovered int }{
+		{0, 4, 4}, {1, 1, 0}, {size, 1, 0}, {2 * size, 2, 0}, {4*size - 1, 3, 0}, {4 * size, 4, 4},
+	} {
+		for _, reverse := range []bool{false, true} {
+			if _, page, err := h.History(1, []byte("r"), HistoryRequest{Limit: -1, Bytes: row.bytes, Reverse: reverse}); err != nil || len(page) != row.page {
+				t.Errorf("page of %d bytes has %d publications, %v; want %d", row.bytes, len(page), err, row.page)
+			}
+		}
+		var s Subs
+		j, err := l.Subscribe(NewMember(1, 0), &s, 1, []byte("r"), &Request{Recover: true, Bytes: row.bytes})
+		if err != nil || len(j.Past) != row.recovered || j.Recovered != (row.recovered > 0) {
+			t.Errorf("recovery within %d bytes: %d publications, %v, %v; want %d", row.bytes, len(j.Past), j.Recovered, err, row.recovered)
+		}
+		l.LeaveAll(&s)
+		l.settle()
+	}
+}

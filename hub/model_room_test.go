@@ -441,10 +441,7 @@ func (w *world) checkPresence(r *modelRoom, limit int) {
 	}
 	slices.Reverse(want)
 	want = want[:max(0, min(limit, len(want)))]
-	var got []Attendee
-	w.hub.Presence([]byte(r.name), limit, func(a Attendee) {
-		got = append(got, Attendee{a.ID, slices.Clone(a.User), slices.Clone(a.Info)})
-	})
+	got := w.hub.Presence([]byte(r.name), limit)
 	if !slices.EqualFunc(got, want, func(a Attendee, p modelPlace) bool {
 		return a.ID == p.id && string(a.User) == p.user && string(a.Info) == p.info
 	}) {

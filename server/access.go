@@ -68,6 +68,14 @@ func (l *loop) permitted(p permits, s *session, room []byte) bool {
 	return p.client || p.subscriber && l.rosters.Subscribed(&s.subs, room)
 }
 
+// mayAsk is permitted for what is in a room. A room that not everybody may enter tells only those who are in it.
+func (l *loop) mayAsk(p permits, s *session, room []byte) bool {
+	if room[0] == '$' || bytes.IndexByte(room, '#') >= 0 {
+		p.client, p.subscriber = false, p.client || p.subscriber
+	}
+	return l.permitted(p, s, room)
+}
+
 // spaces returns the namespaces as they are now.
 func (l *loop) spaces() *namespaces { return l.server.spaces.Load() }
 

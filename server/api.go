@@ -228,14 +228,14 @@ func (s *Server) Presence(room string) ([]Client, error) {
 	}
 	var clients []Client
 	var space scratch
-	s.hub.Presence([]byte(room), maxPresent, func(a hub.Attendee) {
+	for _, a := range s.hub.Presence([]byte(room), maxPresent) {
 		who := parseInfo(a.Info)
 		clients = append(clients, Client{
 			ID:   string(s.ids.append(nil, &space, a.ID)),
 			User: string(who.User),
-			Info: append([]byte(nil), who.ConnInfo...),
+			Info: who.ConnInfo,
 		})
-	})
+	}
 	return clients, nil
 }
 

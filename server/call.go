@@ -25,8 +25,15 @@ type call struct {
 func (l *loop) offload(c *netpoll.Conn, s *session, k *call, work func()) bool {
 	k.conn = l.net.ID(c)
 	taken := l.server.work.submit(func() {
+		var err error
+		defer func() {
+			if err != nil {
+				k.fail(l, err)
+			}
+			l.net.Send(netpoll.Post{Kind: postCall, Item: k})
+		}()
+		defer l.server.contain(&err)
 		work()
-		l.net.Send(netpoll.Post{Kind: postCall, Item: k})
 	})
 	if !taken {
 		return false
@@ -35,6 +42,12 @@ func (l *loop) offload(c *netpoll.Conn, s *session, k *call, work func()) bool {
 	s.set(flagOffloaded)
 	l.net.Pause(c)
 	return true
+}
+
+// fail makes k's conn end when k is back: its work has panicked.
+func (k *call) fail(l *loop, err error) {
+	l.server.report(fault{conn: k.conn, what: err.Error()})
+	k.finish = func(c *netpoll.Conn, s *session) { l.fail(c, s, internalError) }
 }
 
 // finishCall goes on with a session whose call is back.

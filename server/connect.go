@@ -80,6 +80,7 @@ func (l *loop) firstSubs(c *netpoll.Conn, s *session, r *protocol.ConnectRequest
 	if len(v.Subs) == 0 && len(r.Subs) == 0 {
 		return nil
 	}
+	l.recoverable = l.server.config.QueueLimit
 	for i := range v.Subs {
 		sub := &v.Subs[i]
 		ns, err := l.room([]byte(sub.Room))

@@ -34,17 +34,29 @@ type debts struct {
 // maxRedelivered is how many publications of the past are sent at a time.
 const maxRedelivered = 100
 
+// maxConsumer is the longest name of a consumer, in bytes. A longer one is none.
+const maxConsumer = 255
+
+// maxPage is how many bytes of the past are sent at a time, but for the first publication.
+const maxPage = 256 << 10
+
 // consumerOf returns whose cursor a subscription to a durable room goes on with: the one that its data names as
-// {"consumer":"…"}, or else the user's.
+// {"consumer":"…"}, one of the user's, or else the user's own.
 func (l *loop) consumerOf(s *session, data []byte) string {
 	var named struct {
 		Consumer string `json:"consumer"`
 	}
-	if len(data) > 0 && json.Unmarshal(data, &named) == nil && named.Consumer != "" {
-		return named.Consumer
+	if len(data) > 0 && json.Unmarshal(data, &named) == nil && named.Consumer != "" && len(named.Consumer) <= maxConsumer {
+		return consumerKey(l.users.appendUser(nil, s.who), named.Consumer)
 	}
-	return string(l.users.appendUser(nil, s.who))
+	if l.users.anonymous(s.who) {
+		return ""
+	}
+	return consumerKey(l.users.appendUser(nil, s.who), "")
 }
+
+// consumerKey is what the hub knows a user's consumer by: nobody can name one of another user.
+func consumerKey(user []byte, name string) string { return string(user) + "\x00" + name }
 
 // resume makes e begin where its consumer's acknowledgements end.
 func (l *loop) resume(e *entry) {
@@ -282,7 +294,7 @@ func (l *loop) redeliver(d *debt, ns *namespace) (owing bool) {
 // pastOf returns the oldest publications of d's room behind an offset.
 func (l *loop) pastOf(d *debt, ns *namespace, since uint64, limit int) []*hub.Past {
 	_, past, err := l.server.hub.History(ns.id, []byte(d.room), hub.HistoryRequest{
-		Since: &hub.Position{Offset: since, Epoch: d.acked.Epoch}, Limit: limit,
+		Since: &hub.Position{Offset: since, Epoch: d.acked.Epoch}, Limit: limit, Bytes: maxPage,
 	})
 	if err != nil {
 		return nil // the room has begun anew, and its subscribers are told so

@@ -216,3 +216,38 @@ func TestAcksThatAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// A consumer belongs to its user: another user's of the same name is another one.
+func TestConsumersAreTheirUsers(t *testing.T) {
+	n := openNode(t, func(c *Config) {
+		c.Rooms.Namespaces = []Namespace{{"job", RoomOptions{Kind: "durable", HistorySize: 10, HistoryTTL: time.Hour}}}
+		c.Handler.Connect = func(r *ConnectRequest) (ConnectReply, error) { return ConnectReply{User: string(r.Token)}, nil }
+	})
+	as := func(user, data string) (c *client, reply string) {
+		c = n.open(pathWebSocket)
+		c.say(fmt.Sprintf(`{"id":1,"connect":{"token":%q}}`, user))
+		c.nextText()
+		c.say(`{"id":2,"subscribe":{"channel":"job:1","data":` + data + `}}`)
+		reply, _ = c.nextText()
+		return c, reply
+	}
+	alice, _ := as("alice", "{}")
+	alice.close()
+	n.offer(1, 2)
+	eve, reply := as("eve", `{"consumer":"alice"}`)
+	if strings.Contains(reply, "publications") {
+		t.Errorf("eve goes on as alice: %s", reply)
+	}
+	eve.ack(2)
+	eve.close()
+	long, reply := as("eve", fmt.Sprintf(`{"consumer":%q}`, strings.Repeat("x", maxConsumer+1)))
+	if strings.Contains(reply, "error") {
+		t.Errorf("a name that is too long is as none: %s", reply)
+	}
+	long.close()
+	alice, reply = as("alice", "{}")
+	if !slices.Equal(numbers(t, reply), upTo(1, 2)) {
+		t.Errorf("alice goes on with %s; want both", reply)
+	}
+	alice.close()
+}

@@ -54,6 +54,8 @@ type loop struct {
 	idText   []byte
 	user     []byte
 	who      []byte
+
+	recoverable int // bytes that the connect in hand may still recover
 }
 
 // fanoutSlice is how long the loop serves rooms before it looks at its sockets again.

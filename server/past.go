@@ -73,12 +73,12 @@ func (l *loop) historyOf(s *session, r *protocol.HistoryRequest) (past []*hub.Pa
 		return nil, top, refusal
 	case !ns.history():
 		return nil, top, protocol.ErrNotAvailable
-	case !l.permitted(ns.askingHistory(), s, r.Channel):
+	case !l.mayAsk(ns.askingHistory(), s, r.Channel):
 		return nil, top, protocol.ErrPermissionDenied
 	case r.Reverse && r.HasSince && r.Since.Offset == 0:
 		return nil, top, protocol.ErrBadRequest
 	}
-	request := hub.HistoryRequest{Limit: int(r.Limit), Reverse: r.Reverse}
+	request := hub.HistoryRequest{Limit: int(r.Limit), Reverse: r.Reverse, Bytes: l.server.config.QueueLimit}
 	if request.Limit < 0 || request.Limit > maxRecovered {
 		request.Limit = maxRecovered
 	}

@@ -1,9 +1,6 @@
 package server
 
 import (
-	"bytes"
-
-	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
@@ -42,7 +39,7 @@ func (l *loop) checkPresence(s *session, room []byte) *protocol.Error {
 		return err
 	case !ns.Presence:
 		return protocol.ErrNotAvailable
-	case !l.permitted(ns.askingPresence(), s, room):
+	case !l.mayAsk(ns.askingPresence(), s, room):
 		return protocol.ErrPermissionDenied
 	}
 	return nil
@@ -50,10 +47,10 @@ func (l *loop) checkPresence(s *session, room []byte) *protocol.Error {
 
 // present returns the clients in a room.
 func (l *loop) present(room []byte) (clients []protocol.ClientInfo) {
-	l.server.hub.Presence(room, maxPresent, func(a hub.Attendee) {
-		about := parseInfo(bytes.Clone(a.Info))
+	for _, a := range l.server.hub.Presence(room, maxPresent) {
+		about := parseInfo(a.Info)
 		about.Client = l.ids.append(nil, &l.idSpace, a.ID)
 		clients = append(clients, about)
-	})
+	}
 	return clients
 }

@@ -104,6 +104,9 @@ func (l *loop) checkSubscribe(s *session, room []byte, r *protocol.SubscribeRequ
 		return nil, err
 	case r.Type != 0 || len(r.Token) > 0:
 		return nil, protocol.ErrPermissionDenied
+	case ns.JoinLeave && l.server.full.Load() > 0: // it would be announced
+		l.counts.Limited++
+		return nil, protocol.ErrTooManyRequests
 	case r.TagsFilter != nil:
 		return nil, protocol.ErrBadRequest
 	}
@@ -124,7 +127,7 @@ func (l *loop) entryOf(s *session, ns *namespace, room []byte, r *protocol.Subsc
 		asks := l.permitted(ns.askingHistory(), s, room)
 		e.recover = ns.ForceRecovery || r.Recoverable && (ns.AllowRecovery || asks)
 		e.positioned = e.recover || ns.ForcePositioning || (r.Positioned || r.Recoverable) && (ns.AllowPositioning || asks)
-		e.request.Limit = maxRecovered
+		e.request.Limit, e.request.Bytes = maxRecovered, l.server.config.QueueLimit
 		e.request.Cache = ns.ForceRecoveryMode == "cache"
 		e.request.Recover = r.Recover && e.recover || e.request.Cache && ns.AutoCacheRecover
 		e.request.Since = hub.Position{Offset: r.Offset, Epoch: parseEpoch(r.Epoch)}
@@ -170,7 +173,7 @@ func (l *loop) enter(c *netpoll.Conn, s *session, e *entry) (protocol.SubscribeR
 }
 
 func (e *entry) flags() (f uint8) {
-	if e.positioned {
+	if e.positioned || e.ns.durable {
 		f |= subPositioned
 	}
 	if e.serverSide {
@@ -230,9 +233,14 @@ func (l *loop) subscribeWishes(c *netpoll.Conn, s *session, r *protocol.ConnectR
 // enterByServer makes a server-side subscription at connect.
 func (l *loop) enterByServer(c *netpoll.Conn, s *session, e *entry, made []protocol.ConnectSub) []protocol.ConnectSub {
 	e.serverSide = true
+	e.request.Bytes = l.recoverable
+	e.request.Recover = e.request.Recover && l.recoverable > 0
 	result, err := l.enter(c, s, e)
 	if err != nil {
 		return made
+	}
+	for i := range result.Publications {
+		l.recoverable -= len(result.Publications[i].Data)
 	}
 	return append(made, protocol.ConnectSub{Channel: e.room, SubscribeResult: result})
 }
@@ -252,8 +260,8 @@ func (l *loop) subscribeByServer(c *netpoll.Conn, s *session, sub *Subscription)
 	l.replies = s.encoding().AppendSubscribePush(l.reply(s), room, &result)
 }
 
-// serverEntry is a subscription that the server makes, which may do all that the room offers. r is the client's
-// recovery state, if it has any.
+// serverEntry is a subscription that the server makes, whatever its client may do itself. r is the client's recovery
+// state, if it has any.
 func (l *loop) serverEntry(s *session, ns *namespace, sub *Subscription, r *protocol.SubscribeRequest) entry {
 	e := l.entryOf(s, ns, []byte(sub.Room), r)
 	e.serverSide, e.chanInfo, e.data = true, sub.Info, sub.Data
