@@ -24,7 +24,7 @@ func TestPastIsThePublication(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, past := range []*Past{made, parsed} {
-		if past.Offset() != 99 || past.Time() != 1234 || past.version() != 7 {
+		if past.Opaque() || past.Offset() != 99 || past.Time() != 1234 || past.version() != 7 {
 			t.Errorf("offset, time, version = %d, %d, %d", past.Offset(), past.Time(), past.version())
 		}
 		for name, pair := range map[string][2][]byte{
@@ -55,6 +55,9 @@ func TestPastIsThePublication(t *testing.T) {
 func FuzzParsePast(f *testing.F) {
 	_, _, past := samplePast()
 	f.Add(past.entry)
+	opaque := publication("not JSON")
+	opaque.Opaque = true
+	f.Add(newPast(opaque, &PublishOptions{}).entry)
 	f.Add(newPast(publication(""), &PublishOptions{}).entry)
 	f.Add(past.entry[:entryHeader])
 	f.Fuzz(func(t *testing.T, entry []byte) {
@@ -65,6 +68,7 @@ func FuzzParsePast(f *testing.F) {
 		pub := publication(string(p.Data()))
 		defer pub.Release()
 		pub.Info, pub.Tags, pub.Key, pub.Time = append(pub.Info, p.Info()...), append(pub.Tags, p.Tags()...), append(pub.Key, p.Key()...), p.Time()
+		pub.Opaque = p.Opaque()
 		again := newPast(pub, &PublishOptions{
 			IdempotencyKey: p.text(textIdempotencyKey), Version: p.version(), VersionEpoch: p.text(textVersionEpoch),
 		})
