@@ -49,7 +49,8 @@ docs: build
 ifneq ($(shell command -v npm 2>/dev/null),)
 sdk: test/sdk/node_modules
 	go build -race -o bin/edge-race ./cmd/edge
-	cd test/sdk && SDK_BINARY=$(CURDIR)/bin/edge-race npm test
+	go build -race -o bin/sdk-application ./test/sdk/application
+	cd test/sdk && SDK_BINARY=$(CURDIR)/bin/edge-race SDK_APPLICATION=$(CURDIR)/bin/sdk-application npm test
 else ifneq ($(CI),)
 sdk:
 	@echo 'the SDK test needs Node.js 20 or newer, with npm' >&2; exit 1

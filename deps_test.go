@@ -17,22 +17,23 @@ const module = "github.com/seed4ac54ce5/edge/"
 // mayImport is the architecture: for each of our packages, by its folder, the others that it may
 // import. A package arrives together with its row.
 var mayImport = map[string][]string{
-	"cmd/edge":          {"config", "server", "bench"},
-	"config":            {"server"},
-	"server":            {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab"},
-	"netpoll":           {"internal/sys"},
-	"frame":             {},
-	"protocol":          {},
-	"hub":               {"internal/slab"},
-	"store":             {"hub"},
-	"metrics":           {},
-	"bench":             {"netpoll", "frame", "protocol"},
-	"bench/baseline":    {"internal/sys"}, // the bare loop that figures are compared with
-	"bench/compare":     {"bench"},
-	"examples/chat":     {"server"},
-	"internal/slab":     {},
-	"internal/sys":      {},
-	"internal/testutil": {},
+	"cmd/edge":             {"config", "server", "bench"},
+	"config":               {"server"},
+	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab"},
+	"netpoll":              {"internal/sys"},
+	"frame":                {},
+	"protocol":             {},
+	"hub":                  {"internal/slab"},
+	"store":                {"hub"},
+	"metrics":              {},
+	"bench":                {"netpoll", "frame", "protocol"},
+	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
+	"bench/compare":        {"bench"},
+	"examples/chat":        {"server"},
+	"internal/slab":        {},
+	"internal/sys":         {},
+	"internal/testutil":    {},
+	"test/sdk/application": {"server"}, // for the tests with the JavaScript client
 }
 
 // kernelGate is the only package that may use unsafe, cgo or raw system calls.
