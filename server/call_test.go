@@ -210,6 +210,35 @@ func TestConnWithACallOutIsNotRead(t *testing.T) {
 	}
 }
 
+// A message that was inflated at the pool may hold a command that goes there in its turn: the conn is then not read
+// either, and what stands behind the command waits for it.
+func TestCallFromAMessageInflatedAway(t *testing.T) {
+	h, held, release := holder()
+	n := openNode(t, func(c *Config) { c.Handler, c.MessageLimit = h, 1<<20 })
+	c := n.open(pathWebSocket, offerDeflate)
+	defer c.close()
+	c.say(hello)
+	c.next()
+	large := rpc(2, `"`+strings.Repeat("x", 2*inflateInline)+`"`) + "\n" + unsubscribe(3, "a")
+	before := n.counts().WireIn
+	frame := masked(0xc1, deflate(large))
+	c.send(frame)
+	<-held
+	c.say(unsubscribe(4, "a"))
+	own := len(n.neighbour.askStill())
+	for range 50 {
+		n.checkNeighbour()
+	}
+	if got := int(n.counts().WireIn-before) - 50*own - len(frame); got != 0 {
+		t.Errorf("%d bytes were read of a conn whose call was out", got)
+	}
+	release <- struct{}{}
+	got := c.hear(3, 0, false).replies
+	if len(got) != 3 || !strings.HasPrefix(got[0], `{"id":2,"rpc"`) || got[1] != unsubscribed(3) || got[2] != unsubscribed(4) {
+		t.Errorf("%d replies in another order", len(got))
+	}
+}
+
 // askStill is what checkNeighbour sends.
 func (*client) askStill() []byte { return masked(0x81, "still there?") }
 

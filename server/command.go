@@ -78,9 +78,8 @@ func (l *loop) postponeCommands(c *netpoll.Conn, s *session, rest []byte) {
 	l.unserved[l.net.ID(c)] = bytes.Clone(rest)
 }
 
-// goOn serves the commands that were held back, and goes on reading.
+// goOn serves the commands that were held back, and goes on reading, unless something of the conn is out again.
 func (l *loop) goOn(c *netpoll.Conn, s *session, rest []byte) {
-	s.clear(flagOffloaded)
 	if len(rest) > 0 && s.state != stateClosing {
 		l.readCommands(c, s, rest)
 	}

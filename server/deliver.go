@@ -62,7 +62,7 @@ func appendPush(dst []byte, p *hub.Publication, form hub.Form, ids clientIDs) []
 	}
 	var header [maxHeader]byte
 	payload := len(dst) - from - maxHeader
-	head := frame.Header{Fin: true, OpCode: opcodeOf(form), Length: int64(payload)}
+	head := frame.Header{Fin: true, OpCode: opcodeOf(encodingOf(form)), Length: int64(payload)}
 	if form&formDeflate != 0 {
 		head.Rsv = frame.RsvCompressed
 	}
@@ -108,8 +108,9 @@ func encodingOf(form hub.Form) protocol.Encoding {
 	return protocol.JSON
 }
 
-func opcodeOf(form hub.Form) frame.Opcode {
-	if form&formProtobuf != 0 {
+// opcodeOf returns that of the frames that carry messages of an encoding.
+func opcodeOf(e protocol.Encoding) frame.Opcode {
+	if e == protocol.Protobuf {
 		return frame.OpBinary
 	}
 	return frame.OpText
@@ -169,7 +170,7 @@ func (l *loop) joinMessages(dst []byte, pubs []*hub.Publication, form hub.Form) 
 	if json {
 		size += n - 1
 	}
-	dst = frame.AppendHeader(dst, frame.Header{Fin: true, OpCode: opcodeOf(form), Length: int64(size)})
+	dst = frame.AppendHeader(dst, frame.Header{Fin: true, OpCode: opcodeOf(encodingOf(form)), Length: int64(size)})
 	first := true
 	for _, p := range pubs {
 		m := message(l.wire(p, form))

@@ -135,6 +135,7 @@ func (l *loop) Drained(c *netpoll.Conn) {
 	switch rest, ok := l.unserved[l.net.ID(c)]; {
 	case ok && l.net.Backlog(c) == 0:
 		delete(l.unserved, l.net.ID(c))
+		s.clear(flagOffloaded)
 		l.goOn(c, s, rest)
 	case !s.has(flagOffloaded):
 		l.net.Resume(c)

@@ -76,12 +76,7 @@ func (s *session) encoding() protocol.Encoding {
 }
 
 // opcode is that of the frames that carry them.
-func (s *session) opcode() frame.Opcode {
-	if s.has(flagProtobuf) {
-		return frame.OpBinary
-	}
-	return frame.OpText
-}
+func (s *session) opcode() frame.Opcode { return opcodeOf(s.encoding()) }
 
 // form is the wire form in which s gets publications.
 func (s *session) form(joinLeave bool) (f hub.Form) {
