@@ -21,11 +21,14 @@ func (c *Config) Server() server.Config {
 	if n.PingInterval == 0 {
 		n.PingInterval = -1 // where a zero stands for the default, none is less
 	}
-	if n.HistoryMemoryLimit == 0 {
-		n.HistoryMemoryLimit = -1
-	}
-	if n.QueueBudget == 0 {
-		n.QueueBudget = -1
+	unlimited(&n.HistoryMemoryLimit)
+	unlimited(&n.QueueBudget)
+	unlimited(&n.InputBudget)
+	unlimited(&n.CommandRate)
+	unlimited(&n.ByteRate)
+	if n.Development { // has defaults of its own
+		c.unless("client.command_rate_limit", &n.CommandRate)
+		c.unless("client.byte_rate_limit", &n.ByteRate)
 	}
 	n.ShutdownWindow = max(n.ShutdownWindow, time.Nanosecond)
 	if c.settings.storeEnabled {
@@ -33,6 +36,20 @@ func (c *Config) Server() server.Config {
 		n.Store = &store
 	}
 	return n
+}
+
+// unlimited turns a limit of 0, which is none, into what a node takes for none.
+func unlimited[V int | int64](limit *V) {
+	if *limit == 0 {
+		*limit = -1
+	}
+}
+
+// unless leaves a limit to the node, unless somebody has set it.
+func (c *Config) unless(path string, limit *int) {
+	if c.origin(path) == byDefault {
+		*limit = 0
+	}
 }
 
 // LogLevel returns the least level that is logged.
@@ -47,10 +64,13 @@ func (c *Config) LogLevel() slog.Level {
 // LogFormat returns auto, text or json.
 func (c *Config) LogFormat() string { return c.settings.logFormat }
 
+// byDefault is the origin of what nobody has set.
+const byDefault = "default"
+
 // origin returns what gave a key its value.
 func (c *Config) origin(path string) string {
 	if from, ok := c.origins[path]; ok {
 		return from
 	}
-	return "default"
+	return byDefault
 }

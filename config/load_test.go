@@ -29,6 +29,10 @@ func TestDefaults(t *testing.T) {
 			MessageLimit: 64 << 10, FragmentLimit: 1024, QueueLimit: 1 << 20, RoomLimit: 128,
 			PingInterval: 25 * time.Second, PongTimeout: 8 * time.Second, HeadTimeout: 5 * time.Second,
 			StaleTimeout: 10 * time.Second, StallLimit: 10 * time.Second, ShutdownWindow: 30 * time.Second,
+			RateBurst: 5 * time.Second, MessageTimeout: time.Minute, InputBudget: 256 << 20,
+		}
+		if !r.development {
+			want.CommandRate, want.ByteRate = 1000, 1<<20
 		}
 		want.Rooms.WithoutNamespace = server.RoomOptions{
 			Kind: "stream", HistoryMetaTTL: 720 * time.Hour, ForceRecoveryMode: "stream", SlowConsumer: "close",
@@ -103,8 +107,7 @@ name = "news"
 
 func TestFormatsSayTheSame(t *testing.T) {
 	plain := loadFrom(t, Sources{}).Server().Rooms.WithoutNamespace
-	want := loadFrom(t, Sources{}).Server()
-	want.Development = false
+	want := loadFrom(t, Sources{Environ: []string{"EDGE_DEVELOPMENT=false"}}).Server()
 	want.Addresses = []string{":8000-8015", "unix:/run/edge.sock"}
 	want.Loops, want.PrivateTables = 4, "on"
 	want.Anonymous, want.MessageLimit, want.PingInterval = true, 65537, -1

@@ -34,11 +34,13 @@ const (
 )
 
 var (
-	count  = integer(1, maxCount, "1 or more")
-	buffer = size(1, maxBytes, "a size as 65536, 64KiB or 16MiB, below 2GiB")
-	limit  = duration(moment, day, 1, "a time from 100ms to 24h, as 10s")
-	ping   = duration(0, day, time.Second, "whole seconds, as 25s, or 0s for none")
-	path   = words("the path of a file", func(string) string { return "" })
+	countOrNone = integer(0, maxCount, "1 or more, or 0 for no limit")
+	sizeOrNone  = size[int64](0, math.MaxInt64, "a size as 256MiB, or 0 for no limit")
+	count       = integer(1, maxCount, "1 or more")
+	buffer      = size(1, maxBytes, "a size as 65536, 64KiB or 16MiB, below 2GiB")
+	limit       = duration(moment, day, 1, "a time from 100ms to 24h, as 10s")
+	ping        = duration(0, day, time.Second, "whole seconds, as 25s, or 0s for none")
+	path        = words("the path of a file", func(string) string { return "" })
 )
 
 // nodeKeys are the keys of a node, save those of rooms without a namespace.
@@ -62,10 +64,20 @@ var nodeKeys = []key[settings]{
 		is(func(s *settings) *int { return &s.node.MessageLimit }, buffer)},
 	{Key{"client.fragment_limit", "", "1024", restart, "fragment-limit", "most frames that a message may have"},
 		is(func(s *settings) *int { return &s.node.FragmentLimit }, count)},
+	{Key{"client.message_timeout", "", "1m", restart, "", "time from the first byte of a message to its last"},
+		is(func(s *settings) *time.Duration { return &s.node.MessageTimeout }, limit)},
+	{Key{"client.command_rate_limit", "", "1000", restart, "", "commands and control frames that a client may send a second, a burst aside; 0 is no limit, and so is the default in development mode"},
+		is(func(s *settings) *int { return &s.node.CommandRate }, countOrNone)},
+	{Key{"client.byte_rate_limit", "", "1MiB", restart, "", "bytes that a client may send a second, a burst aside; 0 is no limit, and so is the default in development mode"},
+		is(func(s *settings) *int { return &s.node.ByteRate }, size(0, maxBytes, "a size as 1MiB, or 0 for no limit"))},
+	{Key{"client.rate_burst", "", "5s", restart, "", "how far ahead of these rates a client may be before it is not read for a while; one that stays there for twice as long is closed (3013)"},
+		is(func(s *settings) *time.Duration { return &s.node.RateBurst }, limit)},
+	{Key{"client.input_memory_limit", "", "256MiB", restart, "", "memory for messages that are not whole yet, of all clients together; 0 is no limit"},
+		is(func(s *settings) *int64 { return &s.node.InputBudget }, sizeOrNone)},
 	{Key{"client.queue_max_size", "", "1MiB", restart, "queue-max-size", "most that may wait for one client"},
 		is(func(s *settings) *int { return &s.node.QueueLimit }, buffer)},
 	{Key{"client.queue_memory_limit", "", "512MiB", restart, "", "most that may wait for all clients together; 0 is no limit"},
-		is(func(s *settings) *int64 { return &s.node.QueueBudget }, size[int64](0, math.MaxInt64, "a size as 512MiB, or 0 for no limit"))},
+		is(func(s *settings) *int64 { return &s.node.QueueBudget }, sizeOrNone)},
 	{Key{"client.room_limit", "", "128", restart, "", "rooms that a client may be in"},
 		is(func(s *settings) *int { return &s.node.RoomLimit }, count)},
 	{Key{"client.ping_interval", "", "25s", restart, "ping-interval", "time between pings, in whole seconds; 0s for none"},
@@ -83,7 +95,7 @@ var nodeKeys = []key[settings]{
 		namespacesField{}},
 
 	{Key{"history.memory_limit", "", "256MiB", restart, "", "memory for all histories together; 0 is no limit"},
-		is(func(s *settings) *int64 { return &s.node.HistoryMemoryLimit }, size[int64](0, math.MaxInt64, "a size as 256MiB, or 0 for no limit"))},
+		is(func(s *settings) *int64 { return &s.node.HistoryMemoryLimit }, sizeOrNone)},
 	{Key{"history.store.enabled", "", "false", restart, "", "keeps the histories of rooms with `store` on disk"},
 		is(func(s *settings) *bool { return &s.storeEnabled }, boolean)},
 	{Key{"history.store.path", "", "", restart, "", "file of the store"},

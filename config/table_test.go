@@ -45,11 +45,12 @@ var notKeys = []string{"Version", "Log", "Handler"}
 
 // Each other field has a key.
 func TestEachFieldOfANodeHasAKey(t *testing.T) {
-	var c Config
+	c := Config{origins: make(map[string]string)}
 	full := settings{storeEnabled: true}
 	fill(reflect.ValueOf(&full.node).Elem())
 	for _, k := range keys {
 		k.copy(&c.settings, &full)
+		c.origins[k.Path] = "a file"
 	}
 	node := reflect.ValueOf(c.Server())
 	for i := range node.NumField() {

@@ -59,7 +59,7 @@ var (
 	deliveries    = describe("fanout_deliveries_total", "Publications delivered to members.")
 	fanoutWrites  = describe("fanout_writes_total", "Writes that carried them.")
 	slow          = describe("slow_consumers_total", "Slow consumers by what was done.", "action")
-	limited       = describe("ratelimited_total", "Commands refused to keep up.", "scope")
+	limited       = describe("ratelimited_total", "Commands refused, and times a client was not read, by what was at its limit.", "scope")
 	queued        = describe("outbound_queue_bytes", "Bytes waiting in out queues.")
 	loopTurns     = describe("loop_turns_total", "Turns of each loop.", "loop")
 	loopBusy      = describe("loop_busy_seconds_total", "Time each loop did not wait for the kernel.", "loop")
@@ -113,7 +113,6 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	} {
 		counter(to, m.desc, float64(m.value))
 	}
-	counter(to, limited, float64(sum.Limited), "publish")
 	gauge(to, queued, float64(sum.Queued))
 	gauge(to, historyBytes, float64(s.HistoryBytes))
 	gauge(to, historyPubs, float64(s.HistoryPublications))
@@ -152,6 +151,9 @@ func collectLabelled(to chan<- prometheus.Metric, sum *Counts) {
 	}
 	for r, n := range sum.Recoveries {
 		counter(to, recoveries, float64(n), RecoveryResult(r).String())
+	}
+	for s, n := range sum.Limited {
+		counter(to, limited, float64(n), Limit(s).String())
 	}
 	for a, n := range sum.Slow {
 		counter(to, slow, float64(n), SlowAction(a).String())

@@ -16,7 +16,7 @@ type Counts struct {
 	PayloadIn, PayloadOut   uint64 // bytes of them, without frame headers and before compression
 	WireIn, WireOut         uint64 // bytes on the socket
 	Writes                  uint64 // system calls that wrote
-	Limited                 uint64 // publications refused because fan-out is behind
+	Limited                 [Limits]uint64
 	Publications            uint64 // as taken up by each loop
 	FanoutDeliveries        uint64
 	FanoutWrites            uint64 // FanoutDeliveries / FanoutWrites is the merge factor
@@ -64,6 +64,9 @@ const (
 	RejectCommand                      // session: a command that the protocol does not allow
 	RejectStale                        // session: no connect command in time
 	RejectToken                        // session: a token that cannot be verified
+	RejectRate                         // session: more commands or bytes than a client may send, for too long
+	RejectUnfinished                   // frame: a message that did not become whole in time
+	RejectInputMemory                  // frame: no memory for one more message that is not whole
 	Rejections
 )
 
@@ -85,6 +88,26 @@ var rejectionLabels = [Rejections][2]string{
 	RejectCommand:     {"session", "bad_request"},
 	RejectStale:       {"session", "stale"},
 	RejectToken:       {"session", "token"},
+	RejectRate:        {"session", "rate"},
+	RejectUnfinished:  {"frame", "timeout"},
+	RejectInputMemory: {"frame", "memory"},
+}
+
+// Limit is what was held back because something had no room for more.
+type Limit uint8
+
+// The limits.
+const (
+	LimitFanout   Limit = iota // commands refused because fan-out is behind
+	LimitPool                  // commands refused because the worker pool is full
+	LimitCommands              // times a client was not read as it had sent too many commands
+	LimitBytes                 // times a client was not read as it had sent too many bytes
+	Limits
+)
+
+// String returns the label's value.
+func (l Limit) String() string {
+	return [...]string{"fanout", "worker_pool", "client_commands", "client_bytes"}[l]
 }
 
 // SlowAction is what was done about a slow consumer. Those that end it are counted by consumers, the others by
@@ -162,6 +185,7 @@ func (c *Counts) Add(o *Counts) {
 	addAll(c.Rejects[:], o.Rejects[:])
 	addAll(c.Slow[:], o.Slow[:])
 	addAll(c.Recoveries[:], o.Recoveries[:])
+	addAll(c.Limited[:], o.Limited[:])
 	c.Open += o.Open
 	c.Connects += o.Connects
 	c.Panics += o.Panics
@@ -172,7 +196,6 @@ func (c *Counts) Add(o *Counts) {
 	c.WireIn += o.WireIn
 	c.WireOut += o.WireOut
 	c.Writes += o.Writes
-	c.Limited += o.Limited
 	c.Publications += o.Publications
 	c.FanoutDeliveries += o.FanoutDeliveries
 	c.FanoutWrites += o.FanoutWrites

@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"syscall"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/sys"
 	"golang.org/x/sys/unix"
@@ -19,8 +20,10 @@ const (
 
 // input is what the handler has left of a conn's bytes.
 type input struct {
-	held []byte // capacity is the room there is
-	need int    // bytes the handler needs before it can go on, 0 if it cannot tell
+	held  []byte // capacity is the room there is
+	need  int    // bytes the handler needs before it can go on, 0 if it cannot tell
+	owner ConnID
+	since uint32 // tick at which the handler last used any of the conn's bytes
 }
 
 // inputs are the input buffers of a loop, by index; 0 is nobody's.
@@ -28,12 +31,19 @@ type inputs struct {
 	table []input
 	free  []uint32
 	pool  [poolClasses][][]byte
+
+	budget *Budget // all loops'
 }
 
-// put keeps a copy of rest and returns its index.
-func (in *inputs) put(rest []byte, need int) uint32 {
+// count returns how many are somebody's.
+func (in *inputs) count() int { return max(len(in.table)-1, 0) - len(in.free) }
+
+// put keeps a copy of rest for owner and returns its index.
+func (in *inputs) put(rest []byte, need int, owner ConnID, since uint32) uint32 {
 	i := in.index()
-	in.table[i] = input{held: append(in.buffer(len(rest)), rest...), need: need}
+	held := append(in.buffer(len(rest)), rest...)
+	in.budget.Add(cap(held))
+	in.table[i] = input{held, need, owner, since}
 	return i
 }
 
@@ -52,6 +62,7 @@ func (in *inputs) index() uint32 {
 
 // drop gives index i and its buffer back.
 func (in *inputs) drop(i uint32) {
+	in.budget.Add(-cap(in.table[i].held))
 	in.recycle(in.table[i].held)
 	in.table[i] = input{}
 	in.free = append(in.free, i)
@@ -66,6 +77,7 @@ func (in *inputs) grow(i uint32) {
 		size = min(size, t.need)
 	}
 	bigger := append(in.buffer(size), t.held...)
+	in.budget.Add(cap(bigger) - cap(t.held))
 	in.recycle(t.held)
 	t.held = bigger
 }
@@ -134,11 +146,13 @@ func endOf(events uint32) Reason {
 // readSpace returns what is held of c with room behind it. What is small moves to the front of the
 // shared buffer; a large message is read to where it is put together.
 func (l *Loop) readSpace(c *Conn) []byte {
+	l.unused = l.wheel.now
 	if c.in == 0 {
 		return l.shared[:0]
 	}
 	in := &l.inputs.table[c.in]
 	if len(in.held) <= smallInput && in.need <= sharedSize {
+		l.unused = in.since
 		b := append(l.shared[:0], in.held...)
 		l.dropInput(c)
 		return b
@@ -189,9 +203,16 @@ func (l *Loop) keep(c *Conn, b []byte, used, need int) {
 	case len(rest) == 0:
 		l.dropInput(c)
 	case c.in == 0:
-		c.in = l.inputs.put(rest, need)
+		since := l.unused
+		if used > 0 {
+			since = l.wheel.now
+		}
+		c.in = l.inputs.put(rest, need, l.ID(c), since)
 	default:
 		in := &l.inputs.table[c.in]
+		if used > 0 {
+			in.since = l.wheel.now
+		}
 		in.held = in.held[:copy(in.held[:cap(in.held)], rest)]
 		in.need = need
 	}
@@ -227,6 +248,9 @@ func (l *Loop) Pause(c *Conn) {
 func (l *Loop) Resume(c *Conn) {
 	if c.has(flagPaused) && !c.has(flagClosing|flagLinger) {
 		c.clear(flagPaused)
+		if c.in != 0 {
+			l.inputs.table[c.in].since = l.wheel.now
+		}
 		l.watch(c)
 		l.Again(c)
 	}
@@ -258,3 +282,22 @@ func (l *Loop) deliverHeld(c *Conn) {
 		l.deliver(c, l.inputs.table[c.in].held)
 	}
 }
+
+// Unfinished calls f for each conn that is read and of whose bytes the handler has left some, with the time since it last
+// used any of them, in steps of 67 ms. It returns how many conns have such bytes, read or not. Loop goroutine only.
+func (l *Loop) Unfinished(f func(c *Conn, since time.Duration)) (n int) {
+	for i := range l.inputs.table {
+		in := &l.inputs.table[i]
+		if in.held == nil {
+			continue
+		}
+		n++
+		if c := l.slots.get(in.owner); c != nil && !c.has(flagPaused|flagClosing|flagLinger) {
+			f(c, time.Duration(max(l.wheel.now-in.since, 1)-1)*tick)
+		}
+	}
+	return n
+}
+
+// Holds reports whether the handler has left bytes of any conn. Loop goroutine only.
+func (l *Loop) Holds() bool { return l.inputs.count() > 0 }

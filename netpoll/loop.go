@@ -96,6 +96,7 @@ type Loop struct {
 	ticking      bool          // turns come at least once a tick
 	nap          time.Duration // how long the next wait may be, 0 for any time
 	stopped      bool
+	unused       uint32 // tick since which nothing of the conn that is read has been used
 	stats        Stats
 	shared       []byte // the read buffer of all conns
 
@@ -121,6 +122,7 @@ func newLoop(id int, config *Config, bell int) *Loop {
 		config:  config,
 		epoll:   -1,
 		reserve: -1,
+		inputs:  inputs{budget: config.InputBudget},
 		outqs:   outqs{budget: config.Budget},
 		inbox:   inbox{bell: bell},
 		shared:  make([]byte, sharedSize),
@@ -150,6 +152,10 @@ func (l *Loop) Each(f func(c *Conn)) { l.slots.all(f) }
 
 // Now returns the time since the process started, as of the beginning of the turn.
 func (l *Loop) Now() time.Duration { return l.now }
+
+// Patience returns the time by which peers are held to their deadlines: as Now, but it stands still while the process was stopped
+// or starved.
+func (l *Loop) Patience() time.Duration { return time.Duration(l.wheel.clock) }
 
 // Tick makes the loop turn at least every 67 ms, whether or not anything happens.
 func (l *Loop) Tick(on bool) { l.ticking = on }

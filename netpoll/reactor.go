@@ -43,8 +43,13 @@ type Config struct {
 	Tables     Tables
 	NewHandler func(l *Loop) Handler // called for each loop before anything runs
 
-	QueueLimit int           // bytes that may wait for one conn; 0 is 1 MiB
-	Budget     *Budget       // of what waits for all conns; nil is no limit
+	QueueLimit int     // bytes that may wait for one conn; 0 is 1 MiB
+	Budget     *Budget // of what waits for all conns; nil is no limit
+
+	// InputBudget counts the memory of what handlers have left of their conns' bytes; nil is a count of no interest. It is
+	// for the handlers to hold conns against its limit.
+	InputBudget *Budget
+
 	StallLimit time.Duration // how long a socket may take nothing; 0 is 10 s
 	Gather     time.Duration // how long a loop that was woken lets more events come before it serves them; 0 is not at all
 	Refusal    []byte        // sent to connections that are refused for want of descriptors
@@ -106,6 +111,9 @@ func withDefaults(c Config) Config {
 	}
 	if c.Budget == nil {
 		c.Budget = NewBudget(0)
+	}
+	if c.InputBudget == nil {
+		c.InputBudget = NewBudget(0)
 	}
 	if c.StallLimit == 0 {
 		c.StallLimit = 10 * time.Second

@@ -81,8 +81,10 @@ func (st *stage) end() {
 		a.checkAllClosed()
 		checkEmpty(st.t, a.l)
 	}
-	if left := st.config.Budget.Used(); left != 0 {
-		st.t.Errorf("the reactor has ended with %d bytes of its budget in use", left)
+	for what, b := range map[string]*Budget{"out queues": st.config.Budget, "inputs": st.config.InputBudget} {
+		if left := b.Used(); left != 0 {
+			st.t.Errorf("the reactor has ended with %d bytes of its budget of %s in use", left, what)
+		}
 	}
 }
 

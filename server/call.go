@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
@@ -104,7 +105,7 @@ func askOr[T any](l *loop, c *netpoll.Conn, s *session, id uint32, run func() (T
 		}
 	}}
 	if !l.offload(c, s, k, work) {
-		l.counts.Limited++
+		l.counts.Limited[metrics.LimitPool]++
 		l.refuseCommand(c, s, id, protocol.ErrTooManyRequests)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/seed4ac54ce5/edge/internal/testutil"
+	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
@@ -323,7 +324,7 @@ func TestFullPool(t *testing.T) {
 	if got := leaves.next(); got != "close 1000" {
 		t.Errorf("leaving got %s", got)
 	}
-	if got := n.counts().Limited; got != 4 {
+	if got := n.counts().Limited[metrics.LimitPool]; got != 4 {
 		t.Errorf("%d requests counted as limited; want 4", got)
 	}
 	w.check(t, "connect", "connect")

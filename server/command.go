@@ -26,6 +26,7 @@ func (l *loop) readCommands(c *netpoll.Conn, s *session, payload []byte) {
 			return
 		}
 		rest = left
+		l.spent++
 		l.readCommand(c, s, &l.command)
 		switch {
 		case len(rest) == 0 || s.state == stateClosing:
@@ -86,7 +87,15 @@ func (l *loop) goOn(c *netpoll.Conn, s *session, rest []byte) {
 	if s.has(flagPongDue) && s.state == stateReady {
 		l.setHeartbeat(c, l.server.config.PongTimeout) // the answer may be among what has not been read
 	}
-	if !l.flushOrWait(c) && !s.has(flagOffloaded) {
+	l.charge(c, s, 0)
+	if !l.flushOrWait(c) {
+		l.readOn(c, s)
+	}
+}
+
+// readOn reads c again, unless something stands against it.
+func (l *loop) readOn(c *netpoll.Conn, s *session) {
+	if !s.has(flagOffloaded|flagThrottled) && l.net.Backlog(c) == 0 {
 		l.net.Resume(c)
 	}
 }

@@ -29,6 +29,11 @@ type Config struct {
 
 	MessageLimit   int           // bytes of a message from a client, after inflation; 64 KiB
 	FragmentLimit  int           // frames of such a message; 1024
+	CommandRate    int           // commands and control frames that a client may send a second; 1,000, in development and below 0 no limit
+	ByteRate       int           // bytes that it may send a second; 1 MiB, in development and below 0 no limit
+	RateBurst      time.Duration // how far ahead of these rates it may be; 5 s
+	MessageTimeout time.Duration // from the first byte of a message to its last; 60 s
+	InputBudget    int64         // memory of messages that are not whole yet, of all clients together; 256 MiB, below 0 no limit
 	QueueLimit     int           // bytes that may wait for a client; 1 MiB
 	QueueBudget    int64         // bytes that may wait for all clients together; 512 MiB, below 0 no limit
 	RoomLimit      int           // rooms of a client; 128
@@ -65,6 +70,15 @@ func (c Config) withDefaults() Config {
 	orElse(&c.HistoryMemoryLimit, 256<<20)
 	orElse(&c.MessageLimit, defaultMessageLimit)
 	orElse(&c.FragmentLimit, 1024)
+	if c.Development {
+		orElse(&c.CommandRate, -1)
+		orElse(&c.ByteRate, -1)
+	}
+	orElse(&c.CommandRate, 1000)
+	orElse(&c.ByteRate, 1<<20)
+	orElse(&c.RateBurst, 5*time.Second)
+	orElse(&c.MessageTimeout, time.Minute)
+	orElse(&c.InputBudget, 256<<20)
 	orElse(&c.QueueLimit, 1<<20)
 	orElse(&c.QueueBudget, 512<<20)
 	orElse(&c.RoomLimit, 128)

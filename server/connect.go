@@ -13,7 +13,7 @@ import (
 func (l *loop) connect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	switch {
 	case len(l.farewells) > maxFarewells:
-		l.counts.Limited++
+		l.counts.Limited[metrics.LimitPool]++
 		l.refuseCommand(c, s, cmd.ID, protocol.ErrTooManyRequests)
 	case l.server.handler.Connect != nil:
 		l.askConnect(c, s, cmd)

@@ -20,7 +20,7 @@ var (
 func (l *loop) heartbeat(c *netpoll.Conn, s *session) {
 	timeout := l.server.config.PongTimeout
 	switch {
-	case s.has(flagAsked) && s.has(flagPongDue) && s.has(flagOffloaded):
+	case s.has(flagAsked) && s.has(flagPongDue) && s.has(flagOffloaded|flagThrottled):
 		l.setHeartbeat(c, timeout) // the answer may be there, but we do not read
 	case s.has(flagAsked) && s.has(flagPongDue):
 		l.disconnect(c, s, protocol.DisconnectNoPong)

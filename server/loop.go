@@ -16,11 +16,13 @@ import (
 // loop is the sessions of one netpoll.Loop. Only the loop's goroutine touches it.
 type loop struct {
 	// Set before Run.
-	server  *Server
-	net     *netpoll.Loop
-	rosters *hub.Local
-	ids     clientIDs
-	options frame.Options // without what a session negotiated
+	server      *Server
+	net         *netpoll.Loop
+	rosters     *hub.Local
+	ids         clientIDs
+	options     frame.Options // without what a session negotiated
+	commandRate rate
+	byteRate    rate
 
 	// Loop goroutine only.
 	sessions  netpoll.Table[session]
@@ -33,6 +35,7 @@ type loop struct {
 	debts     debts
 	chanInfos map[netpoll.ConnID][]chanInfo
 	behind    behind
+	throttles throttles
 	decoder   protocol.Decoder
 	command   protocol.Command
 	request   frame.Request
@@ -40,6 +43,10 @@ type loop struct {
 	random    *rand.Rand
 	drain     drain
 	typingDue time.Duration // when to look at the typists again
+	pings     int           // of the conn in hand in this call
+	lastPing  []byte
+	reaped    time.Duration // when the loop last looked for messages that do not become whole
+	spent     int           // commands and control frames of the conn in hand that have been served since the last charge
 	inGate    bool          // this loop may fan out
 	timed     bool          // something waits for a time
 	full      bool          // more waits for fan-out than may
@@ -63,21 +70,25 @@ const fanoutSlice = time.Millisecond
 
 func newLoop(s *Server, n *netpoll.Loop) *loop {
 	l := &loop{
-		server: s,
-		net:    n,
-		ids:    s.ids,
+		partials: partials{budget: s.inputs},
+		server:   s,
+		net:      n,
+		ids:      s.ids,
 		options: frame.Options{
 			MaxMessage:   s.config.MessageLimit,
 			MaxFragments: s.config.FragmentLimit,
 		},
-		users:     newUsers(),
-		calls:     make(map[netpoll.ConnID]*call),
-		unserved:  make(map[netpoll.ConnID][]byte),
-		typists:   make(map[netpoll.ConnID][]typing),
-		chanInfos: make(map[netpoll.ConnID][]chanInfo),
-		debts:     debts{byConn: make(map[netpoll.ConnID][]*debt)},
-		behind:    newBehind(s.config.QueueLimit, s.budget),
-		random:    rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		users:       newUsers(),
+		calls:       make(map[netpoll.ConnID]*call),
+		unserved:    make(map[netpoll.ConnID][]byte),
+		typists:     make(map[netpoll.ConnID][]typing),
+		chanInfos:   make(map[netpoll.ConnID][]chanInfo),
+		debts:       debts{byConn: make(map[netpoll.ConnID][]*debt)},
+		throttles:   make(throttles),
+		commandRate: newRate(s.config.CommandRate, s.config.RateBurst, 0),
+		byteRate:    newRate(s.config.ByteRate, s.config.RateBurst, 2*s.config.MessageLimit),
+		behind:      newBehind(s.config.QueueLimit, s.budget),
+		random:      rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	l.rosters = s.hub.AddLoop(inbox{n}, l)
 	return l
@@ -97,7 +108,10 @@ func (l *loop) Received(c *netpoll.Conn, b []byte) (used, need int) {
 		used, need = l.readHead(c, s, b)
 	} else {
 		used, need = l.readFrames(c, s, b)
+		l.endPings()
+		l.charge(c, s, used)
 	}
+	l.limitInput(c, s, len(b)-used)
 	if s.state == stateEcho { // answers as large as what they answer
 		l.flushOrWait(c)
 	} else {
@@ -137,8 +151,8 @@ func (l *loop) Drained(c *netpoll.Conn) {
 		delete(l.unserved, l.net.ID(c))
 		s.clear(flagOffloaded)
 		l.goOn(c, s, rest)
-	case !s.has(flagOffloaded):
-		l.net.Resume(c)
+	default:
+		l.readOn(c, s)
 	}
 }
 
@@ -183,6 +197,7 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 // Turn serves rooms for a slice, the drain, and what has become due.
 func (l *loop) Turn() (more bool) {
 	l.drain.step(l)
+	l.endUnfinished()
 	if l.timed {
 		more = l.runTimed()
 	}
@@ -196,6 +211,7 @@ func (l *loop) Turn() (more bool) {
 // runTimed serves what is due by the clock.
 func (l *loop) runTimed() (more bool) {
 	l.expireTyping()
+	l.releaseThrottled()
 	l.collect()
 	more = l.turnPages()
 	l.sayFarewells()
@@ -205,7 +221,7 @@ func (l *loop) runTimed() (more bool) {
 
 // keepTime makes turns come by themselves as long as something waits for a time.
 func (l *loop) keepTime() {
-	l.timed = len(l.typists) > 0 || len(l.debts.queue) > 0 || len(l.debts.catching) > 0 || len(l.farewells) > 0
+	l.timed = len(l.typists) > 0 || len(l.throttles) > 0 || len(l.debts.queue) > 0 || len(l.debts.catching) > 0 || len(l.farewells) > 0
 	l.net.Tick(l.timed || l.drain.total > 0)
 }
 

@@ -11,13 +11,16 @@ import (
 )
 
 const (
+	strangersLimit   = 64 << 10 // bytes of a message before the client has connected: all that it subscribes to may be in it
 	maxFramesPerTurn = 128      // of one conn: the others come before the rest
+	maxPongs         = 16       // to one conn in a turn, save that for its last ping
 	flushAt          = 64 << 10 // bytes for one conn that are not held back any longer
 	compressFrom     = 128      // bytes of a message below which compressing does not pay
 )
 
 // The close errors that are the server's own.
 var (
+	unfinished    = &frame.CloseError{Code: ws.StatusPolicyViolation, Reason: "message timeout"}
 	internalError = &frame.CloseError{Code: ws.StatusInternalServerError, Reason: "internal error"}
 	overloaded    = &frame.CloseError{Code: 1013, Reason: "overloaded"}
 	goingAway     = &frame.CloseError{Code: ws.StatusGoingAway, Reason: "shutdown"}
@@ -53,6 +56,10 @@ func (l *loop) due() int { return len(l.out) + len(l.replies) }
 // optionsOf returns what s's frames are held against.
 func (l *loop) optionsOf(s *session) *frame.Options {
 	l.options.Deflate = s.deflate.Agreed()
+	l.options.MaxMessage = l.server.config.MessageLimit
+	if s.state == stateNew {
+		l.options.MaxMessage = min(l.options.MaxMessage, strangersLimit)
+	}
 	return &l.options
 }
 
@@ -71,8 +78,10 @@ func (l *loop) flushOrWait(c *netpoll.Conn) (wait bool) {
 func (l *loop) readFrame(c *netpoll.Conn, s *session, f frame.Frame) {
 	switch {
 	case f.Opcode == frame.OpPing:
-		l.out = frame.AppendFrame(l.out, frame.OpPong, f.Payload, false)
+		l.spent++
+		l.ping(f.Payload)
 	case f.Opcode == frame.OpPong:
+		l.spent++
 		if s.has(flagFramePing) { // else it answers nothing of ours
 			s.clear(flagPongDue)
 		}
@@ -85,14 +94,33 @@ func (l *loop) readFrame(c *netpoll.Conn, s *session, f frame.Frame) {
 	}
 }
 
+// ping answers a ping. Of many that come in one read only the first ones and the last are answered, as RFC 6455 section 5.5.3
+// allows.
+func (l *loop) ping(payload []byte) {
+	if l.pings++; l.pings <= maxPongs {
+		l.out = frame.AppendFrame(l.out, frame.OpPong, payload, false)
+	} else {
+		l.lastPing = payload
+	}
+}
+
+// endPings answers the last of many pings.
+func (l *loop) endPings() {
+	if l.lastPing != nil {
+		l.out = frame.AppendFrame(l.out, frame.OpPong, l.lastPing, false)
+	}
+	l.pings, l.lastPing = 0, nil
+}
+
 // readFragment adds a fragment to its message, and serves the message when it is whole.
 func (l *loop) readFragment(c *netpoll.Conn, s *session, f frame.Frame) {
+	l.spent++
 	if s.partial == 0 {
-		s.partial = l.partials.take()
+		s.partial = l.partials.take(l.net.ID(c), l.net.Patience())
 	}
 	l.partials.add(s.partial, f.Payload)
 	if f.Fin {
-		whole := l.partials.table[s.partial]
+		whole := l.partials.table[s.partial].payload
 		l.readMessage(c, s, f.Opcode, whole, f.Compressed)
 		l.partials.drop(&s.partial)
 	}
@@ -160,6 +188,7 @@ func (l *loop) closeReceived(c *netpoll.Conn, s *session, payload []byte) {
 	s.finish()
 	l.leave(c, s, protocol.DisconnectConnectionClosed)
 	l.endReplies(s)
+	l.endPings()
 	l.out = frame.AppendClose(l.out, code, "")
 	l.lastWord(c)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/seed4ac54ce5/edge/hub"
+	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
@@ -117,7 +118,7 @@ func (l *loop) finishStored(p *stored) {
 // checkPublish returns the namespace that takes a publication, or why it is not taken.
 func (l *loop) checkPublish(s *session, r *protocol.PublishRequest) (*namespace, *protocol.Error) {
 	if l.server.full.Load() > 0 {
-		l.counts.Limited++
+		l.counts.Limited[metrics.LimitFanout]++
 		return nil, protocol.ErrTooManyRequests
 	}
 	if r.Data == nil {

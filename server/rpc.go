@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/seed4ac54ce5/edge/hub"
+	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
@@ -147,7 +148,7 @@ func (l *loop) rpcTyping(c *netpoll.Conn, s *session, id uint32, data []byte) {
 // checkTyping returns the namespace of the room where a client types: it must be in it and may publish there.
 func (l *loop) checkTyping(s *session, room []byte) (*namespace, *protocol.Error) {
 	if l.server.full.Load() > 0 {
-		l.counts.Limited++
+		l.counts.Limited[metrics.LimitFanout]++
 		return nil, protocol.ErrTooManyRequests
 	}
 	ns, err := l.room(room)

@@ -31,6 +31,7 @@ type Server struct {
 	work     *work
 	gate     *gate
 	budget   *netpoll.Budget // of what waits for clients
+	inputs   *netpoll.Budget // of what has come from them and is not whole
 	reactor  *netpoll.Reactor
 	loops    []*loop
 	internal *http.Server
@@ -77,6 +78,7 @@ func Open(config Config) (*Server, error) {
 		hub:          hub.New(),
 		ids:          newClientIDs(),
 		budget:       netpoll.NewBudget(config.QueueBudget),
+		inputs:       netpoll.NewBudget(config.InputBudget),
 		namespaceIDs: make(map[string]hub.Namespace),
 		faults:       make(chan fault, faultQueue),
 		stop:         make(chan struct{}),
@@ -119,6 +121,7 @@ func (s *Server) open() (err error) {
 		NewHandler:  s.addLoop,
 		QueueLimit:  s.config.QueueLimit,
 		Budget:      s.budget,
+		InputBudget: s.inputs,
 		StallLimit:  s.config.StallLimit,
 		Refusal:     frame.AppendHTTPError(nil, frame.ErrUnavailable),
 		AcceptError: s.acceptError,

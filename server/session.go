@@ -9,13 +9,15 @@ import (
 
 // session is the protocol state of one conn. It holds no pointer and lives in a table beside the conns.
 type session struct {
-	stream  frame.Stream
-	subs    hub.Subs
-	who     uint32 // identity: index into loop.users, 0 for a stranger
-	partial uint32 // message in several frames: index into loop.partials, 0 for none; in a head: bytes scanned
-	state   state
-	flags   uint16
-	deflate frame.DeflateParams
+	stream        frame.Stream
+	subs          hub.Subs
+	who           uint32 // identity: index into loop.users, 0 for a stranger
+	commandsUntil uint32 // clocks of what it may send: see charge
+	bytesUntil    uint32
+	partial       uint32 // message in several frames: index into loop.partials, 0 for none; in a head: bytes scanned
+	state         state
+	flags         uint16
+	deflate       frame.DeflateParams
 }
 
 // state is where a session stands.
@@ -40,6 +42,7 @@ const (
 	flagConnected             // the application, if there is one, is to be told of the end
 	flagProtobuf              // speaks the protocol's other encoding
 	flagRefused               // connect was answered with an error: nothing more is taken
+	flagThrottled             // it has sent too much and is not read
 )
 
 func (s *session) has(flag uint16) bool { return s.flags&flag != 0 }

@@ -105,7 +105,7 @@ func (l *loop) checkSubscribe(s *session, room []byte, r *protocol.SubscribeRequ
 	case r.Type != 0 || len(r.Token) > 0:
 		return nil, protocol.ErrPermissionDenied
 	case ns.JoinLeave && l.server.full.Load() > 0: // it would be announced
-		l.counts.Limited++
+		l.counts.Limited[metrics.LimitFanout]++
 		return nil, protocol.ErrTooManyRequests
 	case r.TagsFilter != nil:
 		return nil, protocol.ErrBadRequest

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"time"
+
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// A message that is not whole costs memory, so it has a time limit, and all of them together have a budget. Request heads
+// have a time limit of their own.
+
+// endUnfinished ends the sessions of which a message has been under way for too long. It looks eight times in the limit, as long as
+// there are any.
+func (l *loop) endUnfinished() {
+	if !l.net.Holds() && l.partials.count() == 0 {
+		return
+	}
+	limit := l.server.config.MessageTimeout
+	l.net.WaitAtMost(limit / 8)
+	if l.net.Now()-l.reaped < limit/8 {
+		return
+	}
+	l.reaped = l.net.Now()
+	l.net.Unfinished(func(c *netpoll.Conn, since time.Duration) {
+		if since > limit {
+			l.giveUp(c)
+		}
+	})
+	for i := range l.partials.table {
+		if m := &l.partials.table[i]; m.owner != 0 && l.net.Patience()-m.since > limit {
+			if c := l.net.Conn(m.owner); c != nil {
+				l.giveUp(c)
+			}
+		}
+	}
+}
+
+// giveUp ends a WebSocket whose message does not become whole.
+func (l *loop) giveUp(c *netpoll.Conn) {
+	defer l.guard(c)
+	s := l.sessions.At(c.Slot())
+	if s.state == stateHead || s.state == stateClosing || s.has(flagOffloaded|flagThrottled) {
+		return
+	}
+	l.counts.Rejects[metrics.RejectUnfinished]++
+	l.end(c, s, uint16(unfinished.Code), unfinished.Reason)
+	l.flush(c)
+}
+
+// limitInput refuses a conn of which n bytes more are to be kept, if there is no memory for them.
+func (l *loop) limitInput(c *netpoll.Conn, s *session, n int) {
+	if n == 0 && s.partial == 0 || c.Closing() || l.server.inputs.Fits(n) {
+		return
+	}
+	if s.state == stateHead {
+		l.counts.Rejects[metrics.RejectInputMemory]++
+		s.finish()
+		l.out = frame.AppendHTTPError(l.out, frame.ErrUnavailable)
+		l.lastWord(c)
+		return
+	}
+	l.counts.Rejects[metrics.RejectInputMemory]++
+	l.end(c, s, uint16(overloaded.Code), overloaded.Reason)
+	l.flush(c)
+}
