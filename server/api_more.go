@@ -1,0 +1,264 @@
+package server
+
+import (
+	"context"
+	"hash/maphash"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/api"
+	"github.com/seed4ac54ce5/edge/hub"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// API returns the node for package api to serve. Like all orders to a node it is not for Handlers that are NonBlocking.
+func (s *Server) API() api.Node { return apiNode{s} }
+
+// apiNode is a node as the HTTP API sees it. What it cannot do is an error 108, not something done by half.
+type apiNode struct{ s *Server }
+
+// started is when the process began, which to the second is when the node did.
+var started = time.Now()
+
+func (n apiNode) Publish(ctx context.Context, room string, data []byte, o api.PublishOptions) (api.Position, error) {
+	r, err := n.s.Publish(ctx, room, data, PublishOptions{
+		IdempotencyKey: o.IdempotencyKey,
+		Version:        o.Version,
+		VersionEpoch:   o.VersionEpoch,
+		Ephemeral:      o.SkipHistory,
+		Tags:           o.Tags,
+	})
+	return api.Position(r.Position), err
+}
+
+// nobody is the id of no client.
+const nobody = "nobody"
+
+// targetOf returns t as the node has it. Sessions that have an id are those of transports that it does not serve.
+func targetOf(t api.Target) Target {
+	if t.Session != "" {
+		t.Client = nobody
+	}
+	return Target{t.User, t.Client}
+}
+
+func (n apiNode) Subscribe(ctx context.Context, t api.Target, s api.Subscription) error {
+	if !s.ExpireAt.IsZero() || s.RecoverSince != nil || s.Override != (api.Override{}) {
+		return protocol.ErrNotAvailable
+	}
+	return n.s.Subscribe(ctx, targetOf(t), Subscription{Room: s.Room, Info: s.Info, Data: s.Data})
+}
+
+func (n apiNode) Unsubscribe(ctx context.Context, t api.Target, room string) error {
+	if _, err := n.s.namespaceOf([]byte(room)); err != nil {
+		return err
+	}
+	return n.s.Unsubscribe(ctx, targetOf(t), room)
+}
+
+func (n apiNode) Disconnect(ctx context.Context, t api.Target, except []string, why protocol.Disconnect) error {
+	stays := n.connsOf(except)
+	return n.s.forEach(ctx, targetOf(t), func(l *loop, c *netpoll.Conn, ss *session) {
+		if !stays[uint64(l.net.ID(c))] {
+			l.disconnect(c, ss, why)
+		}
+	})
+}
+
+// connsOf returns the conns of clients by their ids.
+func (n apiNode) connsOf(clients []string) map[uint64]bool {
+	var space scratch
+	conns := make(map[uint64]bool)
+	for _, id := range clients {
+		if conn, ok := n.s.ids.parse(&space, []byte(id)); ok {
+			conns[conn] = true
+		}
+	}
+	return conns
+}
+
+func (n apiNode) Refresh(ctx context.Context, t api.Target, r api.Refresh) error {
+	if !r.Expired {
+		return protocol.ErrNotAvailable
+	}
+	return n.Disconnect(ctx, t, nil, protocol.DisconnectExpired)
+}
+
+func (n apiNode) Revoke(context.Context, api.Revocation) error { return protocol.ErrNotAvailable }
+
+func (n apiNode) Presence(_ context.Context, room string) ([]api.ClientInfo, error) {
+	ns, err := n.s.namespaceOf([]byte(room))
+	switch {
+	case err != nil:
+		return nil, err
+	case !ns.Presence:
+		return nil, protocol.ErrNotAvailable
+	}
+	var clients []api.ClientInfo
+	var space scratch
+	for _, a := range n.s.hub.Presence([]byte(room), maxPresent) {
+		who := parseInfo(a.Info)
+		who.Client = n.s.ids.append(nil, &space, a.ID)
+		clients = append(clients, *clientInfoOf(&who))
+	}
+	return clients, nil
+}
+
+func clientInfoOf(who *protocol.ClientInfo) *api.ClientInfo {
+	return &api.ClientInfo{
+		User:     string(who.User),
+		Client:   string(who.Client),
+		ConnInfo: who.ConnInfo,
+		ChanInfo: who.ChanInfo,
+	}
+}
+
+func (n apiNode) PresenceStats(_ context.Context, room string) (clients, users int, err error) {
+	return n.s.PresenceStats(room)
+}
+
+func (n apiNode) History(_ context.Context, room string, o api.HistoryOptions) (api.History, error) {
+	ns, refusal := n.s.namespaceOf([]byte(room))
+	switch {
+	case refusal != nil:
+		return api.History{}, refusal
+	case !ns.history():
+		return api.History{}, protocol.ErrNotAvailable
+	}
+	request := hub.HistoryRequest{Limit: o.Limit, Reverse: o.Reverse}
+	if o.Since != nil {
+		request.Since = &hub.Position{Offset: o.Since.Offset, Epoch: parseEpoch([]byte(o.Since.Epoch))}
+	}
+	top, past, err := n.s.hub.History(ns.id, []byte(room), request)
+	switch err {
+	case nil:
+		return historyOf(top, past), nil
+	case hub.ErrEpoch:
+		return api.History{}, protocol.ErrUnrecoverablePosition
+	}
+	return api.History{}, protocol.ErrNotAvailable // switched off by a reload
+}
+
+func historyOf(top hub.Position, past []*hub.Past) api.History {
+	h := api.History{Position: api.Position(positionOf(top))}
+	for _, p := range past {
+		pub := api.Publication{Data: p.Data(), Offset: p.Offset()}
+		if about := p.Info(); len(about) > 0 {
+			who := parseInfo(about)
+			pub.Info = clientInfoOf(&who)
+		}
+		for key, value := range p.Tags().All() {
+			if pub.Tags == nil {
+				pub.Tags = make(map[string]string)
+			}
+			pub.Tags[string(key)] = string(value)
+		}
+		h.Publications = append(h.Publications, pub)
+	}
+	return h
+}
+
+func (n apiNode) RemoveHistory(_ context.Context, room string) error { return n.s.RemoveHistory(room) }
+
+// Rooms costs as much as there are subscriptions: the loops go through them between their turns.
+func (n apiNode) Rooms(ctx context.Context, match func(string) bool) (map[string]int, error) {
+	byLoop := make([]map[string]int, len(n.s.loops))
+	for i := range byLoop {
+		byLoop[i] = make(map[string]int)
+	}
+	err := n.s.visitAll(ctx, visitSlice, func(l *loop, ss *session) {
+		for room := range l.rosters.Rooms(&ss.subs) {
+			byLoop[l.net.Number()][room]++
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	rooms := make(map[string]int)
+	for _, some := range byLoop {
+		for room, clients := range some {
+			if match(room) {
+				rooms[room] += clients
+			}
+		}
+	}
+	return rooms, nil
+}
+
+// Info costs as much as there are clients, like Rooms.
+func (n apiNode) Info(ctx context.Context) ([]api.NodeInfo, error) {
+	seed := maphash.MakeSeed()
+	byLoop := make([][]uint64, len(n.s.loops)) // hashes of the clients' users
+	err := n.s.visitAll(ctx, visitSlice, func(l *loop, ss *session) {
+		l.user = l.users.appendUser(l.user[:0], ss.who)
+		users := &byLoop[l.net.Number()]
+		*users = append(*users, maphash.Bytes(seed, l.user))
+	})
+	if err != nil {
+		return nil, err
+	}
+	users := slices.Concat(byLoop...)
+	clients := len(users)
+	slices.Sort(users)
+	rooms, subscriptions := n.s.hub.Count()
+	return []api.NodeInfo{{
+		UID:         n.s.uid(),
+		Name:        n.s.name(),
+		Version:     n.s.config.Version,
+		NumClients:  clients,
+		NumUsers:    len(slices.Compact(users)),
+		NumChannels: rooms,
+		NumSubs:     subscriptions,
+		Uptime:      int64(time.Since(started).Seconds()),
+	}}, nil
+}
+
+// uid returns the id of this life of the node: that of the client on conn 0, which there is not.
+func (s *Server) uid() string {
+	var space scratch
+	return string(s.ids.append(nil, &space, 0))
+}
+
+// name tells the node from others that people run: by its host and its internal port.
+func (s *Server) name() string {
+	host, _ := os.Hostname() // without one the port has to do
+	_, port, _ := net.SplitHostPort(s.InternalAddress())
+	return host + "_" + port
+}
+
+// visitSlice is how many sessions a loop shows before it looks at its sockets again.
+const visitSlice = 2048
+
+// visitAll calls f, on each loop, for all who were connected at its beginning and still are, so many in a turn: no loop
+// stands still for long.
+func (s *Server) visitAll(ctx context.Context, slice int, f func(*loop, *session)) error {
+	left := make([][]netpoll.ConnID, len(s.loops))
+	err := s.onLoops(ctx, func(l *loop) {
+		ids := make([]netpoll.ConnID, 0, l.net.Open())
+		l.net.Each(func(c *netpoll.Conn) { ids = append(ids, l.net.ID(c)) })
+		left[l.net.Number()] = ids
+	})
+	for err == nil && slices.ContainsFunc(left, func(ids []netpoll.ConnID) bool { return len(ids) > 0 }) {
+		err = s.onLoops(ctx, func(l *loop) {
+			ids := &left[l.net.Number()]
+			n := min(slice, len(*ids))
+			l.visit((*ids)[:n], f)
+			*ids = (*ids)[n:]
+		})
+	}
+	return err
+}
+
+// visit calls f for those of ids who are connected.
+func (l *loop) visit(ids []netpoll.ConnID, f func(*loop, *session)) {
+	for _, id := range ids {
+		if c := l.net.Conn(id); c != nil {
+			if ss := l.sessions.At(c.Slot()); ss.state == stateReady {
+				f(l, ss)
+			}
+		}
+	}
+}

@@ -1,0 +1,250 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed4ac54ce5/edge/api"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// call posts a request to n's API and returns the answer's body, with epochs and client ids made plain.
+func (n *node) call(method, body string) string {
+	h := api.New(n.API(), api.Options{Insecure: true, Log: slog.New(slog.DiscardHandler)})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("POST", api.Prefix+"/"+method, strings.NewReader(body)))
+	return anyEpoch.ReplaceAllString(w.Body.String(), `"epoch":"E"`)
+}
+
+var anyEpoch = regexp.MustCompile(`"epoch":"[-_A-Za-z0-9]{8}"`)
+
+// checkCall fails the test unless n's API answers that.
+func (n *node) checkCall(method, body, want string) {
+	n.t.Helper()
+	if got := n.call(method, body); got != want {
+		n.t.Errorf("%s %s is answered with\n%s\nwant\n%s", method, body, got, want)
+	}
+}
+
+const fine = `{"result":{}}`
+
+func apiError(e *protocol.Error) string {
+	return fmt.Sprintf(`{"error":{"code":%d,"message":"%s"}}`, e.Code, e.Message)
+}
+
+func TestAPIPublishes(t *testing.T) {
+	n := openTown(t)
+	c := n.citizen("alice")
+	defer c.close()
+	c.enter("past:a")
+	n.checkCall("publish", `{"channel":"past:a","data":{"x":1},"tags":{"k":"v"},"idempotency_key":"i"}`, `{"result":{"offset":1,"epoch":"E"}}`)
+	n.checkCall("publish", `{"channel":"past:a","data":2,"idempotency_key":"i"}`, `{"result":{"offset":1,"epoch":"E"}}`)
+	n.checkCall("publish", `{"channel":"past:a","data":3,"skip_history":true}`, fine)
+	n.checkCall("publish", `{"channel":"past:a","data":4,"version":18446744073709551615,"version_epoch":"e"}`, `{"result":{"offset":2,"epoch":"E"}}`)
+	n.checkCall("publish", `{"channel":"plain","data":null}`, fine)
+	n.checkCall("broadcast", `{"channels":["past:a","what:a","plain"],"data":5}`,
+		`{"result":{"responses":[{"result":{"offset":3,"epoch":"E"}},{"error":{"code":102,"message":"unknown channel"}},{"result":{}}]}}`)
+	want := []string{`{"data":{"x":1},"offset":1,"tags":{"k":"v"}}`, `{"data":3}`, `{"data":4,"offset":2}`, `{"data":5,"offset":3}`}
+	for i := range want {
+		want[i] = `{"push":{"channel":"past:a","pub":` + want[i] + `}}`
+	}
+	if got := c.heard(len(want)); !slices.Equal(got, want) {
+		t.Errorf("a member heard\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	n.checkCall("publish", `{"channel":"é","data":1}`, apiError(protocol.ErrBadRequest))
+	n.checkCall("publish", `{"channel":"what:a","data":1}`, apiError(protocol.ErrUnknownChannel))
+}
+
+func TestAPIReadsHistory(t *testing.T) {
+	n := openTown(t)
+	n.mustPublish("past:a", "1", PublishOptions{Tags: map[string]string{"b": "2", "a": "1"}})
+	n.mustPublish("past:a", "\x00\xff", PublishOptions{})
+	c := n.citizen("alice")
+	defer c.close()
+	at := n.mustPublish("past:a", "3", PublishOptions{})
+	pubs := []string{`{"data":1,"offset":1,"tags":{"a":"1","b":"2"}}`, `{"b64data":"AP8=","offset":2}`, `{"data":3,"offset":3}`}
+	answer := func(which ...int) string {
+		var list []string
+		for _, i := range which {
+			list = append(list, pubs[i])
+		}
+		return `{"result":{"publications":[` + strings.Join(list, ",") + `],"epoch":"E","offset":3}}`
+	}
+	n.checkCall("history", `{"channel":"past:a"}`, answer())
+	n.checkCall("history", `{"channel":"past:a","limit":-1}`, answer(0, 1, 2))
+	n.checkCall("history", `{"channel":"past:a","limit":2,"reverse":true}`, answer(2, 1))
+	n.checkCall("history", `{"channel":"past:a","limit":1,"since":{"offset":1,"epoch":"`+at.Epoch+`"}}`, answer(1))
+	n.checkCall("history", `{"channel":"past:a","limit":9,"since":{"offset":3},"reverse":true}`, answer(1, 0))
+	n.checkCall("history", `{"channel":"past:a","limit":1,"since":{"offset":1,"epoch":"other"}}`, apiError(protocol.ErrUnrecoverablePosition))
+	n.checkCall("history", `{"channel":"plain","limit":1}`, apiError(protocol.ErrNotAvailable))
+	n.checkCall("history", `{"channel":"what:a"}`, apiError(protocol.ErrUnknownChannel))
+	n.checkCall("history_remove", `{"channel":"past:a"}`, fine)
+	n.checkCall("history", `{"channel":"past:a","limit":-1}`, answer())
+}
+
+// What clients have published comes with who they are.
+func TestAPIHistoryNamesPublishers(t *testing.T) {
+	n := openNode(t, func(c *Config) {
+		c.Rooms.WithoutNamespace = RoomOptions{HistorySize: 5, HistoryTTL: patience, AllowPublishForClient: true}
+		c.Handler.Connect = func(r *ConnectRequest) (ConnectReply, error) {
+			return ConnectReply{User: string(r.Token), Info: []byte(`{"name":"A"}`)}, nil
+		}
+	})
+	c := n.citizen("alice")
+	defer c.close()
+	c.say(publish(2, "a", "1"))
+	if got, _ := c.nextText(); got != `{"id":2,"publish":{}}` {
+		t.Fatalf("publish got %s", got)
+	}
+	n.checkCall("history", `{"channel":"a","limit":-1}`,
+		`{"result":{"publications":[{"data":1,"info":{"user":"alice","client":"`+c.id+`","conn_info":{"name":"A"}},"offset":1}],"epoch":"E","offset":1}}`)
+}
+
+func TestAPIPresence(t *testing.T) {
+	n := openSettledTown(t)
+	for _, c := range n.all[:2] {
+		c.enter("here:a")
+	}
+	n.checkCall("subscribe", `{"user":"bob","channel":"here:a","info":{"role":"guest"}}`, fine)
+	var entries []string
+	for i, user := range []string{"alice", "alice", "bob"} {
+		id, info := n.all[i].id, ""
+		if user == "bob" {
+			info = `,"chan_info":{"role":"guest"}`
+		}
+		entries = append(entries, fmt.Sprintf(`"%s":{"user":"%s","client":"%s"%s}`, id, user, id, info))
+	}
+	slices.Sort(entries)
+	n.checkCall("presence", `{"channel":"here:a"}`, `{"result":{"presence":{`+strings.Join(entries, ",")+`}}}`)
+	n.checkCall("presence", `{"channel":"here:b"}`, `{"result":{"presence":{}}}`)
+	n.checkCall("presence", `{"channel":"past:a"}`, apiError(protocol.ErrNotAvailable))
+	n.checkCall("presence", `{"channel":"what:a"}`, apiError(protocol.ErrUnknownChannel))
+	n.checkCall("presence_stats", `{"channel":"here:a"}`, `{"result":{"num_clients":3,"num_users":2}}`)
+}
+
+// Targets mean the same to the API as to programs; a session's id is nobody's.
+func TestAPIOrders(t *testing.T) {
+	n := openSettledTown(t)
+	n.checkCall("subscribe", `{"user":"alice","channel":"plain","data":"welcome"}`, fine)
+	n.checkCall("subscribe", `{"user":"alice","channel":"other","session":"s"}`, fine)
+	n.checkHeard(t, []int{0, 1}, `{"push":{"channel":"plain","subscribe":{"data":"welcome"}}}`)
+	n.checkCall("unsubscribe", `{"user":"alice","channel":"plain","client":"`+n.all[1].id+`"}`, fine)
+	n.checkHeard(t, []int{1}, `{"push":{"channel":"plain","unsubscribe":{"code":2000,"reason":"server unsubscribe"}}}`)
+	n.checkCall("unsubscribe", `{"user":"alice","channel":"what:a"}`, apiError(protocol.ErrUnknownChannel))
+	n.checkCall("subscribe", `{"user":"alice","channel":"what:a"}`, apiError(protocol.ErrUnknownChannel))
+
+	n.checkCall("disconnect", `{"user":"alice","whitelist":["`+n.all[1].id+`","no id"],"disconnect":{"code":4001,"reason":"moved"}}`, fine)
+	n.checkCall("refresh", `{"user":"bob","expired":true}`, fine)
+	n.checkCall("disconnect", `{"user":""}`, fine)
+	for i, want := range []string{"close 4001", "", "close 3005", "close 3503", "close 3503"} {
+		if want == "" {
+			n.checkStays(n.all[i])
+		} else if got := n.all[i].next(); got != want {
+			t.Errorf("citizen %d got %s; want %s", i, got, want)
+		}
+	}
+}
+
+// checkStays fails the test unless c is served.
+func (n *node) checkStays(c citizen) {
+	n.t.Helper()
+	c.say(unsubscribe(9, "nowhere"))
+	if got, _ := c.nextText(); got != unsubscribed(9) {
+		n.t.Errorf("a client that should stay got %s", got)
+	}
+}
+
+// What the node cannot do yet is refused, and nothing is done by half.
+func TestAPIRefusesWhatIsMissing(t *testing.T) {
+	n := openSettledTown(t)
+	for _, r := range []struct{ method, more string }{
+		{"subscribe", `"channel":"a","expire_at":9`},
+		{"subscribe", `"channel":"a","recover_since":{"offset":1}`},
+		{"subscribe", `"channel":"a","override":{"presence":{"value":true}}`},
+		{"refresh", `"expire_at":9`},
+		{"revoke", `"jti":"t"`},
+	} {
+		n.checkCall(r.method, `{"user":"alice",`+r.more+`}`, apiError(protocol.ErrNotAvailable))
+	}
+	n.checkHeard(t, nil)
+}
+
+func TestAPIChannels(t *testing.T) {
+	n := openSettledTown(t)
+	for i, c := range n.all {
+		c.enter("all")
+		c.say(subscribe(3, fmt.Sprintf("past:%d", i%2)))
+		if got, _ := c.nextText(); !strings.HasPrefix(got, `{"id":3,"subscribe":`) {
+			t.Fatalf("subscribe got %s", got)
+		}
+	}
+	n.checkCall("channels", `{}`, `{"result":{"channels":{"all":{"num_clients":5},"past:0":{"num_clients":3},"past:1":{"num_clients":2}}}}`)
+	n.checkCall("channels", `{"pattern":"*:1"}`, `{"result":{"channels":{"past:1":{"num_clients":2}}}}`)
+	var info struct{ Result api.InfoResult }
+	if err := json.Unmarshal([]byte(n.call("info", `{}`)), &info); err != nil || len(info.Result.Nodes) != 1 {
+		t.Fatalf("info: %+v, %v", info, err)
+	}
+	got := info.Result.Nodes[0]
+	if !uuid.MatchString(got.UID) || !strings.HasSuffix(got.Name, n.InternalAddress()[strings.LastIndexByte(n.InternalAddress(), ':')+1:]) || got.Uptime < 0 {
+		t.Errorf("info: %+v", got)
+	}
+	got.UID, got.Name, got.Uptime = "", "", 0
+	if want := (api.NodeInfo{Version: "edge", NumClients: 5, NumUsers: 3, NumChannels: 3, NumSubs: 10}); got != want {
+		t.Errorf("info: %+v; want %+v", got, want)
+	}
+}
+
+// A walk sees each session once, however few go into a slice, and none that has gone.
+func TestVisitInSlices(t *testing.T) {
+	n := openSettledTown(t)
+	n.citizen("carol").close() // her session may still be there, or end meanwhile
+	for _, slice := range []int{1, 2, visitSlice} {
+		users := make([]map[string]int, len(n.loops))
+		err := n.visitAll(t.Context(), slice, func(l *loop, ss *session) {
+			i := l.net.Number()
+			if users[i] == nil {
+				users[i] = make(map[string]int)
+			}
+			users[i][string(l.users.appendUser(nil, ss.who))]++
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := make(map[string]int)
+		for _, some := range users {
+			for user, sessions := range some {
+				sum[user] += sessions
+			}
+		}
+		delete(sum, "carol")
+		if want := map[string]int{"alice": 2, "bob": 1, "": 2}; !maps.Equal(sum, want) {
+			t.Errorf("in slices of %d: %v; want %v", slice, sum, want)
+		}
+	}
+}
+
+func TestAPIEndsWithTheNode(t *testing.T) {
+	n := openTown(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	node := n.API()
+	if _, err := node.Info(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("Info with a context that has ended: %v", err)
+	}
+	n.Close()
+	if _, err := node.Info(t.Context()); !errors.Is(err, ErrClosed) {
+		t.Errorf("Info of a closed node: %v; want ErrClosed", err)
+	}
+	if _, err := node.Rooms(t.Context(), func(string) bool { return true }); !errors.Is(err, ErrClosed) {
+		t.Errorf("Rooms of a closed node: %v; want ErrClosed", err)
+	}
+}
