@@ -110,7 +110,7 @@ func TestFormatsSayTheSame(t *testing.T) {
 	want := loadFrom(t, Sources{Environ: []string{"EDGE_DEVELOPMENT=false"}}).Server()
 	want.Addresses = []string{":8000-8015", "unix:/run/edge.sock"}
 	want.Loops, want.PrivateTables = 4, "on"
-	want.Anonymous, want.MessageLimit, want.PingInterval = true, 65537, -1
+	want.Access.Anonymous, want.MessageLimit, want.PingInterval = true, 65537, -1
 	want.HistoryMemoryLimit, want.ShutdownWindow = -1, 1
 	want.Store = &server.StoreConfig{Path: "/var/lib/edge/rooms.db", Sync: "interval", SyncInterval: 250 * time.Millisecond}
 	want.Rooms.WithoutNamespace.Presence, want.Rooms.WithoutNamespace.ChannelRegex = true, "^[a-z]+$"
@@ -190,7 +190,7 @@ func TestVariables(t *testing.T) {
 		`EDGE_ROOM_NAMESPACES=[{"name": "chat", "presence": true}, {"name": "news", "typing_ttl": "9s"}]`,
 	}}).Server()
 	chat, news := n.Rooms.Namespaces[0], n.Rooms.Namespaces[1]
-	if !n.Anonymous || n.QueueLimit != 2<<20 || !n.Rooms.WithoutNamespace.Presence || chat.Name != "chat" || !chat.Presence || news.Presence || news.TypingTTL != 9*time.Second {
+	if !n.Access.Anonymous || n.QueueLimit != 2<<20 || !n.Rooms.WithoutNamespace.Presence || chat.Name != "chat" || !chat.Presence || news.Presence || news.TypingTTL != 9*time.Second {
 		t.Errorf("variables give %+v", n)
 	}
 	if n := loadFrom(t, Sources{Environ: []string{"EDGE_ROOM_NAMESPACES="}}).Server(); len(n.Rooms.Namespaces) != 0 {

@@ -59,7 +59,7 @@ var nodeKeys = []key[settings]{
 		is(func(s *settings) *string { return &s.node.PrivateTables }, choice("auto", "on", "off"))},
 
 	{Key{"client.anonymous.enabled", "", "false", restart, "", "lets clients without a token in outside development mode too; the options of rooms say what they may do"},
-		is(func(s *settings) *bool { return &s.node.Anonymous }, boolean)},
+		is(func(s *settings) *bool { return &s.node.Access.Anonymous }, boolean)},
 	{Key{"client.message_size_limit", "", "64KiB", restart, "message-size-limit", "largest message from a client, after inflation"},
 		is(func(s *settings) *int { return &s.node.MessageLimit }, buffer)},
 	{Key{"client.fragment_limit", "", "1024", restart, "fragment-limit", "most frames that a message may have"},

@@ -75,7 +75,7 @@ func TestReferenceIsUpToDate(t *testing.T) {
 
 func TestExampleLoads(t *testing.T) {
 	n := load(t, example).Server()
-	if !n.Anonymous || len(n.Addresses) != 2 || len(n.Rooms.Namespaces) != 2 || n.Rooms.Namespaces[0].HistorySize != 100 {
+	if !n.Access.Anonymous || len(n.Addresses) != 2 || len(n.Rooms.Namespaces) != 2 || n.Rooms.Namespaces[0].HistorySize != 100 {
 		t.Errorf("the example gives %+v", n)
 	}
 }

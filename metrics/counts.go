@@ -64,6 +64,7 @@ const (
 	RejectCommand                      // session: a command that the protocol does not allow
 	RejectStale                        // session: no connect command in time
 	RejectToken                        // session: a token that cannot be verified
+	RejectNoToken                      // session: no token where one is needed
 	RejectRate                         // session: more commands or bytes than a client may send, for too long
 	RejectUnfinished                   // frame: a message that did not become whole in time
 	RejectInputMemory                  // frame: no memory for one more message that is not whole
@@ -88,6 +89,7 @@ var rejectionLabels = [Rejections][2]string{
 	RejectCommand:     {"session", "bad_request"},
 	RejectStale:       {"session", "stale"},
 	RejectToken:       {"session", "token"},
+	RejectNoToken:     {"session", "no_token"},
 	RejectRate:        {"session", "rate"},
 	RejectUnfinished:  {"frame", "timeout"},
 	RejectInputMemory: {"frame", "memory"},

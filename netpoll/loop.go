@@ -160,8 +160,13 @@ func (l *Loop) Patience() time.Duration { return time.Duration(l.wheel.clock) }
 // Tick makes the loop turn at least every 67 ms, whether or not anything happens.
 func (l *Loop) Tick(on bool) { l.ticking = on }
 
-// WaitAtMost bounds how long the loop waits for events before its next turn. It is for this turn only.
-func (l *Loop) WaitAtMost(d time.Duration) { l.nap = max(d, 1) }
+// WaitAtMost bounds how long the loop waits for events before its next turn. It is for this turn only, and the shortest time
+// counts.
+func (l *Loop) WaitAtMost(d time.Duration) {
+	if d = max(d, 1); l.nap == 0 || d < l.nap {
+		l.nap = d
+	}
+}
 
 // Busy returns how long the loop has run without waiting for the kernel. Loop goroutine only.
 func (l *Loop) Busy() time.Duration { return l.now - l.began - l.stats.Slept }

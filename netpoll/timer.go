@@ -136,6 +136,11 @@ func (l *Loop) setDeadline(c *Conn, at uint32) {
 	l.wheel.link(&l.slots, c, at)
 }
 
+// Timer returns in what time c's timer runs out, and whether it is set.
+func (l *Loop) Timer(c *Conn) (left time.Duration, set bool) {
+	return time.Duration(int32(c.deadline-l.wheel.now)) * tick, c.has(flagTimer)
+}
+
 // StopTimer makes c's timer not run out.
 func (l *Loop) StopTimer(c *Conn) {
 	if !c.has(flagLinger) {

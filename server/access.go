@@ -3,14 +3,18 @@ package server
 import (
 	"bytes"
 
+	"github.com/seed4ac54ce5/edge/auth"
+	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
 // Who may do what in a room, in the order in which the protocol asks.
 
 // maySubscribe returns why a client may not enter a room by itself, nil if it may.
-func (l *loop) maySubscribe(s *session, ns *namespace, room []byte) *protocol.Error {
+func (l *loop) maySubscribe(c *netpoll.Conn, s *session, ns *namespace, room []byte) *protocol.Error {
 	switch {
+	case l.grants(c, room, auth.MaySubscribe):
+		return nil
 	case room[0] == '$':
 		return protocol.ErrPermissionDenied // private: it takes a token
 	case l.spaces().open:
@@ -23,6 +27,15 @@ func (l *loop) maySubscribe(s *session, ns *namespace, room []byte) *protocol.Er
 		return nil
 	}
 	return protocol.ErrPermissionDenied
+}
+
+// grants reports whether the token that a client came with gives it a right in a room.
+func (l *loop) grants(c *netpoll.Conn, room []byte, right auth.Rights) bool {
+	if len(l.capabilities) == 0 {
+		return false
+	}
+	k := l.capabilities[l.net.ID(c)]
+	return k != nil && k.Allow(string(room), right)
 }
 
 // userListed reports whether a user-limited room names the user: what follows its last # is a list of user ids with
@@ -43,23 +56,24 @@ func userListed(room, user []byte) bool {
 // permits is what a namespace lets its clients do of one kind: publish, ask for presence, ask for history.
 type permits struct {
 	client, subscriber, anonymous bool
+	right                         auth.Rights // that a token may grant besides
 }
 
 func (n *namespace) publishing() permits {
-	return permits{n.AllowPublishForClient, n.AllowPublishForSubscriber, n.AllowPublishForAnonymous}
+	return permits{n.AllowPublishForClient, n.AllowPublishForSubscriber, n.AllowPublishForAnonymous, auth.MayPublish}
 }
 
 func (n *namespace) askingPresence() permits {
-	return permits{n.AllowPresenceForClient, n.AllowPresenceForSubscriber, n.AllowPresenceForAnonymous}
+	return permits{n.AllowPresenceForClient, n.AllowPresenceForSubscriber, n.AllowPresenceForAnonymous, auth.MaySeePresence}
 }
 
 func (n *namespace) askingHistory() permits {
-	return permits{n.AllowHistoryForClient, n.AllowHistoryForSubscriber, n.AllowHistoryForAnonymous}
+	return permits{n.AllowHistoryForClient, n.AllowHistoryForSubscriber, n.AllowHistoryForAnonymous, auth.MayReadHistory}
 }
 
 // permitted reports whether p lets s do it in a room.
-func (l *loop) permitted(p permits, s *session, room []byte) bool {
-	if l.spaces().open {
+func (l *loop) permitted(p permits, c *netpoll.Conn, s *session, room []byte) bool {
+	if l.spaces().open || l.grants(c, room, p.right) {
 		return true
 	}
 	if l.users.anonymous(s.who) && !p.anonymous {
@@ -69,11 +83,11 @@ func (l *loop) permitted(p permits, s *session, room []byte) bool {
 }
 
 // mayAsk is permitted for what is in a room. A room that not everybody may enter tells only those who are in it.
-func (l *loop) mayAsk(p permits, s *session, room []byte) bool {
+func (l *loop) mayAsk(p permits, c *netpoll.Conn, s *session, room []byte) bool {
 	if room[0] == '$' || bytes.IndexByte(room, '#') >= 0 {
 		p.client, p.subscriber = false, p.client || p.subscriber
 	}
-	return l.permitted(p, s, room)
+	return l.permitted(p, c, s, room)
 }
 
 // spaces returns the namespaces as they are now.

@@ -11,7 +11,7 @@ import (
 // tell nothing to those who are not in them.
 func TestRoomsTellWhomTheyMay(t *testing.T) {
 	n := openNode(t, func(c *Config) {
-		c.Development, c.Anonymous = false, true
+		c.Development, c.Access.Anonymous = false, true
 		c.Handler.Connect = func(r *ConnectRequest) (ConnectReply, error) { return ConnectReply{User: string(r.Token)}, nil }
 		c.Rooms.WithoutNamespace = RoomOptions{
 			HistorySize: 10, HistoryTTL: time.Minute, Presence: true, AllowUserLimitedChannels: true,

@@ -85,7 +85,7 @@ func (l *loop) goOn(c *netpoll.Conn, s *session, rest []byte) {
 		l.readCommands(c, s, rest)
 	}
 	if s.has(flagPongDue) && s.state == stateReady {
-		l.setHeartbeat(c, l.server.config.PongTimeout) // the answer may be among what has not been read
+		l.setHeartbeat(c, s, l.server.config.PongTimeout) // the answer may be among what has not been read
 	}
 	l.charge(c, s, 0)
 	if !l.flushOrWait(c) {
@@ -135,29 +135,4 @@ func (l *loop) pong(c *netpoll.Conn, s *session) {
 		return
 	}
 	s.clear(flagPongDue)
-}
-
-// refresh has no token to expect, as connect takes none.
-func (l *loop) refresh(c *netpoll.Conn, s *session, cmd *protocol.Command) {
-	if len(cmd.Refresh.Token) == 0 {
-		l.disconnect(c, s, protocol.DisconnectBadRequest)
-		return
-	}
-	l.counts.Rejects[metrics.RejectToken]++
-	l.disconnect(c, s, protocol.DisconnectInvalidToken)
-}
-
-// subRefresh is refresh for one subscription.
-func (l *loop) subRefresh(c *netpoll.Conn, s *session, cmd *protocol.Command) {
-	switch r := &cmd.SubRefresh; {
-	case len(r.Channel) == 0:
-		l.disconnect(c, s, protocol.DisconnectBadRequest)
-	case !l.rosters.Subscribed(&s.subs, r.Channel):
-		l.replyError(s, cmd.ID, protocol.ErrPermissionDenied)
-	case len(r.Token) == 0:
-		l.replyError(s, cmd.ID, protocol.ErrBadRequest)
-	default:
-		l.counts.Rejects[metrics.RejectToken]++
-		l.disconnect(c, s, protocol.DisconnectInvalidToken)
-	}
 }

@@ -21,28 +21,30 @@ type Config struct {
 	// /echo and the playground.
 	Development bool
 
-	Anonymous          bool         // clients without a token may connect outside development mode too
+	Access             Access       // who may connect
 	Rooms              Rooms        // what rooms do
 	HistoryMemoryLimit int64        // bytes of all histories together; 256 MiB, below 0 no limit
 	Store              *StoreConfig // nil keeps histories in memory only
 	Handler            Handler      // the application; its zero value leaves all decisions to the options
 
-	MessageLimit   int           // bytes of a message from a client, after inflation; 64 KiB
-	FragmentLimit  int           // frames of such a message; 1024
-	CommandRate    int           // commands and control frames that a client may send a second; 1,000, in development and below 0 no limit
-	ByteRate       int           // bytes that it may send a second; 1 MiB, in development and below 0 no limit
-	RateBurst      time.Duration // how far ahead of these rates it may be; 5 s
-	MessageTimeout time.Duration // from the first byte of a message to its last; 60 s
-	InputBudget    int64         // memory of messages that are not whole yet, of all clients together; 256 MiB, below 0 no limit
-	QueueLimit     int           // bytes that may wait for a client; 1 MiB
-	QueueBudget    int64         // bytes that may wait for all clients together; 512 MiB, below 0 no limit
-	RoomLimit      int           // rooms of a client; 128
-	PingInterval   time.Duration // 25 s; below 0 none
-	PongTimeout    time.Duration // 8 s
-	HeadTimeout    time.Duration // from accept to a whole request head; 5 s
-	StaleTimeout   time.Duration // from there to a connect command; 10 s
-	StallLimit     time.Duration // how long a client's socket may take nothing; 10 s
-	ShutdownWindow time.Duration // over which a drain closes sessions; 30 s
+	MessageLimit         int           // bytes of a message from a client, after inflation; 64 KiB
+	FragmentLimit        int           // frames of such a message; 1024
+	CommandRate          int           // commands and control frames that a client may send a second; 1,000, in development and below 0 no limit
+	ByteRate             int           // bytes that it may send a second; 1 MiB, in development and below 0 no limit
+	RateBurst            time.Duration // how far ahead of these rates it may be; 5 s
+	MessageTimeout       time.Duration // from the first byte of a message to its last; 60 s
+	InputBudget          int64         // memory of messages that are not whole yet, of all clients together; 256 MiB, below 0 no limit
+	QueueLimit           int           // bytes that may wait for a client; 1 MiB
+	QueueBudget          int64         // bytes that may wait for all clients together; 512 MiB, below 0 no limit
+	RoomLimit            int           // rooms of a client; 128
+	PingInterval         time.Duration // 25 s; below 0 none
+	PongTimeout          time.Duration // 8 s
+	HeadTimeout          time.Duration // from accept to a whole request head; 5 s
+	StaleTimeout         time.Duration // from there to a connect command; 10 s
+	StallLimit           time.Duration // how long a client's socket may take nothing; 10 s
+	ExpiredCloseDelay    time.Duration // how long a session may go on when what its token granted has ended; 25 s
+	ExpiredSubCloseDelay time.Duration // the same for a subscription; 25 s
+	ShutdownWindow       time.Duration // over which a drain closes sessions; 30 s
 
 	Version string // told to clients
 	Log     *slog.Logger
@@ -87,6 +89,8 @@ func (c Config) withDefaults() Config {
 	orElse(&c.HeadTimeout, 5*time.Second)
 	orElse(&c.StaleTimeout, 10*time.Second)
 	orElse(&c.StallLimit, 10*time.Second)
+	orElse(&c.ExpiredCloseDelay, 25*time.Second)
+	orElse(&c.ExpiredSubCloseDelay, 25*time.Second)
 	orElse(&c.ShutdownWindow, 30*time.Second)
 	orElse(&c.Version, "edge")
 	orElse(&c.Log, slog.Default())

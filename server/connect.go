@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/metrics"
@@ -15,13 +16,18 @@ func (l *loop) connect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	case len(l.farewells) > maxFarewells:
 		l.counts.Limited[metrics.LimitPool]++
 		l.refuseCommand(c, s, cmd.ID, protocol.ErrTooManyRequests)
+	case len(cmd.Connect.Token) > 0 && (l.access().keyed || l.server.handler.Connect == nil):
+		l.connectWithToken(c, s, cmd)
 	case l.server.handler.Connect != nil:
 		l.askConnect(c, s, cmd)
-	case len(cmd.Connect.Token) > 0: // there is no key yet that it could be checked with
-		l.counts.Rejects[metrics.RejectToken]++
-		l.disconnect(c, s, protocol.DisconnectInvalidToken)
-	case !l.server.config.Development && !l.server.config.Anonymous:
-		l.disconnect(c, s, protocol.DisconnectBadRequest)
+	case l.server.config.Development:
+		l.welcome(c, s, cmd.ID, &cmd.Connect, &ConnectReply{})
+	case !l.access().Anonymous:
+		l.counts.Rejects[metrics.RejectNoToken]++
+		l.end(c, s, protocol.DisconnectBadRequest.Code, protocol.DisconnectBadRequest.Reason)
+	case s.has(flagNoOrigin):
+		l.counts.Rejects[metrics.RejectOrigin]++
+		l.disconnect(c, s, protocol.DisconnectPermissionDenied)
 	default:
 		l.welcome(c, s, cmd.ID, &cmd.Connect, &ConnectReply{})
 	}
@@ -39,7 +45,10 @@ func (l *loop) askConnect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	}
 	who := Client{ID: req.Client}
 	run := func() (ConnectReply, error) { return l.server.handler.Connect(req) }
-	then := func(c *netpoll.Conn, s *session, v ConnectReply) { l.welcome(c, s, id, &r, &v) }
+	then := func(c *netpoll.Conn, s *session, v ConnectReply) {
+		s.set(flagByApplication)
+		l.welcome(c, s, id, &r, &v)
+	}
 	gone := func(v ConnectReply) { // the application has let it in, so it is told of the end
 		who.User, who.Info = v.User, v.Info
 		l.farewell(l.goodbye(who, protocol.DisconnectConnectionClosed))
@@ -51,7 +60,10 @@ func (l *loop) askConnect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.ConnectRequest, v *ConnectReply) {
 	s.state = stateReady
 	s.set(flagConnected)
-	s.who = l.users.login(c.Slot(), []byte(v.User), v.Info)
+	s.who = l.users.login(c.Slot(), []byte(v.User), v.Info, []byte(v.token))
+	if v.capabilities.String() != "" {
+		l.capabilities[l.net.ID(c)] = &v.capabilities
+	}
 	l.counts.Connects++
 	subs := l.firstSubs(c, s, r, v)
 	if s.state == stateClosing {
@@ -63,13 +75,18 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 		Data:    v.Data,
 		Subs:    subs,
 	}
+	s.expires = l.momentOf(v.ExpireAt)
+	if !s.has(flagByApplication) {
+		result.Expires, result.TTL = ttl(v.ExpireAt)
+	}
 	if every := l.server.config.PingInterval; every > 0 {
 		if !s.has(flagFramePing) {
 			result.Ping, result.Pong = uint32(every/time.Second), true
 		}
-		l.setHeartbeat(c, every/2+time.Duration(l.random.Int64N(int64(every/2))))
+		l.setHeartbeat(c, s, every/2+time.Duration(l.random.Int64N(int64(every/2))))
 	} else {
 		l.net.StopTimer(c)
+		l.aimTimer(c, s)
 	}
 	l.replies = s.encoding().AppendConnectReply(l.reply(s), id, &result)
 }
@@ -77,17 +94,25 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 // firstSubs makes the server-side subscriptions that a session begins with: the application's, which recover if the
 // client says from where, and the client's own wishes.
 func (l *loop) firstSubs(c *netpoll.Conn, s *session, r *protocol.ConnectRequest, v *ConnectReply) (made []protocol.ConnectSub) {
-	if len(v.Subs) == 0 && len(r.Subs) == 0 {
+	subs := v.Subs
+	if room := l.access().Personal.of(v.User); room != "" {
+		subs = append(slices.Clip(subs), Subscription{Room: room})
+	}
+	if len(subs) == 0 && len(r.Subs) == 0 {
+		return nil
+	}
+	if len(subs) > l.server.config.RoomLimit {
+		l.disconnect(c, s, protocol.DisconnectChannelLimit)
 		return nil
 	}
 	l.recoverable = l.server.config.QueueLimit
-	for i := range v.Subs {
-		sub := &v.Subs[i]
+	for i := range subs {
+		sub := &subs[i]
 		ns, err := l.room([]byte(sub.Room))
-		if err != nil || s.subs.Len() >= l.server.config.RoomLimit {
+		if err != nil || l.rosters.Subscribed(&s.subs, []byte(sub.Room)) {
 			continue
 		}
-		e := l.serverEntry(s, ns, sub, l.stateOf(s, r, sub.Room))
+		e := l.serverEntry(c, s, ns, sub, l.stateOf(s, r, sub.Room))
 		made = l.enterByServer(c, s, &e, made)
 	}
 	if l.server.handler.Subscribe != nil {
@@ -134,6 +159,8 @@ func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
 	l.stopTyping(c, s, "")
 	l.forgive(l.net.ID(c), nil)
 	l.dropChanInfo(l.net.ID(c), nil)
+	l.dropSubExpiry(l.net.ID(c), nil)
+	delete(l.capabilities, l.net.ID(c))
 	l.rosters.LeaveAll(&s.subs)
 	l.forget(l.net.ID(c), nil)
 	l.sayGoodbye(c, s, why)

@@ -1,6 +1,9 @@
 package server
 
 import (
+	"time"
+
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
@@ -19,6 +22,9 @@ type Handler struct {
 	// Connect decides who may connect, and as whom. Without it: the clients that the configuration lets in,
 	// anonymous.
 	Connect func(*ConnectRequest) (ConnectReply, error)
+	// Refresh decides whether a session whose ConnectReply had an ExpireAt may go on, once that has come. Without it such a
+	// session ends (3005). After an error it is asked again, for a while.
+	Refresh func(Client) (RefreshReply, error)
 	// Subscribe decides about the rooms that a client asks for. Without it: what the room's options allow.
 	Subscribe func(Client, *SubscribeRequest) (SubscribeReply, error)
 	// Publish decides about a client's publications, and may change their data. Without it: what the room's
@@ -71,6 +77,18 @@ type ConnectReply struct {
 	Info []byte         // any JSON value, shown to others as conn_info
 	Data []byte         // for the client
 	Subs []Subscription // server-side subscriptions that it begins with
+
+	// ExpireAt is when the session ends; the zero time is never. The application is asked by Refresh then.
+	ExpireAt time.Time
+
+	token        string // id of the token that it came with
+	capabilities auth.Capabilities
+}
+
+// RefreshReply lets a session go on, or does not.
+type RefreshReply struct {
+	Expired  bool      // it ends now
+	ExpireAt time.Time // when to ask again; the zero time is never
 }
 
 // Subscription is a room that a client is put into by the server.
@@ -78,6 +96,9 @@ type Subscription struct {
 	Room string
 	Info []byte // any JSON value, shown to others as chan_info
 	Data []byte // for the client
+
+	ExpireAt time.Time     // when it ends; the zero time is never
+	Override auth.Override // in place of the room's options
 }
 
 // SubscribeRequest is a client that wants to enter a room.
@@ -90,6 +111,9 @@ type SubscribeRequest struct {
 type SubscribeReply struct {
 	Info []byte // any JSON value, shown to others as chan_info
 	Data []byte // for the client
+
+	ExpireAt time.Time     // when it ends unless the client refreshes it; the zero time is never
+	Override auth.Override // in place of the room's options
 }
 
 // PublishRequest is a client's publication.

@@ -56,7 +56,7 @@ func (l *loop) upgrade(c *netpoll.Conn, s *session, r *frame.Request) *frame.HTT
 	if err := frame.CheckUpgrade(r); err != nil {
 		return err
 	}
-	if !originAllowed(r.Origin, r.Host) {
+	if !l.originAllowed(r.Origin, r.Host) {
 		return frame.ErrForbidden
 	}
 	name, protobuf, err := selectProtocol(r, next)
@@ -72,6 +72,9 @@ func (l *loop) upgrade(c *netpoll.Conn, s *session, r *frame.Request) *frame.HTT
 	l.open(c, s, next)
 	if protobuf {
 		s.set(flagProtobuf)
+	}
+	if len(r.Origin) == 0 {
+		s.set(flagNoOrigin)
 	}
 	if hasParameter(r.RawQuery, "cf_ws_frame_ping_pong", "true") {
 		s.set(flagFramePing)
@@ -129,17 +132,16 @@ func hasParameter(query []byte, name, value string) bool {
 	return false
 }
 
-// originAllowed decides in development mode: programs, which send no origin, pages of this machine, and
-// pages of the very host that is asked. Any other page has no business with a developer's node.
-func originAllowed(origin, host []byte) bool {
-	if len(origin) == 0 {
-		return true
-	}
+// originAllowed reports whether a page of this origin may connect (RFC 6454). Programs send none: they have to show a token
+// later. In development every page of this machine may.
+func (l *loop) originAllowed(origin, host []byte) bool {
+	return len(origin) == 0 || l.access().origins.Allows(origin, host) || l.server.config.Development && ofThisMachine(origin)
+}
+
+// ofThisMachine reports whether an origin is a page that this machine serves itself.
+func ofThisMachine(origin []byte) bool {
 	u, err := url.Parse(string(origin))
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Host == "" {
-		return false
-	}
-	return strings.EqualFold(u.Host, string(host)) || isLoopback(u.Hostname())
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil && u.Path == "" && isLoopback(u.Hostname())
 }
 
 func isLoopback(host string) bool {

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/metrics"
@@ -25,31 +26,33 @@ type loop struct {
 	byteRate    rate
 
 	// Loop goroutine only.
-	sessions  netpoll.Table[session]
-	users     users
-	partials  partials
-	calls     map[netpoll.ConnID]*call  // what is out at the worker pool
-	farewells []func()                  // what the pool has had no room for
-	unserved  map[netpoll.ConnID][]byte // commands that wait until the replies before them have left
-	typists   map[netpoll.ConnID][]typing
-	debts     debts
-	chanInfos map[netpoll.ConnID][]chanInfo
-	behind    behind
-	throttles throttles
-	decoder   protocol.Decoder
-	command   protocol.Command
-	request   frame.Request
-	counts    metrics.Counts
-	random    *rand.Rand
-	drain     drain
-	typingDue time.Duration // when to look at the typists again
-	pings     int           // of the conn in hand in this call
-	lastPing  []byte
-	reaped    time.Duration // when the loop last looked for messages that do not become whole
-	spent     int           // commands and control frames of the conn in hand that have been served since the last charge
-	inGate    bool          // this loop may fan out
-	timed     bool          // something waits for a time
-	full      bool          // more waits for fan-out than may
+	sessions     netpoll.Table[session]
+	users        users
+	partials     partials
+	calls        map[netpoll.ConnID]*call  // what is out at the worker pool
+	farewells    []func()                  // what the pool has had no room for
+	unserved     map[netpoll.ConnID][]byte // commands that wait until the replies before them have left
+	typists      map[netpoll.ConnID][]typing
+	debts        debts
+	chanInfos    map[netpoll.ConnID][]chanInfo
+	behind       behind
+	subEnds      subEnds
+	capabilities map[netpoll.ConnID]*auth.Capabilities // of clients whose token grants any
+	throttles    throttles
+	decoder      protocol.Decoder
+	command      protocol.Command
+	request      frame.Request
+	counts       metrics.Counts
+	random       *rand.Rand
+	drain        drain
+	typingDue    time.Duration // when to look at the typists again
+	pings        int           // of the conn in hand in this call
+	lastPing     []byte
+	reaped       time.Duration // when the loop last looked for messages that do not become whole
+	spent        int           // commands and control frames of the conn in hand that have been served since the last charge
+	inGate       bool          // this loop may fan out
+	timed        bool          // something waits for a time
+	full         bool          // more waits for fan-out than may
 
 	// Scratch space, good within one call.
 	out      []byte // bytes for the conn in hand: what one read has caused leaves in one write
@@ -78,17 +81,19 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 			MaxMessage:   s.config.MessageLimit,
 			MaxFragments: s.config.FragmentLimit,
 		},
-		users:       newUsers(),
-		calls:       make(map[netpoll.ConnID]*call),
-		unserved:    make(map[netpoll.ConnID][]byte),
-		typists:     make(map[netpoll.ConnID][]typing),
-		chanInfos:   make(map[netpoll.ConnID][]chanInfo),
-		debts:       debts{byConn: make(map[netpoll.ConnID][]*debt)},
-		throttles:   make(throttles),
-		commandRate: newRate(s.config.CommandRate, s.config.RateBurst, 0),
-		byteRate:    newRate(s.config.ByteRate, s.config.RateBurst, 2*s.config.MessageLimit),
-		behind:      newBehind(s.config.QueueLimit, s.budget),
-		random:      rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		users:        newUsers(),
+		calls:        make(map[netpoll.ConnID]*call),
+		unserved:     make(map[netpoll.ConnID][]byte),
+		typists:      make(map[netpoll.ConnID][]typing),
+		chanInfos:    make(map[netpoll.ConnID][]chanInfo),
+		debts:        debts{byConn: make(map[netpoll.ConnID][]*debt)},
+		throttles:    make(throttles),
+		subEnds:      subEnds{byConn: make(map[netpoll.ConnID]map[string]term)},
+		capabilities: make(map[netpoll.ConnID]*auth.Capabilities),
+		commandRate:  newRate(s.config.CommandRate, s.config.RateBurst, 0),
+		byteRate:     newRate(s.config.ByteRate, s.config.RateBurst, 2*s.config.MessageLimit),
+		behind:       newBehind(s.config.QueueLimit, s.budget),
+		random:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	l.rosters = s.hub.AddLoop(inbox{n}, l)
 	return l
@@ -174,7 +179,7 @@ func (l *loop) Expired(c *netpoll.Conn) {
 		l.counts.Rejects[metrics.RejectStale]++
 		l.disconnect(c, s, protocol.DisconnectStale)
 	case stateReady:
-		l.heartbeat(c, s)
+		l.timer(c, s)
 	}
 	l.flush(c)
 }
@@ -198,8 +203,9 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 func (l *loop) Turn() (more bool) {
 	l.drain.step(l)
 	l.endUnfinished()
+	more = l.endSubscriptions()
 	if l.timed {
-		more = l.runTimed()
+		more = l.runTimed() || more
 	}
 	more = l.fanOut() || more
 	if full := l.rosters.Stats.WaitingBytes > maxWaiting; full != l.full {

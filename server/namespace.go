@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/hub"
 )
 
@@ -199,6 +200,20 @@ func (n *namespace) hubOptions() hub.Options {
 		PresenceGrace: n.PresenceGrace,
 		BatchDelay:    n.BatchDelay,
 	}
+}
+
+// with returns n as a token has it for one subscription.
+func (n *namespace) with(o auth.Override) *namespace {
+	if o == (auth.Override{}) {
+		return n
+	}
+	changed := *n
+	changed.Presence = o.Presence.Or(n.Presence)
+	changed.JoinLeave = o.JoinLeave.Or(n.JoinLeave)
+	changed.ForcePushJoinLeave = o.ForcePushJoinLeave.Or(n.ForcePushJoinLeave)
+	changed.ForcePositioning = o.ForcePositioning.Or(n.ForcePositioning)
+	changed.ForceRecovery = o.ForceRecovery.Or(n.ForceRecovery)
+	return &changed
 }
 
 // history reports whether rooms of n remember anything.

@@ -50,7 +50,7 @@ func (l *loop) history(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		l.disconnect(c, s, protocol.DisconnectBadRequest)
 		return
 	}
-	past, top, err := l.historyOf(s, r)
+	past, top, err := l.historyOf(c, s, r)
 	if err != nil {
 		l.replyError(s, cmd.ID, err)
 		return
@@ -66,14 +66,14 @@ func (l *loop) history(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 }
 
 // historyOf returns the part of a room's past that a client asks for, and the room's position.
-func (l *loop) historyOf(s *session, r *protocol.HistoryRequest) (past []*hub.Past, top hub.Position, refusal *protocol.Error) {
+func (l *loop) historyOf(c *netpoll.Conn, s *session, r *protocol.HistoryRequest) (past []*hub.Past, top hub.Position, refusal *protocol.Error) {
 	ns, refusal := l.room(r.Channel)
 	switch {
 	case refusal != nil:
 		return nil, top, refusal
 	case !ns.history():
 		return nil, top, protocol.ErrNotAvailable
-	case !l.mayAsk(ns.askingHistory(), s, r.Channel):
+	case !l.mayAsk(ns.askingHistory(), c, s, r.Channel):
 		return nil, top, protocol.ErrPermissionDenied
 	case r.Reverse && r.HasSince && r.Since.Offset == 0:
 		return nil, top, protocol.ErrBadRequest

@@ -19,7 +19,7 @@ func (l *loop) presence(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		l.disconnect(c, s, protocol.DisconnectBadRequest)
 		return
 	}
-	if err := l.checkPresence(s, room); err != nil {
+	if err := l.checkPresence(c, s, room); err != nil {
 		l.replyError(s, cmd.ID, err)
 		return
 	}
@@ -32,14 +32,14 @@ func (l *loop) presence(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	l.replies = s.encoding().AppendPresenceReply(l.reply(s), cmd.ID, l.present(room))
 }
 
-func (l *loop) checkPresence(s *session, room []byte) *protocol.Error {
+func (l *loop) checkPresence(c *netpoll.Conn, s *session, room []byte) *protocol.Error {
 	ns, err := l.room(room)
 	switch {
 	case err != nil:
 		return err
 	case !ns.Presence:
 		return protocol.ErrNotAvailable
-	case !l.mayAsk(ns.askingPresence(), s, room):
+	case !l.mayAsk(ns.askingPresence(), c, s, room):
 		return protocol.ErrPermissionDenied
 	}
 	return nil

@@ -16,7 +16,7 @@ func (l *loop) publish(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		l.disconnect(c, s, protocol.DisconnectBadRequest)
 		return
 	}
-	ns, err := l.checkPublish(s, r)
+	ns, err := l.checkPublish(c, s, r)
 	if err != nil {
 		l.replyError(s, cmd.ID, err)
 		return
@@ -116,7 +116,7 @@ func (l *loop) finishStored(p *stored) {
 }
 
 // checkPublish returns the namespace that takes a publication, or why it is not taken.
-func (l *loop) checkPublish(s *session, r *protocol.PublishRequest) (*namespace, *protocol.Error) {
+func (l *loop) checkPublish(c *netpoll.Conn, s *session, r *protocol.PublishRequest) (*namespace, *protocol.Error) {
 	if l.server.full.Load() > 0 {
 		l.counts.Limited[metrics.LimitFanout]++
 		return nil, protocol.ErrTooManyRequests
@@ -128,7 +128,7 @@ func (l *loop) checkPublish(s *session, r *protocol.PublishRequest) (*namespace,
 	switch {
 	case err != nil:
 		return nil, err
-	case r.Type != 0 || l.server.handler.Publish == nil && !l.permitted(ns.publishing(), s, r.Channel):
+	case r.Type != 0 || l.server.handler.Publish == nil && !l.permitted(ns.publishing(), c, s, r.Channel):
 		return nil, protocol.ErrPermissionDenied
 	case !ns.takes(r.Data):
 		return nil, protocol.ErrBadRequest

@@ -89,7 +89,7 @@ func (l *loop) rpcPublish(c *netpoll.Conn, s *session, id uint32, data []byte) {
 		return
 	}
 	o := offer{id: id, rpc: true, ephemeral: p.Ephemeral, room: []byte(p.Channel), data: p.Data, key: []byte(p.Key)}
-	ns, err := l.checkPublish(s, &protocol.PublishRequest{Channel: o.room, Data: o.data})
+	ns, err := l.checkPublish(c, s, &protocol.PublishRequest{Channel: o.room, Data: o.data})
 	if err != nil {
 		l.replyError(s, id, err)
 		return
@@ -136,7 +136,7 @@ func (l *loop) rpcTyping(c *netpoll.Conn, s *session, id uint32, data []byte) {
 	if !ok {
 		return
 	}
-	ns, err := l.checkTyping(s, []byte(p.Channel))
+	ns, err := l.checkTyping(c, s, []byte(p.Channel))
 	if err != nil {
 		l.replyError(s, id, err)
 		return
@@ -146,7 +146,7 @@ func (l *loop) rpcTyping(c *netpoll.Conn, s *session, id uint32, data []byte) {
 }
 
 // checkTyping returns the namespace of the room where a client types: it must be in it and may publish there.
-func (l *loop) checkTyping(s *session, room []byte) (*namespace, *protocol.Error) {
+func (l *loop) checkTyping(c *netpoll.Conn, s *session, room []byte) (*namespace, *protocol.Error) {
 	if l.server.full.Load() > 0 {
 		l.counts.Limited[metrics.LimitFanout]++
 		return nil, protocol.ErrTooManyRequests
@@ -155,7 +155,7 @@ func (l *loop) checkTyping(s *session, room []byte) (*namespace, *protocol.Error
 	switch {
 	case err != nil:
 		return nil, err
-	case !l.rosters.Subscribed(&s.subs, room) || !l.permitted(ns.publishing(), s, room):
+	case !l.rosters.Subscribed(&s.subs, room) || !l.permitted(ns.publishing(), c, s, room):
 		return nil, protocol.ErrPermissionDenied
 	}
 	return ns, nil

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/metrics"
@@ -43,6 +44,8 @@ type Server struct {
 
 	// Any goroutine (atomic).
 	spaces     atomic.Pointer[namespaces]
+	access     atomic.Pointer[access]
+	revoked    *auth.Revoked
 	draining   atomic.Bool
 	hurry      atomic.Bool
 	full       atomic.Int32 // loops that are behind with their fan-out
@@ -62,6 +65,7 @@ type fault struct {
 }
 
 const (
+	maxRevoked = 1 << 20                // tokens and users that are revoked at a time
 	faultQueue = 16                     // faults that wait for the log; the others are only counted
 	tickEvery  = 250 * time.Millisecond // how often rooms age
 )
@@ -81,10 +85,14 @@ func Open(config Config) (*Server, error) {
 		inputs:       netpoll.NewBudget(config.InputBudget),
 		namespaceIDs: make(map[string]hub.Namespace),
 		faults:       make(chan fault, faultQueue),
+		revoked:      auth.NewRevoked(maxRevoked),
 		stop:         make(chan struct{}),
 	}
 	s.encoders = newEncoders(s.ids)
 	if err := s.SetRooms(config.Rooms); err != nil {
+		return nil, err
+	}
+	if err := s.SetAccess(config.Access); err != nil {
 		return nil, err
 	}
 	s.gate = newGate(runtime.NumCPU(), func(i int) { s.loops[i].net.Send(netpoll.Post{Kind: postGate}) })

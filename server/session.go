@@ -15,6 +15,7 @@ type session struct {
 	commandsUntil uint32 // clocks of what it may send: see charge
 	bytesUntil    uint32
 	partial       uint32 // message in several frames: index into loop.partials, 0 for none; in a head: bytes scanned
+	expires       uint32 // second of the loop's clock at which what the token grants ends; 0 for never
 	state         state
 	flags         uint16
 	deflate       frame.DeflateParams
@@ -33,16 +34,19 @@ const (
 
 // The flags of a session.
 const (
-	flagPongDue   = 1 << iota // a ping has not been answered yet
-	flagFramePing             // heartbeats are WebSocket pings, not the protocol's
-	flagOffloaded             // a message is out at the worker pool, or its replies have not left: later ones wait
-	flagAsked                 // the timer runs for the answer to a ping, not to the next ping
-	flagEcho                  // on the development path that sends back what it gets
-	flagCounted               // in the count of connections
-	flagConnected             // the application, if there is one, is to be told of the end
-	flagProtobuf              // speaks the protocol's other encoding
-	flagRefused               // connect was answered with an error: nothing more is taken
-	flagThrottled             // it has sent too much and is not read
+	flagPongDue       = 1 << iota // a ping has not been answered yet
+	flagFramePing                 // heartbeats are WebSocket pings, not the protocol's
+	flagOffloaded                 // a message is out at the worker pool, or its replies have not left: later ones wait
+	flagAsked                     // the timer runs for the answer to a ping, not to the next ping
+	flagEcho                      // on the development path that sends back what it gets
+	flagCounted                   // in the count of connections
+	flagConnected                 // the application, if there is one, is to be told of the end
+	flagProtobuf                  // speaks the protocol's other encoding
+	flagRefused                   // connect was answered with an error: nothing more is taken
+	flagThrottled                 // it has sent too much and is not read
+	flagLastTimer                 // the timer runs for the end of what the token grants
+	flagByApplication             // the application has let it in, and refreshes it
+	flagNoOrigin                  // its request had no origin: a program
 )
 
 func (s *session) has(flag uint16) bool { return s.flags&flag != 0 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/metrics"
@@ -27,10 +28,11 @@ type entry struct {
 	ns         *namespace
 	request    hub.Request
 	chanInfo   []byte
-	data       []byte // for the client
-	consumer   string // of a durable room
-	recovers   bool   // the client asked for recovery
-	refuse     bool   // and for an error if there is none
+	data       []byte    // for the client
+	expireAt   time.Time // zero for never
+	consumer   string    // of a durable room
+	recovers   bool      // the client asked for recovery
+	refuse     bool      // and for an error if there is none
 	positioned bool
 	recover    bool // it may recover later
 	serverSide bool
@@ -48,26 +50,28 @@ func (l *loop) subscribe(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	switch {
 	case err != nil:
 		l.replyError(s, cmd.ID, err)
+	case len(r.Token) > 0:
+		l.subscribeWithToken(c, s, cmd, ns)
 	case l.server.handler.Subscribe != nil:
 		l.askSubscribe(c, s, cmd.ID, ns, r)
 	default:
-		if err := l.maySubscribe(s, ns, r.Channel); err != nil {
+		if err := l.maySubscribe(c, s, ns, r.Channel); err != nil {
 			l.replyError(s, cmd.ID, err)
 			return
 		}
-		e := l.entryOf(s, ns, r.Channel, r)
+		e := l.entryOf(c, s, ns, r.Channel, r)
 		l.subscribed(c, s, cmd.ID, &e)
 	}
 }
 
 // askSubscribe has the application decide.
 func (l *loop) askSubscribe(c *netpoll.Conn, s *session, id uint32, ns *namespace, r *protocol.SubscribeRequest) {
-	e := l.entryOf(s, ns, bytes.Clone(r.Channel), r)
+	e := l.entryOf(c, s, ns, bytes.Clone(r.Channel), r)
 	who := l.clientOf(c, s)
 	req := &SubscribeRequest{Room: string(r.Channel), Data: bytes.Clone(r.Data)}
 	run := func() (SubscribeReply, error) { return l.server.handler.Subscribe(who, req) }
 	ask(l, c, s, id, run, func(c *netpoll.Conn, s *session, v SubscribeReply) {
-		e.chanInfo, e.data = v.Info, v.Data
+		e.chanInfo, e.data, e.expireAt = v.Info, v.Data, v.ExpireAt
 		l.subscribed(c, s, id, &e)
 	})
 }
@@ -102,7 +106,7 @@ func (l *loop) checkSubscribe(s *session, room []byte, r *protocol.SubscribeRequ
 	switch {
 	case err != nil:
 		return nil, err
-	case r.Type != 0 || len(r.Token) > 0:
+	case r.Type != 0:
 		return nil, protocol.ErrPermissionDenied
 	case ns.JoinLeave && l.server.full.Load() > 0: // it would be announced
 		l.counts.Limited[metrics.LimitFanout]++
@@ -115,16 +119,16 @@ func (l *loop) checkSubscribe(s *session, room []byte, r *protocol.SubscribeRequ
 
 // entryOf is what a client's request comes to in a room of ns: wishes that are not granted are ignored. It keeps
 // nothing of r but room.
-func (l *loop) entryOf(s *session, ns *namespace, room []byte, r *protocol.SubscribeRequest) entry {
+func (l *loop) entryOf(c *netpoll.Conn, s *session, ns *namespace, room []byte, r *protocol.SubscribeRequest) entry {
 	e := entry{
 		room:      room,
 		ns:        ns,
 		recovers:  r.Recover,
 		refuse:    r.Flag&flagRefuseUnrecovered != 0,
-		joinLeave: l.grantsJoinLeave(s, ns, room, r.JoinLeave),
+		joinLeave: l.grantsJoinLeave(c, s, ns, room, r.JoinLeave),
 	}
 	if ns.history() {
-		asks := l.permitted(ns.askingHistory(), s, room)
+		asks := l.permitted(ns.askingHistory(), c, s, room)
 		e.recover = ns.ForceRecovery || r.Recoverable && (ns.AllowRecovery || asks)
 		e.positioned = e.recover || ns.ForcePositioning || (r.Positioned || r.Recoverable) && (ns.AllowPositioning || asks)
 		e.request.Limit, e.request.Bytes = maxRecovered, l.server.config.QueueLimit
@@ -140,8 +144,8 @@ func (l *loop) entryOf(s *session, ns *namespace, room []byte, r *protocol.Subsc
 }
 
 // grantsJoinLeave reports whether a subscriber hears of others who come and go.
-func (l *loop) grantsJoinLeave(s *session, ns *namespace, room []byte, wish bool) bool {
-	return ns.JoinLeave && (ns.ForcePushJoinLeave || wish && l.permitted(ns.askingPresence(), s, room))
+func (l *loop) grantsJoinLeave(c *netpoll.Conn, s *session, ns *namespace, room []byte, wish bool) bool {
+	return ns.JoinLeave && (ns.ForcePushJoinLeave || wish && l.permitted(ns.askingPresence(), c, s, room))
 }
 
 // enter makes a subscription and returns what its client is told, if it is still there.
@@ -168,6 +172,9 @@ func (l *loop) enter(c *netpoll.Conn, s *session, e *entry) (protocol.SubscribeR
 		l.owe(c, e, &joined)
 	}
 	l.setChanInfo(l.net.ID(c), e.room, e.chanInfo)
+	if !e.expireAt.IsZero() {
+		l.setSubExpiry(c, e.room, e.expireAt)
+	}
 	l.readable(c, s, joined.Past)
 	return l.resultOf(e, &joined), nil
 }
@@ -188,6 +195,9 @@ func (l *loop) resultOf(e *entry, joined *hub.Joined) protocol.SubscribeResult {
 		WasRecovering: e.recovers,
 		Data:          e.data,
 		Publications:  publicationsOf(joined.Past),
+	}
+	if !e.serverSide {
+		result.Expires, result.TTL = ttl(e.expireAt)
 	}
 	if e.positioned {
 		result.Positioned, result.Recoverable = true, e.recover
@@ -221,10 +231,10 @@ func (l *loop) subscribeWishes(c *netpoll.Conn, s *session, r *protocol.ConnectR
 			l.disconnect(c, s, protocol.DisconnectBadRequest)
 			return nil
 		}
-		if err != nil || l.maySubscribe(s, ns, room) != nil {
+		if err != nil || l.maySubscribe(c, s, ns, room) != nil {
 			continue
 		}
-		e := l.entryOf(s, ns, bytes.Clone(room), wish)
+		e := l.entryOf(c, s, ns, bytes.Clone(room), wish)
 		made = l.enterByServer(c, s, &e, made)
 	}
 	return made
@@ -252,7 +262,7 @@ func (l *loop) subscribeByServer(c *netpoll.Conn, s *session, sub *Subscription)
 	if err != nil || s.subs.Len() >= l.server.config.RoomLimit || l.rosters.Subscribed(&s.subs, room) {
 		return
 	}
-	e := l.serverEntry(s, ns, sub, &protocol.SubscribeRequest{})
+	e := l.serverEntry(c, s, ns, sub, &protocol.SubscribeRequest{})
 	result, err := l.enter(c, s, &e)
 	if err != nil {
 		return
@@ -262,9 +272,9 @@ func (l *loop) subscribeByServer(c *netpoll.Conn, s *session, sub *Subscription)
 
 // serverEntry is a subscription that the server makes, whatever its client may do itself. r is the client's recovery
 // state, if it has any.
-func (l *loop) serverEntry(s *session, ns *namespace, sub *Subscription, r *protocol.SubscribeRequest) entry {
-	e := l.entryOf(s, ns, []byte(sub.Room), r)
-	e.serverSide, e.chanInfo, e.data = true, sub.Info, sub.Data
+func (l *loop) serverEntry(c *netpoll.Conn, s *session, ns *namespace, sub *Subscription, r *protocol.SubscribeRequest) entry {
+	e := l.entryOf(c, s, ns.with(sub.Override), []byte(sub.Room), r)
+	e.serverSide, e.chanInfo, e.data, e.expireAt = true, sub.Info, sub.Data, sub.ExpireAt
 	return e
 }
 
@@ -284,6 +294,7 @@ func (l *loop) exit(c *netpoll.Conn, s *session, room []byte) {
 	l.stopTyping(c, s, string(room))
 	l.forgive(l.net.ID(c), room)
 	l.dropChanInfo(l.net.ID(c), room)
+	l.dropSubExpiry(l.net.ID(c), room)
 	l.rosters.Unsubscribe(&s.subs, room)
 	l.forget(l.net.ID(c), room)
 }

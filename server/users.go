@@ -31,6 +31,7 @@ func (a *account) Link() *uint32 { return &a.next }
 // identity is what is known of a session's client.
 type identity struct {
 	info    slab.Text // conn_info, any JSON value or empty
+	token   slab.Text // id of the token that it came with, empty if that has none
 	account uint32
 	slot    uint32 // of the conn
 	next    uint32 // identity of the same account
@@ -51,14 +52,14 @@ func newUsers() users {
 }
 
 // login returns the identity of the session in slot, 0 if there is nothing to know.
-func (u *users) login(slot uint32, user, info []byte) uint32 {
-	if len(user) == 0 && len(info) == 0 {
+func (u *users) login(slot uint32, user, info, token []byte) uint32 {
+	if len(user)+len(info)+len(token) == 0 {
 		return 0
 	}
 	a := u.account(user)
 	i := u.identities.Alloc()
 	first := u.accounts.At(a).first
-	*u.identities.At(i) = identity{info: u.texts.Put(info), account: a, slot: slot, next: first}
+	*u.identities.At(i) = identity{info: u.texts.Put(info), token: u.texts.Put(token), account: a, slot: slot, next: first}
 	if first != 0 {
 		u.identities.At(first).prev = i
 	}
@@ -85,6 +86,7 @@ func (u *users) logout(i uint32) {
 		u.forget(id.account)
 	}
 	u.texts.Free(id.info)
+	u.texts.Free(id.token)
 	u.identities.Free(i)
 }
 

@@ -101,7 +101,7 @@ func announce(node *server.Config, s *server.Server) {
 	switch {
 	case node.Development:
 		announceDevelopment(node.Log, s)
-	case !node.Anonymous:
+	case !node.Access.Anonymous:
 		node.Log.Warn("no client may connect: there are no tokens, and client.anonymous.enabled is false")
 	}
 }

@@ -1,0 +1,168 @@
+package server
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// What a token grants ends. A client is told when, and refreshes it; what has ended all the same is taken away a while later.
+// An end is kept as a moment of the loop's clock, so that a step of the host's clock moves nobody's.
+
+// maxTTL bounds how far an end may be away.
+const maxTTL = 366 * 24 * time.Hour
+
+// ttl returns what a client is told about an end: whether there is one, and in how many seconds.
+func ttl(end time.Time) (expires bool, seconds uint32) {
+	if end.IsZero() {
+		return false, 0
+	}
+	left := min(max(time.Until(end), 0), maxTTL)
+	return true, uint32((left + time.Second - 1) / time.Second)
+}
+
+// momentOf returns an end in seconds of the loop's clock, rounded up; 0 stands for never.
+func (l *loop) momentOf(end time.Time) uint32 {
+	if end.IsZero() {
+		return 0
+	}
+	left := min(max(time.Until(end), 0), maxTTL)
+	return uint32((l.net.Now()+left)/time.Second) + 1
+}
+
+// setExpiry says when a session ends unless it is refreshed; the zero time is never.
+func (l *loop) setExpiry(c *netpoll.Conn, s *session, end time.Time) {
+	s.expires = l.momentOf(end)
+	l.aimTimer(c, s)
+}
+
+// lastMoment is when a session is taken away that has not been refreshed. One whose application refreshes it is asked about
+// in time.
+func (l *loop) lastMoment(s *session) time.Duration {
+	at := time.Duration(s.expires) * time.Second
+	if s.has(flagByApplication) {
+		return at
+	}
+	return at + l.server.config.ExpiredCloseDelay
+}
+
+// aimTimer makes a session's timer run out at its end, if that comes before its next heartbeat.
+func (l *loop) aimTimer(c *netpoll.Conn, s *session) {
+	if s.expires == 0 {
+		return
+	}
+	left := max(l.lastMoment(s)-l.net.Now(), 0)
+	if until, ok := l.net.Timer(c); !ok || left < until {
+		s.set(flagLastTimer)
+		l.net.SetTimer(c, left)
+	}
+}
+
+// subEnd is the end of one subscription.
+type subEnd struct {
+	conn netpoll.ConnID
+	room string
+	at   uint32 // moment
+}
+
+// subEnds are a loop's, as a heap, the first one first. Those that no longer hold are found out when their time has come: what
+// holds is in byConn.
+type subEnds struct {
+	queue  []subEnd
+	byConn map[netpoll.ConnID]map[string]term // by room
+}
+
+// term is when a subscription ends, and which of its entries in the queue counts.
+type term struct {
+	ends, queued uint32 // moments
+}
+
+func (e *subEnds) Len() int           { return len(e.queue) }
+func (e *subEnds) Less(i, j int) bool { return e.queue[i].at < e.queue[j].at }
+func (e *subEnds) Swap(i, j int)      { e.queue[i], e.queue[j] = e.queue[j], e.queue[i] }
+func (e *subEnds) Push(x any)         { e.queue = append(e.queue, x.(subEnd)) }
+
+// Pop is for package heap.
+func (e *subEnds) Pop() any {
+	last := e.queue[len(e.queue)-1]
+	e.queue[len(e.queue)-1] = subEnd{}
+	e.queue = e.queue[:len(e.queue)-1]
+	return last
+}
+
+// setSubExpiry says when a subscription ends unless it is refreshed; the zero time is never. One that is put off stays in the
+// queue where it is.
+func (l *loop) setSubExpiry(c *netpoll.Conn, room []byte, end time.Time) {
+	id, moment := l.net.ID(c), l.momentOf(end)
+	rooms := l.subEnds.byConn[id]
+	if moment == 0 {
+		l.dropSubExpiry(id, room)
+		return
+	}
+	if rooms == nil {
+		rooms = make(map[string]term)
+		l.subEnds.byConn[id] = rooms
+	}
+	t := rooms[string(room)]
+	if t.ends = moment; t.queued == 0 || moment < t.queued {
+		t.queued = moment
+		heap.Push(&l.subEnds, subEnd{id, string(room), moment})
+	}
+	rooms[string(room)] = t
+}
+
+// dropSubExpiry forgets the end of a subscription, or with nil those of all of a conn.
+func (l *loop) dropSubExpiry(id netpoll.ConnID, room []byte) {
+	rooms := l.subEnds.byConn[id]
+	if rooms == nil {
+		return
+	}
+	delete(rooms, string(room))
+	if room == nil || len(rooms) == 0 {
+		delete(l.subEnds.byConn, id)
+	}
+}
+
+// maxEnded is how many subscriptions end in a turn.
+const maxEnded = 256
+
+// endSubscriptions takes away the subscriptions whose time is over.
+func (l *loop) endSubscriptions() (more bool) {
+	for range maxEnded {
+		if len(l.subEnds.queue) == 0 {
+			return false
+		}
+		last := time.Duration(l.subEnds.queue[0].at)*time.Second + l.server.config.ExpiredSubCloseDelay
+		if left := last - l.net.Now(); left > 0 {
+			l.net.WaitAtMost(left)
+			return false
+		}
+		l.endSubscription(heap.Pop(&l.subEnds).(subEnd))
+	}
+	return true
+}
+
+// endSubscription ends a subscription, if this is still its end.
+func (l *loop) endSubscription(e subEnd) {
+	rooms, c := l.subEnds.byConn[e.conn], l.net.Conn(e.conn)
+	t := rooms[e.room]
+	if t.queued != e.at || c == nil || c.Closing() {
+		return
+	}
+	if t.ends > e.at { // it has been put off
+		t.queued, e.at = t.ends, t.ends
+		rooms[e.room] = t
+		heap.Push(&l.subEnds, e)
+		return
+	}
+	defer l.guard(c)
+	s, room := l.sessions.At(c.Slot()), []byte(e.room)
+	if flags, _ := l.rosters.Flags(&s.subs, room); flags&subServerSide != 0 {
+		l.disconnect(c, s, protocol.DisconnectSubscriptionExpired)
+	} else {
+		l.unsubscribeByServer(c, s, room, protocol.UnsubscribedExpired)
+	}
+	l.flush(c)
+}
