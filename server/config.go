@@ -7,7 +7,9 @@ import (
 	"net"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/admission"
 	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/tlsrecord"
 )
 
 // Config says what a node does. Zero values stand for the defaults named here.
@@ -20,6 +22,12 @@ type Config struct {
 	// Development lets anonymous clients in, lets them do in any room what its options offer, and serves
 	// /echo and the playground.
 	Development bool
+
+	ProxyProtocol ProxyProtocol     // how a balancer tells where its connections come from
+	TLS           *tlsrecord.Config // nil for plain connections
+	Limits        admission.Limits  // who is let in; what is 0 has the default of DefaultLimits, below 0 there is none
+	MemoryLimit   int64             // bytes of process and kernel together; 0 is what the cgroup or the host has, below 0 no limit
+	API           API               // the HTTP API on the internal address
 
 	Access             Access       // who may connect
 	Rooms              Rooms        // what rooms do
@@ -44,10 +52,37 @@ type Config struct {
 	StallLimit           time.Duration // how long a client's socket may take nothing; 10 s
 	ExpiredCloseDelay    time.Duration // how long a session may go on when what its token granted has ended; 25 s
 	ExpiredSubCloseDelay time.Duration // the same for a subscription; 25 s
+	MaxConnectionAge     time.Duration // after which, give or take a tenth, a session is told to reconnect; 0 for never
+	DrainDelay           time.Duration // between saying that the node is not ready and closing the listeners
 	ShutdownWindow       time.Duration // over which a drain closes sessions; 30 s
 
 	Version string // told to clients
 	Log     *slog.Logger
+}
+
+// ProxyProtocol says that every public connection begins with a header of the PROXY protocol, version 1 or 2, and from whom it
+// is believed. A connection from anywhere else, or without one, is closed.
+type ProxyProtocol struct {
+	Enabled bool
+	Trusted []string // networks as 10.0.0.0/8, or single addresses
+}
+
+// API says who may use the HTTP API.
+type API struct {
+	Key       string // what its users show; without one nobody may, save that
+	Insecure  bool   // everybody may, who reaches the internal address
+	Transport bool   // errors are HTTP statuses too, if the request does not say otherwise
+	BodyLimit int    // bytes of a request; 4 MiB
+}
+
+// DefaultLimits are a node's limits outside development mode, in which there are none. Those for an address do not hold on the
+// loopback, where proxies of the same host come from.
+var DefaultLimits = admission.Limits{
+	Rate:               admission.Rate{PerSecond: 20_000, Burst: 20_000},
+	AddressConnections: 10_000,
+	AddressRate:        admission.Rate{PerSecond: 500, Burst: 5_000},
+	IPv6Prefix:         64,
+	UserConnections:    1_000,
 }
 
 // MaxLoops is how many loops a node may have.
