@@ -101,7 +101,7 @@ func (b baseline) testFanout(t *testing.T) {
 	for _, threads := range []int{1, 2} {
 		r := b.flood(t, threads, Options{
 			Scenario: Fanout, Connections: 50, Rooms: 2, Rate: 400, Loops: 2, Publishers: 2,
-			Duration: 300 * time.Millisecond, Warmup: 50 * time.Millisecond, Probe: 10 * time.Millisecond,
+			Duration: time.Second, Warmup: 50 * time.Millisecond, Probe: 10 * time.Millisecond,
 		})
 		// Each publication goes to the 25 members of its room, so that whole publications are all there is.
 		if r.Delivery.Received == 0 || r.Delivery.Received%25 != 0 {
@@ -132,7 +132,7 @@ func (b baseline) testEcho(t *testing.T) {
 }
 
 func (b baseline) testChurn(t *testing.T) {
-	r := b.flood(t, 2, Options{Scenario: Churn, Connections: 20, Rooms: 2, Loops: 2, Duration: 200 * time.Millisecond})
+	r := b.flood(t, 2, Options{Scenario: Churn, Connections: 20, Rooms: 2, Loops: 2, Duration: time.Second})
 	if r.Measured.Count == 0 || r.Ready < r.Measured.Count || r.Delivery.Expected != 0 {
 		t.Errorf("%d ready, measured %+v, delivery %+v", r.Ready, r.Measured, r.Delivery)
 	}

@@ -82,7 +82,7 @@ func TestNegotiateDeflate(t *testing.T) {
 func FuzzDeflateOffer(f *testing.F) {
 	for _, offer := range []string{
 		"permessage-deflate; client_max_window_bits", "permessage-deflate; server_max_window_bits=7, permessage-deflate;server_max_window_bits=\"9\"",
-		"x; a=\"b\\c\", y", "permessage-deflate; server_no_context_takeover; client_no_context_takeover", ",;=\"",
+		"x; a=\"b\\c\", y", "x\t,permessage-deflate", "permessage-deflate; server_no_context_takeover; client_no_context_takeover", ",;=\"",
 	} {
 		f.Add([]byte(offer))
 	}
@@ -110,8 +110,9 @@ func FuzzDeflateOffer(f *testing.F) {
 // offers reports whether httphead finds an offer of permessage-deflate in the list that has the window of p, or none
 // if p has none.
 func offers(list []byte, p DeflateParams) bool {
-	// httphead takes no empty elements at the ends, which RFC 9110 has a recipient take.
-	options, _ := httphead.ParseOptions([]byte(strings.Trim(string(list), ", \t")), nil)
+	// httphead takes no tab before a comma and no empty elements at the ends, which RFC 9110 has a recipient take.
+	plain := strings.Trim(strings.ReplaceAll(string(list), "\t", " "), ", ")
+	options, _ := httphead.ParseOptions([]byte(plain), nil)
 	for _, o := range options {
 		bits, named := o.Parameters.Get("server_max_window_bits")
 		if string(o.Name) == extensionName && named == p.Named && (!named || windowBits(bits) == p.WindowBits) {

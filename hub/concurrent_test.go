@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
 // sleeper is an inbox whose loop may sleep, as a real one does: the first post to a sleeping loop asks for a wake.
@@ -220,7 +222,11 @@ func TestOrderIsTheSameForAll(t *testing.T) {
 }
 
 func runAtOnce(t *testing.T, o Options, stored bool) {
-	const loops, publishers, each, conns = 4, 8, 3000, 40
+	const loops, publishers, conns = 4, 8, 40
+	each := 3000
+	if testutil.Race || testing.Short() {
+		each = 600
+	}
 	h := New()
 	h.SetOptions(0, o)
 	rooms := []string{"a", "b", "c"}

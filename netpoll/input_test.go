@@ -283,6 +283,7 @@ func TestPausedConnNoticesItsPeersEnd(t *testing.T) {
 // One conn that always has more never takes more than its budget of a turn, and others are served.
 func TestFloodDoesNotStarveOthers(t *testing.T) {
 	turn, taken, most := uint64(0), 0, 0
+	flooded := make(chan bool, 1)
 	st := open(t, Config{}, script{received: func(l *Loop, c *Conn, b []byte) (used, need int) {
 		if len(b) < 100 {
 			l.Write(c, b)
@@ -292,6 +293,9 @@ func TestFloodDoesNotStarveOthers(t *testing.T) {
 			turn, taken = now, 0
 		}
 		taken += len(b)
+		if most == 0 {
+			flooded <- true
+		}
 		most = max(most, taken)
 		return len(b), 0
 	}})
@@ -306,6 +310,7 @@ func TestFloodDoesNotStarveOthers(t *testing.T) {
 			}
 		}
 	}()
+	await(t, flooded, "the flood")
 	for range 200 {
 		wantEcho(t, quiet, "ping")
 	}

@@ -207,7 +207,7 @@ func TestStopListeningWhilePaused(t *testing.T) {
 // With private tables the limit is each loop's: together they hold more than one table may, and the
 // process's own table holds none of it.
 func TestPrivateTablesHoldMoreThanTheLimit(t *testing.T) {
-	const loops, limit, conns = 4, 64, 120
+	const loops, limit, conns = 4, 64, 100
 	st := open(t, Config{Loops: loops, Tables: TablesOn}, script{})
 	cr := gather(t, st, conns)
 	before := descriptors()

@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a test waits for what should come at once.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // script is what the conns of a test do. Where a field is nil they echo, and close when they are slow
 // or their time is over.

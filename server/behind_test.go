@@ -28,7 +28,7 @@ var everyPolicy = Rooms{Namespaces: []Namespace{
 func openPolicies(t *testing.T, change func(c *Config)) *node {
 	t.Helper()
 	return openNode(t, func(c *Config) {
-		c.Rooms, c.StallLimit = everyPolicy, time.Minute
+		c.Rooms, c.StallLimit = everyPolicy, time.Hour
 		if change != nil {
 			change(c)
 		}

@@ -91,8 +91,9 @@ func (c *client) next() string {
 	return describe(f)
 }
 
-// frame reads one frame. If there is none, end says why.
+// frame reads one frame, for which it has patience anew. If there is none, end says why.
 func (c *client) frame() (f ws.Frame, end string) {
+	_ = c.conn.SetDeadline(time.Now().Add(patience)) // a conn that is closed says so below
 	f, err := readFrame(c.in)
 	switch {
 	case err == nil:

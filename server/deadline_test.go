@@ -11,9 +11,9 @@ import (
 // soon is a deadline for tests that run into it, and late is by when it must have been noticed. unhurried is one for
 // tests that must meet it first.
 const (
-	soon      = 400 * time.Millisecond
-	unhurried = time.Second
-	late      = 5 * time.Second
+	soon      = time.Second
+	unhurried = 3 * time.Second
+	late      = 10 * time.Second
 )
 
 // trickle writes next() every 50 ms until it fails or stop is closed, and says so on the channel that it returns.

@@ -50,6 +50,7 @@ func TestDrain(t *testing.T) {
 	if status, _ := n.get("/health/live"); status != http.StatusOK {
 		t.Errorf("/health/live = %d; want 200", status)
 	}
+	n.snapshot() // also a loop that none of the clients is on has closed its listeners
 	for range 8 {
 		if conn, err := net.Dial("tcp", n.Addresses()[0]); err == nil {
 			t.Error("a drained node accepts a conn")
@@ -69,7 +70,7 @@ func TestDrain(t *testing.T) {
 
 // What waits for a client leaves before the close frame.
 func TestDrainFlushesQueues(t *testing.T) {
-	const size = 1 << 20
+	const size = 512 << 10
 	n := openNode(t, func(c *Config) { c.MessageLimit, c.QueueLimit = 2*size, 2*size })
 	c := n.member("room").sluggish()
 	defer c.close()
@@ -127,7 +128,7 @@ func TestDrainPace(t *testing.T) {
 			t.Errorf("a session ended %v after the drain began; the window is %v", at, window)
 		}
 	}
-	if early > sessions*3/4 {
+	if early > sessions*9/10 {
 		t.Errorf("%d of %d sessions ended in the first half of the window", early, sessions)
 	}
 }

@@ -7,10 +7,13 @@ import (
 	"time"
 )
 
-// beating opens a node that pings each second.
+// beat leaves a client two seconds for its answers.
+const beat = 3 * time.Second
+
+// beating opens a node that pings at each beat.
 func beating(t *testing.T) *node {
 	t.Parallel()
-	return openNode(t, func(c *Config) { c.PingInterval = time.Second })
+	return openNode(t, func(c *Config) { c.PingInterval = beat })
 }
 
 // connect opens a session at target and returns the reply to its connect.
@@ -28,14 +31,14 @@ func TestPingAndPong(t *testing.T) {
 	began := time.Now()
 	c, reply := n.connect(pathWebSocket)
 	defer c.close()
-	if want := `{"id":1,"connect":{"client":"ID","version":"edge","ping":1,"pong":true}}`; reply != want {
+	if want := `{"id":1,"connect":{"client":"ID","version":"edge","ping":3,"pong":true}}`; reply != want {
 		t.Errorf("connect got %s; want %s", reply, want)
 	}
 	for i := range 3 {
 		if got := c.next(); got != `text "{}"` {
 			t.Fatalf("ping %d: got %s", i, got)
 		}
-		if took, least := time.Since(began), time.Second/2+time.Duration(i)*time.Second; took < least {
+		if took, least := time.Since(began), beat/2+time.Duration(i)*beat; took < least {
 			t.Errorf("ping %d came %v after connect; want %v or more", i, took, least)
 		}
 		c.say("{}")

@@ -11,7 +11,7 @@ import (
 )
 
 // patience bounds every wait: what takes longer hangs.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // node is a server under test, in this process and on ports of its own. It has a neighbour on /echo, whose
 // conn must not notice what the others do.

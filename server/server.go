@@ -230,16 +230,22 @@ func (s *Server) drain() {
 	defer poll.Stop()
 	left := s.openConns()
 	for left > 0 && time.Now().Before(deadline) {
-		<-poll.C
-		left = s.openConns()
+		select {
+		case <-poll.C:
+			left = s.openConns()
+		case <-s.stop:
+			s.config.Log.Info("drain cut short", "cut", left)
+			return
+		}
 	}
 	s.config.Log.Info("drained", "cut", left)
 }
 
-// openConns returns how many conns are open on all loops.
+// openConns returns how many conns are open on all loops. A loop that does not answer in time has at least one.
 func (s *Server) openConns() int {
-	n := 0
-	for _, c := range s.snapshot().Loops {
+	snap := s.snapshot()
+	n := len(s.loops) - len(snap.Loops)
+	for _, c := range snap.Loops {
 		n += int(c.Open)
 	}
 	return n

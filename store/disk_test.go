@@ -48,6 +48,7 @@ func (d fullDisk) leave() { _ = syscall.Close(d.kept) }
 func TestFullDisk(t *testing.T) {
 	for _, p := range []Policy{Always, Interval} {
 		c, log := newConfig(t, p)
+		c.SyncInterval = time.Hour // a sync that fails first would take the log line
 		s := mustOpen(t, c)
 		mustKeep(t, s, publication("a", 1, 1, 1), publication("b", 1, 1, 1), publication("c", 1, 1, 1), publication("d", 1, 1, 1))
 		disk := fillDisk(t, s)

@@ -134,7 +134,7 @@ func TestIntervalSyncs(t *testing.T) {
 	for i := range uint64(3) {
 		before := s.Stats().Syncs
 		mustKeep(t, s, publication("a", 1, i+1, 1))
-		testutil.Eventually(t, 10*time.Second, func() bool { return s.Stats().Syncs > before }, "a sync")
+		testutil.Eventually(t, time.Minute, func() bool { return s.Stats().Syncs > before }, "a sync")
 	}
 	mustClose(t, s)
 }
@@ -166,7 +166,7 @@ func TestForgetLongHistory(t *testing.T) {
 	mustKeep(t, s, publication("lone", 1, 1, 1))
 	start := time.Now()
 	mustKeep(t, s, &hub.Record{Room: []byte("long"), Forget: true})
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("%v for %d entries", took, n)
 	}
 	mustClose(t, s)

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a process of edge may take for what it is told.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // edge returns the command to run edge with args. With the race detector it would linger for a second at its end.
 func edge(args ...string) *exec.Cmd {
@@ -226,7 +226,6 @@ func TestTermDrains(t *testing.T) {
 func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	s := start(t, "--ping-interval=0", "--message-size-limit=1MiB", "--queue-max-size=2MiB", "--fragment-limit=9", "--private-fd-tables=off")
 	_, r := s.dial(t)
-	began := time.Now()
 	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -236,9 +235,8 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	code, log := s.end(t)
-	if took := time.Since(began); code != 0 || took > 4*time.Second {
-		t.Errorf("edge ended with %d after %v, log %s; want 0 at once", code, took, log)
+	if code, log := s.end(t); code != 0 || !strings.Contains(log, `"msg":"drain cut short"`) {
+		t.Errorf("edge ended with %d, log %s; want 0 before the drain is over", code, log)
 	}
 }
 

@@ -16,7 +16,7 @@ const edge = await startEdge({
 });
 after(() => edge.stop());
 
-const limit = { timeout: 30_000 };
+const limit = { timeout: 120_000 };
 
 for (const encoding of encodings) {
   test(`a batch of all commands is answered over ${encoding.name}`, limit, async (t) => {

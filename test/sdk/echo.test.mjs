@@ -10,7 +10,7 @@ import { startEdge } from './edge.mjs';
 const edge = await startEdge({ flags: ['--message-size-limit', '1MiB'] });
 after(() => edge.stop());
 
-const limit = { timeout: 30_000 };
+const limit = { timeout: 120_000 };
 const size = 100 * 1024;
 
 async function open(t, options) {

@@ -79,7 +79,8 @@ export async function startEdge({ port, flags = [], config } = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'edge-'));
   try {
     const file = config ? ['--config', await writeConfig(directory, config)] : [];
-    const edge = new Edge(port ?? await freePort(), await freePort(), [...flags, ...file]);
+    port ??= await freePort();
+    const edge = new Edge(port, await freePort(port), [...flags, ...file]);
     await edge.ready();
     return edge;
   } finally {
@@ -114,10 +115,12 @@ function binary() {
 }
 
 // freePort finds a port below those that the kernel gives to outgoing connections: among them a
-// client that looks for a stopped server could take its port, or even connect to itself.
-async function freePort() {
+// client that looks for a stopped server could take its port, or even connect to itself. It is another one
+// than besides, which is spoken for but not in use yet.
+async function freePort(besides) {
   for (;;) {
     const port = 12_000 + Math.floor(Math.random() * 20_000);
+    if (port === besides) continue;
     const probe = createServer();
     const free = await new Promise((resolve) => {
       probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));

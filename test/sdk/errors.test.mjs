@@ -9,7 +9,7 @@ import { startEdge } from './edge.mjs';
 const edge = await startEdge();
 after(() => edge.stop());
 
-const limit = { timeout: 30_000 };
+const limit = { timeout: 120_000 };
 
 async function connectedRaw(t) {
   const raw = new RawClient(t, edge.url);

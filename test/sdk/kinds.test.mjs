@@ -35,7 +35,7 @@ const edge = await startEdge({
 });
 after(() => edge.stop());
 
-const limit = { timeout: 30_000 };
+const limit = { timeout: 120_000 };
 const permissionDenied = { code: 103, message: 'permission denied' };
 
 for (const encoding of encodings) {

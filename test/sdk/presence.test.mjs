@@ -21,7 +21,7 @@ const edge = await startEdge({
 });
 after(() => edge.stop());
 
-const limit = { timeout: 30_000 };
+const limit = { timeout: 120_000 };
 
 // watched is subscribed with a record of who comes and goes: `seen` holds pairs like ['join', id], to
 // which the event `seen` belongs.

@@ -31,7 +31,7 @@ const edge = await startEdge({
 });
 after(() => edge.stop());
 
-const limit = { timeout: 30_000 };
+const limit = { timeout: 120_000 };
 
 const unknownChannel = { code: 102, message: 'unknown channel' };
 const permissionDenied = { code: 103, message: 'permission denied' };

@@ -32,7 +32,7 @@ const config = {
 const edge = await startEdge({ config });
 after(() => edge.stop());
 
-const limit = { timeout: 30_000 };
+const limit = { timeout: 120_000 };
 
 // newPair resolves to a client behind a proxy, which can be cut, and to one of the other encoding with
 // a connection that lasts.

@@ -8,7 +8,7 @@ import { startEdge } from './edge.mjs';
 const edge = await startEdge();
 after(() => edge.stop());
 
-const limit = { timeout: 30_000 };
+const limit = { timeout: 120_000 };
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const numbers = (n) => Array.from({ length: n }, (_, i) => ({ number: i }));
 
