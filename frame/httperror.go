@@ -62,6 +62,22 @@ func upgradeRequired(reason string) *HTTPError {
 	return &HTTPError{http.StatusUpgradeRequired, reason, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"}
 }
 
+// AppendRetryLater appends the answer to a client that is to come again, in so many seconds: status 503 or 429 (RFC 6585
+// section 4).
+func AppendRetryLater(dst []byte, status, seconds int) []byte {
+	const body = "come again later\n"
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = strconv.AppendInt(dst, int64(status), 10)
+	dst = append(dst, ' ')
+	dst = append(dst, http.StatusText(status)...)
+	dst = append(dst, "\r\nConnection: close\r\nRetry-After: "...)
+	dst = strconv.AppendInt(dst, int64(seconds), 10)
+	dst = append(dst, "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "...)
+	dst = strconv.AppendInt(dst, int64(len(body)), 10)
+	dst = append(dst, "\r\n\r\n"...)
+	return append(dst, body...)
+}
+
 // AppendHTTPError appends the whole answer that e stands for. The conn is to be closed once it is sent.
 func AppendHTTPError(dst []byte, e *HTTPError) []byte {
 	dst = append(dst, "HTTP/1.1 "...)

@@ -48,51 +48,69 @@ type Rejection uint8
 
 // The rejections.
 const (
-	RejectDescriptors Rejection = iota // accept: the process has no descriptors left
-	RejectHeadTimeout                  // handshake: the request did not come in time
-	RejectBadRequest                   // handshake: not HTTP, or not a WebSocket upgrade
-	RejectMethod                       // handshake: not a GET
-	RejectVersion                      // handshake: not version 13
-	RejectTooLarge                     // handshake: head or target over the limit
-	RejectNotFound                     // handshake: no such path
-	RejectOrigin                       // handshake: a page of another site
-	RejectProtocol                     // frame: a rule of RFC 6455 or 7692 was broken
-	RejectUTF8                         // frame: text that is not UTF-8, or a corrupt compressed message
-	RejectMessageSize                  // frame: message over the limit
-	RejectPolicy                       // frame: too many fragments
-	RejectOverload                     // frame: the worker pool is full
-	RejectCommand                      // session: a command that the protocol does not allow
-	RejectStale                        // session: no connect command in time
-	RejectToken                        // session: a token that cannot be verified
-	RejectNoToken                      // session: no token where one is needed
-	RejectRate                         // session: more commands or bytes than a client may send, for too long
-	RejectUnfinished                   // frame: a message that did not become whole in time
-	RejectInputMemory                  // frame: no memory for one more message that is not whole
+	RejectDescriptors        Rejection = iota // accept: the process has no descriptors left
+	RejectConnections                         // accept: as many connections as may be
+	RejectConnectRate                         // accept: too many connections a second
+	RejectMemory                              // accept: memory is short
+	RejectAddressConnections                  // accept: as many connections as one address may have
+	RejectAddressRate                         // accept: too many a second from one address
+	RejectProxyPeer                           // accept: not a balancer
+	RejectProxyHeader                         // accept: no header of the PROXY protocol, or a bad one
+	RejectTLS                                 // accept: the handshake failed, or a record
+	RejectHeadTimeout                         // handshake: the request did not come in time
+	RejectBadRequest                          // handshake: not HTTP, or not a WebSocket upgrade
+	RejectMethod                              // handshake: not a GET
+	RejectVersion                             // handshake: not version 13
+	RejectTooLarge                            // handshake: head or target over the limit
+	RejectNotFound                            // handshake: no such path
+	RejectOrigin                              // handshake: a page of another site
+	RejectProtocol                            // frame: a rule of RFC 6455 or 7692 was broken
+	RejectUTF8                                // frame: text that is not UTF-8, or a corrupt compressed message
+	RejectMessageSize                         // frame: message over the limit
+	RejectPolicy                              // frame: too many fragments
+	RejectOverload                            // frame: the worker pool is full
+	RejectCommand                             // session: a command that the protocol does not allow
+	RejectStale                               // session: no connect command in time
+	RejectToken                               // session: a token that cannot be verified
+	RejectNoToken                             // session: no token where one is needed
+	RejectUserConnections                     // session: as many connections as one user may have
+	RejectRate                                // session: more commands or bytes than a client may send, for too long
+	RejectUnfinished                          // frame: a message that did not become whole in time
+	RejectInputMemory                         // frame: no memory for one more message that is not whole
 	Rejections
 )
 
 // rejectionLabels are stage and reason.
 var rejectionLabels = [Rejections][2]string{
-	RejectDescriptors: {"accept", "descriptors"},
-	RejectHeadTimeout: {"handshake", "timeout"},
-	RejectBadRequest:  {"handshake", "bad_request"},
-	RejectMethod:      {"handshake", "method"},
-	RejectVersion:     {"handshake", "version"},
-	RejectTooLarge:    {"handshake", "too_large"},
-	RejectNotFound:    {"handshake", "not_found"},
-	RejectOrigin:      {"handshake", "origin"},
-	RejectProtocol:    {"frame", "protocol"},
-	RejectUTF8:        {"frame", "invalid_data"},
-	RejectMessageSize: {"frame", "message_size"},
-	RejectPolicy:      {"frame", "policy"},
-	RejectOverload:    {"frame", "overload"},
-	RejectCommand:     {"session", "bad_request"},
-	RejectStale:       {"session", "stale"},
-	RejectToken:       {"session", "token"},
-	RejectNoToken:     {"session", "no_token"},
-	RejectRate:        {"session", "rate"},
-	RejectUnfinished:  {"frame", "timeout"},
-	RejectInputMemory: {"frame", "memory"},
+	RejectDescriptors:        {"accept", "descriptors"},
+	RejectConnections:        {"accept", "connections"},
+	RejectConnectRate:        {"accept", "rate"},
+	RejectMemory:             {"accept", "memory"},
+	RejectAddressConnections: {"accept", "address_connections"},
+	RejectAddressRate:        {"accept", "address_rate"},
+	RejectProxyPeer:          {"accept", "proxy_peer"},
+	RejectProxyHeader:        {"accept", "proxy_header"},
+	RejectTLS:                {"accept", "tls"},
+	RejectHeadTimeout:        {"handshake", "timeout"},
+	RejectBadRequest:         {"handshake", "bad_request"},
+	RejectMethod:             {"handshake", "method"},
+	RejectVersion:            {"handshake", "version"},
+	RejectTooLarge:           {"handshake", "too_large"},
+	RejectNotFound:           {"handshake", "not_found"},
+	RejectOrigin:             {"handshake", "origin"},
+	RejectProtocol:           {"frame", "protocol"},
+	RejectUTF8:               {"frame", "invalid_data"},
+	RejectMessageSize:        {"frame", "message_size"},
+	RejectPolicy:             {"frame", "policy"},
+	RejectOverload:           {"frame", "overload"},
+	RejectCommand:            {"session", "bad_request"},
+	RejectStale:              {"session", "stale"},
+	RejectToken:              {"session", "token"},
+	RejectNoToken:            {"session", "no_token"},
+	RejectUserConnections:    {"session", "user_connections"},
+	RejectRate:               {"session", "rate"},
+	RejectUnfinished:         {"frame", "timeout"},
+	RejectInputMemory:        {"frame", "memory"},
 }
 
 // Limit is what was held back because something had no room for more.

@@ -97,6 +97,9 @@ func (l *loop) goOn(c *netpoll.Conn, s *session, rest []byte) {
 func (l *loop) readOn(c *netpoll.Conn, s *session) {
 	if !s.has(flagOffloaded|flagThrottled) && l.net.Backlog(c) == 0 {
 		l.net.Resume(c)
+		if t := l.securedOf(c); t != nil && len(t.plain) > 0 {
+			l.again(c)
+		}
 	}
 }
 

@@ -60,7 +60,13 @@ func (l *loop) askConnect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.ConnectRequest, v *ConnectReply) {
 	s.state = stateReady
 	s.set(flagConnected)
-	s.who = l.users.login(c.Slot(), []byte(v.User), v.Info, []byte(v.token))
+	ticket, verdict := l.server.admission.AdmitUser(v.User)
+	if !verdict.Admitted() {
+		l.counts.Rejects[metrics.RejectUserConnections]++
+		l.disconnect(c, s, protocol.DisconnectConnectionLimit)
+		return
+	}
+	s.who = l.users.login(c.Slot(), []byte(v.User), v.Info, []byte(v.token), ticket)
 	if v.capabilities.String() != "" {
 		l.capabilities[l.net.ID(c)] = &v.capabilities
 	}
@@ -148,7 +154,7 @@ func (l *loop) clientID(c *netpoll.Conn) []byte {
 
 // leave gives back what s owns on this loop besides its slot, and tells rooms and application that it has gone.
 func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
-	if s.state != stateHead {
+	if !s.early() {
 		l.partials.drop(&s.partial)
 	}
 	if !s.has(flagConnected) {
@@ -164,7 +170,9 @@ func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
 	l.rosters.LeaveAll(&s.subs)
 	l.forget(l.net.ID(c), nil)
 	l.sayGoodbye(c, s, why)
-	l.users.logout(s.who)
+	if ticket := l.users.logout(s.who); ticket != 0 {
+		l.server.admission.ReleaseUser(ticket)
+	}
 	s.who = 0
 }
 

@@ -231,7 +231,7 @@ func (l *loop) Deliver(m hub.Member, wire []byte, pubs []*hub.Publication) (kept
 		return false
 	}
 	l.counts.PayloadOut += uint64(payloadSize(wire))
-	return l.net.WriteRef(c, wire)
+	return l.writeRef(c, wire)
 }
 
 // payloadSize is the size of the payload of a server's frame.

@@ -59,7 +59,7 @@ func (l *loop) heartbeat(c *netpoll.Conn, s *session) {
 	default:
 		s.set(flagAsked | flagPongDue)
 		l.setHeartbeat(c, s, timeout)
-		l.net.WriteRef(c, ping(s))
+		l.writeRef(c, ping(s))
 	}
 }
 

@@ -62,6 +62,9 @@ func (s *Server) tick() {
 		select {
 		case now := <-ticker.C:
 			s.hub.Tick(now)
+			if s.config.MemoryLimit >= 0 {
+				s.sampleMemory()
+			}
 		case <-s.stop:
 			return
 		}

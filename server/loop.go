@@ -27,6 +27,9 @@ type loop struct {
 
 	// Loop goroutine only.
 	sessions     netpoll.Table[session]
+	peers        netpoll.Table[address] // of conns that came by way of a balancer
+	secured      []*secured             // by slot, if there is TLS
+	rereads      []netpoll.ConnID       // whose plaintext has not been used up
 	users        users
 	partials     partials
 	calls        map[netpoll.ConnID]*call  // what is out at the worker pool
@@ -60,6 +63,8 @@ type loop struct {
 	late     []*hub.Publication
 	joined   []byte // those in one frame
 	inflated []byte
+	sealed   []byte // TLS records
+	clear    []byte // plaintext of them
 	idSpace  scratch
 	idText   []byte
 	user     []byte
@@ -99,16 +104,28 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 	return l
 }
 
-// Opened begins a session: its request head is due.
-func (l *loop) Opened(c *netpoll.Conn) {
-	*l.sessions.Reserve(c.Slot()) = session{}
-	l.net.SetTimer(c, l.server.config.HeadTimeout)
-}
-
-// Received takes what has come from a conn as far as it is complete.
+// Received takes what has come from a conn as far as it is complete: through a balancer's header and TLS, if there are such, to
+// its session.
 func (l *loop) Received(c *netpoll.Conn, b []byte) (used, need int) {
 	defer l.guard(c)
 	s := l.sessions.At(c.Slot())
+	if s.state == stateProxy {
+		used = l.readProxy(c, s, b)
+		if s.state == stateProxy || s.state == stateClosing {
+			return used, 0
+		}
+	}
+	n := 0
+	if t := l.securedOf(c); t != nil {
+		n, need = l.receiveSecured(c, s, t, b[used:])
+	} else {
+		n, need = l.receive(c, s, b[used:])
+	}
+	return used + n, need
+}
+
+// receive takes what has come for a session as far as it is complete.
+func (l *loop) receive(c *netpoll.Conn, s *session, b []byte) (used, need int) {
 	if s.state == stateHead {
 		used, need = l.readHead(c, s, b)
 	} else {
@@ -129,7 +146,7 @@ func (l *loop) Received(c *netpoll.Conn, b []byte) (used, need int) {
 func (l *loop) flush(c *netpoll.Conn) {
 	l.endReplies(l.sessions.At(c.Slot()))
 	if len(l.out) > 0 {
-		l.net.Write(c, l.out)
+		l.write(c, l.out)
 		l.out = trim(l.out)
 	}
 }
@@ -162,8 +179,18 @@ func (l *loop) Drained(c *netpoll.Conn) {
 }
 
 // Slow ends a session whose out queue has overflowed, or has found no budget. Its client comes back and recovers.
+//
+// With TLS there is no goodbye: records that were dropped would be missed before it.
 func (l *loop) Slow(c *netpoll.Conn) {
-	l.disconnect(c, l.sessions.At(c.Slot()), protocol.DisconnectSlow)
+	s := l.sessions.At(c.Slot())
+	if l.securedOf(c) != nil && s.state != stateClosing {
+		l.counts.Disconnect(uint16(protocol.DisconnectSlow.Code))
+		l.leave(c, s, protocol.DisconnectSlow)
+		s.finish()
+		l.net.Close(c, netpoll.ClosedLocally)
+		return
+	}
+	l.disconnect(c, s, protocol.DisconnectSlow)
 	l.flush(c)
 }
 
@@ -172,9 +199,8 @@ func (l *loop) Expired(c *netpoll.Conn) {
 	defer l.guard(c)
 	s := l.sessions.At(c.Slot())
 	switch s.state {
-	case stateHead:
-		l.counts.Rejects[metrics.RejectHeadTimeout]++
-		l.net.Close(c, netpoll.ClosedLocally)
+	case stateProxy, stateTLS, stateHead:
+		l.hangUp(c, s, metrics.RejectHeadTimeout)
 	case stateNew:
 		l.counts.Rejects[metrics.RejectStale]++
 		l.disconnect(c, s, protocol.DisconnectStale)
@@ -191,9 +217,10 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 	if s.has(flagCounted) {
 		l.counts.Connections[s.transport()]--
 	}
-	if s.state != stateHead && s.state != stateClosing {
+	if !s.early() && s.state != stateClosing {
 		l.counts.Disconnect(1006)
 	}
+	l.depart(c, s)
 	if why == netpoll.ClosedStalled {
 		l.counts.Slow[metrics.SlowClosedStall]++
 	}
@@ -204,6 +231,7 @@ func (l *loop) Turn() (more bool) {
 	l.drain.step(l)
 	l.endUnfinished()
 	more = l.endSubscriptions()
+	more = l.reread() || more
 	if l.timed {
 		more = l.runTimed() || more
 	}
@@ -252,6 +280,7 @@ const (
 	postOrder               // somebody wants something done
 	postCounts              // somebody wants a copy of the counts
 	postDrain
+	postTLS  // a step of a handshake is over
 	postGate // it is this loop's turn to fan out
 )
 
@@ -272,6 +301,8 @@ func (l *loop) Posted(p netpoll.Post) {
 		p.Item.(chan<- metrics.Counts) <- l.snapshot()
 	case postDrain:
 		l.drain.begin(l, p.Item.(time.Duration))
+	case postTLS:
+		l.goOnShaking(netpoll.ConnID(p.A))
 	case postGate:
 		l.inGate = true
 	}

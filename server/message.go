@@ -46,7 +46,7 @@ func (l *loop) readFrames(c *netpoll.Conn, s *session, b []byte) (used, need int
 			return used, 0
 		}
 	}
-	l.net.Again(c)
+	l.again(c)
 	return used, 0
 }
 
@@ -204,7 +204,7 @@ func (l *loop) end(c *netpoll.Conn, s *session, code uint16, reason string) {
 	if s.state == stateClosing || c.Closing() {
 		return
 	}
-	if s.state == stateHead {
+	if s.early() {
 		s.finish()
 		l.net.Close(c, netpoll.ClosedLocally)
 		return
@@ -219,7 +219,7 @@ func (l *loop) end(c *netpoll.Conn, s *session, code uint16, reason string) {
 
 // lastWord sends what is due to c, a close frame or an HTTP answer at its end, and ends the conn in order.
 func (l *loop) lastWord(c *netpoll.Conn) {
-	l.net.Shutdown(c, l.out, lingerTimeout)
+	l.shutdown(c, l.out)
 	l.out = trim(l.out)
 }
 

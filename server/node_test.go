@@ -25,12 +25,21 @@ type node struct {
 // and it must then have given back all that its sessions owned.
 func openNode(t testing.TB, change func(c *Config)) *node {
 	t.Helper()
+	n := openNodeAlone(t, change)
+	n.neighbour = n.open(pathEcho)
+	return n
+}
+
+// openNodeAlone is openNode without the neighbour.
+func openNodeAlone(t testing.TB, change func(c *Config)) *node {
+	t.Helper()
 	config := Config{
 		Addresses:       []string{"127.0.0.1:0"},
 		InternalAddress: "127.0.0.1:0",
 		Loops:           1,
 		Development:     true,
 		PingInterval:    -1,
+		MemoryLimit:     -1, // the host's, which others use too
 		Log:             slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
@@ -42,7 +51,6 @@ func openNode(t testing.TB, change func(c *Config)) *node {
 	}
 	n := &node{Server: s, t: t}
 	t.Cleanup(n.close)
-	n.neighbour = n.open(pathEcho)
 	return n
 }
 

@@ -12,32 +12,39 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/admission"
 	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/proxyproto"
 	"github.com/seed4ac54ce5/edge/store"
+	"github.com/seed4ac54ce5/edge/tlsrecord"
 )
 
 // Server is a node.
 type Server struct {
 	// Set before Run.
-	config   Config
-	handler  Handler
-	hub      *hub.Hub
-	store    *store.Store // nil for none
-	ids      clientIDs
-	encoders [2 * formDeflate]encoder
-	work     *work
-	gate     *gate
-	budget   *netpoll.Budget // of what waits for clients
-	inputs   *netpoll.Budget // of what has come from them and is not whole
-	reactor  *netpoll.Reactor
-	loops    []*loop
-	internal *http.Server
-	inside   net.Listener
-	faults   chan fault
+	config    Config
+	handler   Handler
+	hub       *hub.Hub
+	store     *store.Store // nil for none
+	ids       clientIDs
+	encoders  [2 * formDeflate]encoder
+	work      *work
+	gate      *gate
+	budget    *netpoll.Budget // of what waits for clients
+	admission *admission.Control
+	memory    *admission.Budget
+	trusted   proxyproto.Trusted // balancers
+	tls       *tlsrecord.Server  // nil for plain connections
+	inputs    *netpoll.Budget    // of what has come from them and is not whole
+	reactor   *netpoll.Reactor
+	loops     []*loop
+	internal  *http.Server
+	inside    net.Listener
+	faults    chan fault
 
 	reload       sync.Mutex // guards namespaceIDs
 	namespaceIDs map[string]hub.Namespace
@@ -92,6 +99,11 @@ func Open(config Config) (*Server, error) {
 	if err := s.SetRooms(config.Rooms); err != nil {
 		return nil, err
 	}
+	s.memory = admission.NewBudget("/", config.MemoryLimit)
+	s.admission = admission.New(admission.Options{Budget: s.memory}, config.limits(config.Limits))
+	if err := s.openEdge(); err != nil {
+		return nil, err
+	}
 	if err := s.SetAccess(config.Access); err != nil {
 		return nil, err
 	}
@@ -102,6 +114,32 @@ func Open(config Config) (*Server, error) {
 	}
 	s.logStart()
 	return s, nil
+}
+
+// openEdge prepares for what stands between a socket and its session.
+func (s *Server) openEdge() (err error) {
+	if s.trusted, err = proxyproto.ParseTrusted(s.config.ProxyProtocol.Trusted); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if s.config.TLS == nil {
+		return nil
+	}
+	if s.tls, err = tlsrecord.NewServer(*s.config.TLS); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return nil
+}
+
+// SetTLS changes certificates and what else TLS is told, from the next handshake on; a node that was opened without TLS stays so.
+// After an error, which wraps [ErrConfig], everything is as before. Any goroutine.
+func (s *Server) SetTLS(c tlsrecord.Config) error {
+	if s.tls == nil {
+		return fmt.Errorf("%w: TLS can be turned on only at the start", ErrConfig)
+	}
+	if err := s.tls.Reload(c); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return nil
 }
 
 func (s *Server) open() (err error) {
@@ -265,6 +303,7 @@ func (s *Server) Close() {
 		}
 		for _, l := range s.loops {
 			l.sessions.Free()
+			l.peers.Free()
 		}
 		if s.internal != nil {
 			errs = append(errs, s.internal.Close())

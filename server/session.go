@@ -1,6 +1,7 @@
 package server
 
 import (
+	"github.com/seed4ac54ce5/edge/admission"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/metrics"
@@ -14,8 +15,9 @@ type session struct {
 	who           uint32 // identity: index into loop.users, 0 for a stranger
 	commandsUntil uint32 // clocks of what it may send: see charge
 	bytesUntil    uint32
-	partial       uint32 // message in several frames: index into loop.partials, 0 for none; in a head: bytes scanned
-	expires       uint32 // second of the loop's clock at which what the token grants ends; 0 for never
+	ticket        admission.Ticket // of its address
+	partial       uint32           // message in several frames: index into loop.partials, 0 for none; in a head: bytes scanned
+	expires       uint32           // second of the loop's clock at which what the token grants ends; 0 for never
 	state         state
 	flags         uint16
 	deflate       frame.DeflateParams
@@ -29,6 +31,8 @@ const (
 	stateEcho                 // on the development path that sends back what it gets
 	stateNew                  // a WebSocket without a session: connect must be the first command
 	stateReady                // connected
+	stateProxy                // the header of a balancer is not complete
+	stateTLS                  // the TLS handshake is not over
 	stateClosing              // a close frame or an HTTP answer is our last word
 )
 
@@ -46,12 +50,19 @@ const (
 	flagThrottled                 // it has sent too much and is not read
 	flagLastTimer                 // the timer runs for the end of what the token grants
 	flagByApplication             // the application has let it in, and refreshes it
+	flagProxied                   // a balancer has told its address: loop.peers
+	flagAdmitted                  // counted by admission
 	flagNoOrigin                  // its request had no origin: a program
 )
 
 func (s *session) has(flag uint16) bool { return s.flags&flag != 0 }
 func (s *session) set(flag uint16)      { s.flags |= flag }
 func (s *session) clear(flag uint16)    { s.flags &^= flag }
+
+// early reports whether s has not got as far as a whole request.
+func (s *session) early() bool {
+	return s.state == stateHead || s.state == stateProxy || s.state == stateTLS
+}
 
 // finish ends s: nothing more is taken from it.
 func (s *session) finish() {

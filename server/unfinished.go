@@ -14,7 +14,7 @@ import (
 // endUnfinished ends the sessions of which a message has been under way for too long. It looks eight times in the limit, as long as
 // there are any.
 func (l *loop) endUnfinished() {
-	if !l.net.Holds() && l.partials.count() == 0 {
+	if !l.net.Holds() && l.partials.count() == 0 && len(l.secured) == 0 {
 		return
 	}
 	limit := l.server.config.MessageTimeout
@@ -28,6 +28,7 @@ func (l *loop) endUnfinished() {
 			l.giveUp(c)
 		}
 	})
+	l.endUnfinishedPlain(limit)
 	for i := range l.partials.table {
 		if m := &l.partials.table[i]; m.owner != 0 && l.net.Patience()-m.since > limit {
 			if c := l.net.Conn(m.owner); c != nil {
@@ -37,11 +38,20 @@ func (l *loop) endUnfinished() {
 	}
 }
 
+// endUnfinishedPlain is the same for what has come by TLS.
+func (l *loop) endUnfinishedPlain(limit time.Duration) {
+	for slot, t := range l.secured {
+		if t != nil && len(t.plain) > 0 && l.net.Patience()-t.since > limit {
+			l.giveUp(l.net.At(uint32(slot)))
+		}
+	}
+}
+
 // giveUp ends a WebSocket whose message does not become whole.
 func (l *loop) giveUp(c *netpoll.Conn) {
 	defer l.guard(c)
 	s := l.sessions.At(c.Slot())
-	if s.state == stateHead || s.state == stateClosing || s.has(flagOffloaded|flagThrottled) {
+	if s.early() || s.state == stateClosing || s.has(flagOffloaded|flagThrottled) {
 		return
 	}
 	l.counts.Rejects[metrics.RejectUnfinished]++

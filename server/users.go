@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"iter"
 
+	"github.com/seed4ac54ce5/edge/admission"
 	"github.com/seed4ac54ce5/edge/internal/slab"
 )
 
@@ -30,8 +31,9 @@ func (a *account) Link() *uint32 { return &a.next }
 
 // identity is what is known of a session's client.
 type identity struct {
-	info    slab.Text // conn_info, any JSON value or empty
-	token   slab.Text // id of the token that it came with, empty if that has none
+	info    slab.Text        // conn_info, any JSON value or empty
+	token   slab.Text        // id of the token that it came with, empty if that has none
+	ticket  admission.Ticket // of the user's connections
 	account uint32
 	slot    uint32 // of the conn
 	next    uint32 // identity of the same account
@@ -52,14 +54,14 @@ func newUsers() users {
 }
 
 // login returns the identity of the session in slot, 0 if there is nothing to know.
-func (u *users) login(slot uint32, user, info, token []byte) uint32 {
+func (u *users) login(slot uint32, user, info, token []byte, ticket admission.Ticket) uint32 {
 	if len(user)+len(info)+len(token) == 0 {
 		return 0
 	}
 	a := u.account(user)
 	i := u.identities.Alloc()
 	first := u.accounts.At(a).first
-	*u.identities.At(i) = identity{info: u.texts.Put(info), token: u.texts.Put(token), account: a, slot: slot, next: first}
+	*u.identities.At(i) = identity{info: u.texts.Put(info), token: u.texts.Put(token), ticket: ticket, account: a, slot: slot, next: first}
 	if first != 0 {
 		u.identities.At(first).prev = i
 	}
@@ -67,10 +69,10 @@ func (u *users) login(slot uint32, user, info, token []byte) uint32 {
 	return i
 }
 
-// logout forgets an identity, and a user with its last session.
-func (u *users) logout(i uint32) {
+// logout forgets an identity, and a user with its last session, and returns its ticket.
+func (u *users) logout(i uint32) (ticket admission.Ticket) {
 	if i == 0 {
-		return
+		return 0
 	}
 	id := u.identities.At(i)
 	a := u.accounts.At(id.account)
@@ -85,9 +87,11 @@ func (u *users) logout(i uint32) {
 	if a.first == 0 {
 		u.forget(id.account)
 	}
+	ticket = id.ticket
 	u.texts.Free(id.info)
 	u.texts.Free(id.token)
 	u.identities.Free(i)
+	return ticket
 }
 
 // appendUser appends the user id of an identity.

@@ -28,7 +28,7 @@ func TestUsersAgainstAMap(t *testing.T) {
 			delete(model, slot)
 		} else {
 			k := known{user: someText(random, "user"), info: someText(random, "info")}
-			k.who = u.login(slot, []byte(k.user), []byte(k.info), nil)
+			k.who = u.login(slot, []byte(k.user), []byte(k.info), nil, 0)
 			model[slot] = k
 		}
 		if random.IntN(20) == 0 {
@@ -111,9 +111,9 @@ func TestKnownUsersDoNotAllocate(t *testing.T) {
 	u := newUsers()
 	user, info := []byte("a user id that is longer than one cell"), []byte(`{"name":"A"}`)
 	var scratch [128]byte
-	defer u.logout(u.login(1, user, info, nil))
+	defer u.logout(u.login(1, user, info, nil, 0))
 	if n := testing.AllocsPerRun(1000, func() {
-		who := u.login(2, user, info, nil)
+		who := u.login(2, user, info, nil, 0)
 		u.appendInfo(u.appendUser(scratch[:0], who), who)
 		for range u.sessions(user) {
 		}
@@ -144,7 +144,7 @@ func TestBytesOfAnIdentity(t *testing.T) {
 		info := []byte(row.info)
 		got := heapGrowth(func() {
 			for i, name := range names {
-				u.login(uint32(i), name, info, nil)
+				u.login(uint32(i), name, info, nil, 0)
 			}
 		})
 		t.Logf("%d sessions of %s: %.1f bytes each", sessions, row.what, float64(got)/sessions)

@@ -1,0 +1,235 @@
+package server
+
+import (
+	"bytes"
+	"io"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+	"github.com/seed4ac54ce5/edge/tlsrecord"
+)
+
+// secured is the TLS of one conn, between its socket and its session.
+type secured struct {
+	tls   *tlsrecord.Conn
+	plain []byte        // what the session has not used of what it was sent
+	since time.Duration // when it last used any, by the loop's patience
+}
+
+// secure begins TLS on a conn.
+func (l *loop) secure(c *netpoll.Conn, s *session) {
+	for int(c.Slot()) >= len(l.secured) {
+		l.secured = append(l.secured, nil)
+	}
+	l.secured[c.Slot()] = &secured{tls: l.server.tls.NewConn()}
+	s.state = stateTLS
+}
+
+// unsecure ends it.
+func (l *loop) unsecure(c *netpoll.Conn) {
+	if t := l.securedOf(c); t != nil {
+		t.tls.Close()
+		l.keepPlain(t, nil)
+		l.secured[c.Slot()] = nil
+	}
+}
+
+// securedOf returns the TLS of a conn, nil for a plain one.
+func (l *loop) securedOf(c *netpoll.Conn) *secured {
+	if int(c.Slot()) < len(l.secured) {
+		return l.secured[c.Slot()]
+	}
+	return nil
+}
+
+// receiveSecured takes what has come from a conn with TLS.
+func (l *loop) receiveSecured(c *netpoll.Conn, s *session, t *secured, b []byte) (used, need int) {
+	if s.state == stateTLS {
+		return l.shakeHands(c, s, t, b)
+	}
+	own, into := len(t.plain) > 0, l.clear[:0]
+	if own {
+		into = t.plain
+	}
+	plain, used, need, err := t.tls.Open(into, b)
+	l.writeRecords(c, t.tls.Flush(l.sealed[:0]))
+	if own {
+		l.keepPlain(t, plain)
+	} else {
+		l.clear = trim(plain)
+	}
+	l.receivePlain(c, s, t, plain)
+	switch {
+	case err == io.EOF && !c.Closing():
+		l.net.Close(c, netpoll.ClosedByPeer)
+	case err != nil && err != io.EOF:
+		l.failSecured(c, s)
+	}
+	return used, need
+}
+
+// receivePlain hands plaintext to the session and keeps what it leaves. plain is t's own, or scratch space if t has none.
+func (l *loop) receivePlain(c *netpoll.Conn, s *session, t *secured, plain []byte) {
+	used := len(plain)
+	if s.state != stateClosing && !c.Closing() {
+		used, _ = l.receive(c, s, plain)
+	}
+	rest := plain[used:]
+	if used > 0 || len(t.plain) == 0 {
+		t.since = l.net.Patience()
+	}
+	switch {
+	case len(rest) == 0:
+		l.keepPlain(t, nil)
+	case len(t.plain) == 0:
+		l.keepPlain(t, bytes.Clone(rest))
+	default:
+		t.plain = t.plain[:copy(t.plain, rest)]
+	}
+}
+
+// keepPlain makes b what the session has not used.
+func (l *loop) keepPlain(t *secured, b []byte) {
+	l.server.inputs.Add(cap(b) - cap(t.plain))
+	t.plain = b
+}
+
+// shakeHands goes on with a handshake. Its cryptography is the worker pool's.
+func (l *loop) shakeHands(c *netpoll.Conn, s *session, t *secured, b []byte) (used, need int) {
+	used, need, err := t.tls.Feed(b)
+	if err != nil {
+		l.hangUp(c, s, metrics.RejectTLS)
+		return len(b), 0
+	}
+	if !t.tls.Ready() {
+		return used, need
+	}
+	id := l.net.ID(c)
+	taken := l.server.work.submit(func() {
+		t.tls.Step()
+		l.net.Send(netpoll.Post{Kind: postTLS, A: uint64(id)})
+	})
+	if !taken {
+		l.hangUp(c, s, metrics.RejectTLS)
+		return len(b), 0
+	}
+	l.net.Pause(c)
+	return used, need
+}
+
+// goOnShaking is what follows a step of a handshake.
+func (l *loop) goOnShaking(id netpoll.ConnID) {
+	c := l.net.Conn(id)
+	if c == nil || c.Closing() {
+		return
+	}
+	defer l.guard(c)
+	s, t := l.sessions.At(c.Slot()), l.securedOf(c)
+	l.writeRecords(c, t.tls.Flush(l.sealed[:0]))
+	switch {
+	case t.tls.Err() != nil:
+		l.failSecured(c, s)
+		return
+	case t.tls.Established():
+		s.state = stateHead
+		l.receiveSecured(c, s, t, nil) // what came right behind the handshake
+	}
+	l.net.Resume(c)
+}
+
+// failSecured ends a conn whose peer has broken TLS. What TLS has to say about it has been sent.
+func (l *loop) failSecured(c *netpoll.Conn, s *session) {
+	if s.state == stateClosing || c.Closing() {
+		return
+	}
+	l.counts.Rejects[metrics.RejectTLS]++
+	l.leave(c, s, protocol.DisconnectConnectionClosed)
+	s.finish()
+	l.net.Shutdown(c, nil, turnedAwayFor)
+}
+
+// again serves c once more when the others have had their turn.
+func (l *loop) again(c *netpoll.Conn) {
+	if l.securedOf(c) != nil {
+		l.rereads = append(l.rereads, l.net.ID(c))
+	} else {
+		l.net.Again(c)
+	}
+}
+
+// reread hands sessions what they have left of their plaintext, and reports whether to go on at once.
+func (l *loop) reread() (more bool) {
+	n := len(l.rereads)
+	for _, id := range l.rereads[:n] {
+		c := l.net.Conn(id)
+		if c == nil || c.Closing() {
+			continue
+		}
+		s := l.sessions.At(c.Slot())
+		if t := l.securedOf(c); !s.has(flagOffloaded|flagThrottled) && l.net.Backlog(c) == 0 {
+			l.rereadConn(c, s, t)
+		}
+	}
+	l.rereads = l.rereads[:copy(l.rereads, l.rereads[n:])]
+	return len(l.rereads) > 0
+}
+
+func (l *loop) rereadConn(c *netpoll.Conn, s *session, t *secured) {
+	defer l.guard(c)
+	l.receivePlain(c, s, t, t.plain)
+}
+
+// write sends b to a conn, by way of TLS if it has that.
+func (l *loop) write(c *netpoll.Conn, b []byte) {
+	if t := l.securedOf(c); t != nil {
+		l.seal(c, t, b)
+	} else {
+		l.net.Write(c, b)
+	}
+}
+
+// writeRef is write without a copy, where there is no TLS: with kept true b must never change again.
+func (l *loop) writeRef(c *netpoll.Conn, b []byte) (kept bool) {
+	if t := l.securedOf(c); t != nil {
+		l.seal(c, t, b)
+		return false
+	}
+	return l.net.WriteRef(c, b)
+}
+
+func (l *loop) seal(c *netpoll.Conn, t *secured, b []byte) {
+	if c.Closing() {
+		return // records that do not leave would be missed by those behind them
+	}
+	records, err := t.tls.Seal(l.sealed[:0], b)
+	if err != nil {
+		l.net.Close(c, netpoll.ClosedLocally)
+		return
+	}
+	l.writeRecords(c, records)
+}
+
+// writeRecords sends records, which are in l.sealed.
+func (l *loop) writeRecords(c *netpoll.Conn, records []byte) {
+	if len(records) > 0 {
+		l.net.Write(c, records)
+	}
+	l.sealed = trim(records)
+}
+
+// shutdown ends a conn in order, with last as its last word.
+func (l *loop) shutdown(c *netpoll.Conn, last []byte) {
+	t := l.securedOf(c)
+	if t == nil {
+		l.net.Shutdown(c, last, lingerTimeout)
+		return
+	}
+	records, err := t.tls.Seal(l.sealed[:0], last)
+	if err == nil {
+		records = t.tls.CloseWrite(records)
+	}
+	l.net.Shutdown(c, records, lingerTimeout)
+	l.sealed = trim(records)
+}
