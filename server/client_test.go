@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/flate"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -24,6 +25,7 @@ type client struct {
 	t    testing.TB
 	conn *net.TCPConn
 	in   *bufio.Reader
+	tls  *tls.Conn // over conn, or nil
 }
 
 // dial connects to n's public address.
@@ -33,7 +35,7 @@ func (n *node) dial() *client {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	c := &client{n.t, conn.(*net.TCPConn), bufio.NewReader(conn)}
+	c := &client{t: n.t, conn: conn.(*net.TCPConn), in: bufio.NewReader(conn)}
 	c.extend()
 	return c
 }
@@ -60,7 +62,11 @@ func (c *client) close() { _ = c.conn.Close() } // twice is fine
 
 // send writes b. That the server has closed the conn already is for the reader to find out.
 func (c *client) send(b []byte) {
-	if _, err := c.conn.Write(b); err != nil && !isGone(err) {
+	var to io.Writer = c.conn
+	if c.tls != nil {
+		to = c.tls
+	}
+	if _, err := to.Write(b); err != nil && !isGone(err) {
 		c.t.Errorf("write: %v", err)
 	}
 }

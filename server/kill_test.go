@@ -128,7 +128,7 @@ func (v *victim) dial() *killedClient {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	c := &client{v.t, conn.(*net.TCPConn), bufio.NewReader(conn)}
+	c := &client{t: v.t, conn: conn.(*net.TCPConn), in: bufio.NewReader(conn)}
 	c.extend()
 	c.send([]byte(request(pathWebSocket)))
 	if head := c.readHead(); !strings.HasPrefix(head, "HTTP/1.1 101 ") {

@@ -1,0 +1,260 @@
+package server
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/seed4ac54ce5/edge/internal/testutil"
+	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/tlsrecord"
+)
+
+// certificate writes a certificate that its own key has signed, and the key, and returns their files.
+func certificate(t *testing.T, name string) tlsrecord.KeyPair {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	pair := tlsrecord.KeyPair{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
+	for file, block := range map[string]*pem.Block{
+		pair.Cert: {Type: "CERTIFICATE", Bytes: der}, pair.Key: {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return pair
+}
+
+// openSecure opens a node with TLS.
+func openSecure(t *testing.T, change func(c *Config)) *node {
+	t.Helper()
+	pair := certificate(t, "one.test")
+	return openNodeAlone(t, func(c *Config) {
+		c.TLS = &tlsrecord.Config{Certificates: []tlsrecord.KeyPair{pair}}
+		if change != nil {
+			change(c)
+		}
+	})
+}
+
+// secure makes c speak TLS of a version.
+func (c *client) secure(version uint16) *client {
+	c.t.Helper()
+	c.tls = tls.Client(c.conn, &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
+	c.in = bufio.NewReader(c.tls)
+	if err := c.tls.Handshake(); err != nil {
+		c.t.Fatal(err)
+	}
+	return c
+}
+
+// upgrade opens a WebSocket at target.
+func (c *client) upgrade(target string) *client {
+	c.t.Helper()
+	c.send([]byte(request(target)))
+	if head := c.readHead(); !strings.HasPrefix(head, "HTTP/1.1 101 ") {
+		c.t.Fatalf("upgrade of %s: %q", target, head)
+	}
+	return c
+}
+
+var tlsVersions = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
+
+// Sessions over TLS are sessions: commands, publications to many, and the end of a node.
+func TestSessionsOverTLS(t *testing.T) {
+	for name, version := range tlsVersions {
+		t.Run(name, func(t *testing.T) {
+			n := openSecure(t, func(c *Config) { c.Loops = 2 })
+			var members []*client
+			for range 5 {
+				c := n.dial().secure(version).upgrade(pathWebSocket)
+				defer c.close()
+				c.say(hello)
+				c.say(subscribe(2, "room"))
+				if got := c.hear(2, 0, false).replies; fmt.Sprint(got) != fmt.Sprint([]string{connected, subscribed(2)}) {
+					t.Fatalf("connect and subscribe: %q", got)
+				}
+				members = append(members, c)
+			}
+			members[0].say(publish(3, "room", `"to all"`))
+			for i, c := range members {
+				replies := 0
+				if i == 0 {
+					replies = 1
+				}
+				if got := c.hear(replies, 1, false).pushes; len(got) != 1 || got[0] != pushOf("room", `"to all"`) {
+					t.Errorf("member %d heard %q", i, got)
+				}
+			}
+			done := n.serve()()
+			for i, c := range members {
+				if got := fmt.Sprint(c.rest()); got != "[close 3001]" {
+					t.Errorf("member %d: %s; want close 3001 and close_notify", i, got)
+				}
+				c.close()
+			}
+			<-done
+		})
+	}
+}
+
+// Messages of any size pass TLS whole and in order, whatever the pieces, and more of them than a turn serves.
+func TestMessagesOverTLS(t *testing.T) {
+	for name, version := range tlsVersions {
+		t.Run(name, func(t *testing.T) {
+			n := openSecure(t, func(c *Config) { c.MessageLimit = 2 << 20 })
+			c := n.dial().secure(version).upgrade(pathEcho)
+			defer c.close()
+			var send []byte
+			var want []string
+			for _, size := range []int{0, 1, 125, 126, 4000, 16 << 10, 70_000, 1 << 20} {
+				text := strings.Repeat("x", size)
+				send = append(send, masked(0x81, text)...)
+				want = append(want, said(ws.OpText, []byte(text)))
+			}
+			for i := range 1000 {
+				send = append(send, masked(0x81, fmt.Sprint(i))...)
+				want = append(want, said(ws.OpText, fmt.Append(nil, i)))
+			}
+			go func() {
+				for len(send) > 0 {
+					piece := min(len(send), 1+len(send)%20_011)
+					c.send(send[:piece])
+					send = send[piece:]
+				}
+			}()
+			for i := range want {
+				if got := c.next(); got != want[i] {
+					t.Fatalf("message %d: %.100s; want %.100s", i, got, want[i])
+				}
+			}
+			if held := n.inputs.Used(); held != 0 {
+				t.Errorf("%d bytes are held of a conn that has sent whole messages", held)
+			}
+		})
+	}
+}
+
+// What is not TLS, or stops in the middle of a handshake, is cut off (N01, N02).
+func TestNotTLS(t *testing.T) {
+	for _, r := range []struct {
+		what, send string
+		reject     metrics.Rejection
+	}{
+		{"N02 a plain request", request(pathEcho), metrics.RejectTLS},
+		{"N02 HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", metrics.RejectTLS},
+		{"N01 nothing", "", metrics.RejectHeadTimeout},
+		{"N01 half a ClientHello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", metrics.RejectHeadTimeout},
+	} {
+		n := openSecure(t, func(c *Config) {
+			if r.reject == metrics.RejectHeadTimeout {
+				c.HeadTimeout = soon
+			}
+		})
+		moved := n.rejections(func() {
+			c := n.dial()
+			defer c.close()
+			c.send([]byte(r.send))
+			if got, err := io.ReadAll(c.in); len(got) > 0 || err != nil && !isGone(err) {
+				t.Errorf("%s: %q, %v; want nothing", r.what, got, err)
+			}
+		})
+		checkMoved(t, moved, r.reject, 1)
+	}
+}
+
+// A certificate is exchanged without a drop, and a bad one changes nothing.
+func TestNewCertificate(t *testing.T) {
+	n := openSecure(t, nil)
+	old := n.dial().secure(tls.VersionTLS13).upgrade(pathEcho)
+	defer old.close()
+	named := func() string {
+		c := n.dial().secure(tls.VersionTLS13)
+		defer c.close()
+		return c.tls.ConnectionState().PeerCertificates[0].Subject.CommonName
+	}
+	missing := tlsrecord.Config{Certificates: []tlsrecord.KeyPair{{Cert: "missing.pem", Key: "missing.pem"}}}
+	if err := n.SetTLS(missing); err == nil || named() != "one.test" {
+		t.Errorf("a certificate that is not there: %v, then %s", err, named())
+	}
+	if err := n.SetTLS(tlsrecord.Config{Certificates: []tlsrecord.KeyPair{certificate(t, "two.test")}}); err != nil || named() != "two.test" {
+		t.Errorf("a new certificate: %v, then %s", err, named())
+	}
+	old.send(masked(0x81, "still there?"))
+	if got := old.next(); got != `text "still there?"` {
+		t.Errorf("a conn from before: %s", got)
+	}
+	if err := openNode(t, nil).SetTLS(missing); err == nil {
+		t.Error("a node without TLS takes certificates")
+	}
+}
+
+// A balancer's header stands before TLS, and in it one is no request (N13).
+func TestProxyHeaderBeforeTLS(t *testing.T) {
+	pair := certificate(t, "one.test")
+	n := behindBalancer(t, func(c *Config) { c.TLS = &tlsrecord.Config{Certificates: []tlsrecord.KeyPair{pair}} })
+	c := n.dial()
+	defer c.close()
+	c.send(from("198.51.100.7:4711"))
+	c.secure(tls.VersionTLS13).upgrade(pathEcho)
+	if got := n.addresses(); !slices.Equal(got, []string{"198.51.100.7:4711"}) {
+		t.Errorf("addresses %v", got)
+	}
+	inside := n.dial()
+	defer inside.close()
+	inside.send(from("198.51.100.7:4711"))
+	inside.secure(tls.VersionTLS13)
+	inside.send(from("198.51.100.8:4711"))
+	if head := inside.readHead(); !strings.HasPrefix(head, "HTTP/1.1 400 ") {
+		t.Errorf("a header inside TLS: %q", head)
+	}
+}
+
+// A member that reads nothing is cut off, as its records cannot be dropped, and holds up nobody.
+func TestSlowOverTLS(t *testing.T) {
+	n := openSecure(t, func(c *Config) { c.QueueLimit = 64 << 10 })
+	slow := n.dial().sluggish().secure(tls.VersionTLS13).upgrade(pathWebSocket)
+	defer slow.close()
+	slow.say(hello)
+	slow.say(subscribe(2, "room"))
+	slow.hear(2, 0, false)
+	testutil.Eventually(t, patience, func() bool {
+		n.publish("room", filler, PublishOptions{})
+		return n.counts().Slow[metrics.SlowClosedBytes] == 1
+	}, "the member that does not read is found slow")
+	testutil.Eventually(t, patience, func() bool { return n.counts().Open == 0 }, "its conn has gone")
+	if got := n.counts().Disconnects[16+8]; got != 1 {
+		t.Errorf("%d sessions were ended with 3008; want 1", got)
+	}
+}
