@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"hub":                  {"internal/slab"},
 	"store":                {"hub"},
 	"metrics":              {},
-	"bench":                {"netpoll", "frame", "protocol"},
+	"bench":                {"netpoll", "frame", "protocol", "auth"},
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},
 	"examples/chat":        {"server"},

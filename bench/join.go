@@ -3,7 +3,9 @@ package bench
 import (
 	"fmt"
 	"strconv"
+	"time"
 
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
@@ -45,7 +47,7 @@ func (d *driver) upgraded(c *netpoll.Conn, p *peer, b []byte) int {
 
 // join sends connect and, unless p is a publisher's, subscribe in one message, as SDKs do.
 func (d *driver) join(p *peer) {
-	d.text = protocol.JSON.AppendConnect(d.text[:0], connectID, &protocol.ConnectRequest{Name: clientName})
+	d.text = protocol.JSON.AppendConnect(d.text[:0], connectID, d.run.connectRequest(p.number))
 	p.owed = connectID
 	if !d.run.isPublisher(p.number) {
 		d.text = append(d.text, '\n')
@@ -59,6 +61,23 @@ func (d *driver) join(p *peer) {
 		}
 	}
 	d.out = frame.AppendMasked(d.out, d.key(), frame.OpText, d.text, false)
+}
+
+// tokenLife is how long a connection's token is good: longer than any run.
+const tokenLife = 24 * time.Hour
+
+// connectRequest is how connection number i introduces itself.
+func (r *run) connectRequest(i uint32) *protocol.ConnectRequest {
+	request := &protocol.ConnectRequest{Name: clientName}
+	if r.options.TokenSecret != "" {
+		signer := auth.Signer{Secret: r.options.TokenSecret}
+		token, err := signer.Connect(auth.ConnectClaims{Identity: auth.Identity{User: "flood-" + strconv.FormatUint(uint64(i), 10), Expiry: time.Now().Add(tokenLife)}})
+		if err != nil {
+			panic(err) // the options have been checked
+		}
+		request.Token = []byte(token)
+	}
+	return request
 }
 
 // joined counts a reply that p waits for.

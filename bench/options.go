@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/netpoll"
 )
 
@@ -31,6 +32,7 @@ type Options struct {
 	Rooms       int      // --rooms; connection i is in room i modulo this
 	RoomPrefix  string   // --room-prefix: what room names begin with, so that others can join; "" for a name of the run's own
 	Personal    bool     // --personal: each member is in a room of its own besides
+	TokenSecret string   // --token-secret: what the server's HMAC tokens are signed with; each connection is a user of its own. "" for no tokens
 	Payload     int      // --payload: bytes of a message's JSON value
 	Duration    time.Duration
 	Warmup      time.Duration // load before measuring begins
@@ -102,6 +104,9 @@ func (o *Options) check() error {
 	}
 	if _, err := netpoll.ParseTables(o.PrivateTables); err != nil {
 		return fmt.Errorf("%w: --private-fd-tables: %w", ErrUsage, err)
+	}
+	if s := o.TokenSecret; s != "" && len(s) < auth.MinSecret {
+		return fmt.Errorf("%w: --token-secret of %d bytes: want %d or more", ErrUsage, len(s), auth.MinSecret)
 	}
 	if o.Message != 0 && (o.Message < minStamp || o.Message > maxStamp) {
 		return fmt.Errorf("%w: --message %d: want 0 or %d to %d", ErrUsage, o.Message, minStamp, maxStamp)

@@ -106,6 +106,7 @@ func (f *flooding) command(short string) *cobra.Command {
 	flags.IntVar(&o.Sources, "sources", 0, "addresses of 127.0.0.0/8 to connect from; 0 is as many as the connections need")
 	flags.DurationVar(&o.Probe, "probe", 50*time.Millisecond, "time between round trips of one more connection; 0 for none")
 	flags.DurationVar(&o.Drain, "drain", 10*time.Second, "how long to wait at the end while nothing comes")
+	flags.StringVar(&o.TokenSecret, "token-secret", "", "what the server's HMAC tokens are signed with; each connection is then a user of its own")
 	flags.IntVar(&o.ServerPID, "server-pid", 0, "process whose CPU and memory to read")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object instead of the table")
 	return c
