@@ -265,24 +265,28 @@ func (l *Loop) pauseAccepting(why syscall.Errno) {
 	l.acceptPaused, l.acceptAgain = true, l.wheel.now+acceptPause
 	l.stats.Pauses++
 	l.config.AcceptError(l.id, why)
-	l.watchListeners(0)
+	_ = l.watchListeners(0) // one that cannot be silenced is not listened to
 }
 
-// resumeAccepting ends a pause that has lasted long enough.
+// resumeAccepting ends a pause that has lasted long enough. While the kernel has no room to watch the listeners again, the
+// pause goes on.
 func (l *Loop) resumeAccepting() {
 	if !l.acceptPaused || int32(l.wheel.now-l.acceptAgain) < 0 {
 		return
 	}
-	l.acceptPaused = false
 	if l.reserve < 0 {
 		l.openReserve()
 	}
-	l.watchListeners(unix.EPOLLIN)
+	if l.watchListeners(unix.EPOLLIN) != 0 {
+		l.acceptAgain = l.wheel.now + acceptPause
+		return
+	}
+	l.acceptPaused = false
 }
 
 // watchListeners sets what the loop wants to hear from its listeners. One shared by the loops cannot
-// be modified, by a rule of EPOLLEXCLUSIVE: it is taken out and put back.
-func (l *Loop) watchListeners(events uint32) {
+// be modified, by a rule of EPOLLEXCLUSIVE: it is taken out and put back. An error leaves some as they were.
+func (l *Loop) watchListeners(events uint32) (failed syscall.Errno) {
 	for i := range l.listeners {
 		ln := &l.listeners[i]
 		op, ev := unix.EPOLL_CTL_MOD, sys.NewEpollEvent(events, uint64(i+1))
@@ -292,17 +296,20 @@ func (l *Loop) watchListeners(events uint32) {
 		case ln.shared:
 			op, ev.Events = unix.EPOLL_CTL_ADD, events|unix.EPOLLEXCLUSIVE
 		}
-		if errno := sys.EpollCtl(l.epoll, op, ln.fd, &ev); errno != 0 {
-			panic(fmt.Sprintf("netpoll: loop %d: epoll_ctl on listener %v: %v", l.id, ln.at, errno))
+		switch errno := sys.EpollCtl(l.epoll, op, ln.fd, &ev); errno {
+		case 0, unix.EEXIST, unix.ENOENT: // put back or taken out by a call before, of which another part has failed
+		default:
+			failed = errno
 		}
 	}
+	return failed
 }
 
 // closeListeners stops accepting for good. In a shared table another loop may hold a shared listener
 // still, so that one leaves the epoll set and is closed by the reactor.
 func (l *Loop) closeListeners() {
 	if !l.acceptPaused {
-		l.watchListeners(0)
+		_ = l.watchListeners(0) // events of those that stay name nobody
 	}
 	for _, ln := range l.listeners {
 		if !ln.shared || l.private {
