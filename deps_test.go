@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"hook":                 {"server"},
 	"deploy":               {"metrics"},
 	"test/faultproxy":      {},
+	"test/faults":          {"bench", "frame", "test/faultproxy"}, // drives real processes
 	"netpoll":              {"internal/sys"},
 	"frame":                {},
 	"protocol":             {},
@@ -43,6 +44,8 @@ var mayImport = map[string][]string{
 	"internal/sys":         {},
 	"internal/testutil":    {},
 	"test/sdk/application": {"server"}, // for the tests with the JavaScript client
+
+	"test/faults/application": {"server"},
 }
 
 // kernelGate is the only package that may use unsafe, cgo or raw system calls.
