@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"hook":                 {"server"},
 	"deploy":               {"metrics"},
 	"test/faultproxy":      {},
-	"test/faults":          {"bench", "frame", "test/faultproxy"}, // drives real processes
+	"test/faults":          {"bench", "frame", "auth", "proxyproto", "test/faultproxy"}, // drives real processes
 	"netpoll":              {"internal/sys"},
 	"frame":                {},
 	"protocol":             {},

@@ -207,6 +207,7 @@ type reply struct {
 	Present struct {
 		Clients int `json:"num_clients"`
 	} `json:"presence_stats"`
+	History struct{ Publications []publication }
 	Push struct {
 		Channel string
 		Pub     *publication

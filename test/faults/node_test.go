@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -29,6 +28,7 @@ type launch struct {
 	before []string   // a command that runs the node as its last arguments, in its own process: strace -D, ip netns exec
 	config string     // YAML, given as a file
 	args   []string   // more flags
+	env    []string   // beside the test's own
 	in     *namespace // where its addresses are, nil for here
 	log    *os.File   // where its log goes; nil for the test, which else has to say the addresses
 }
@@ -41,6 +41,7 @@ type node struct {
 	book *book
 	http *http.Client
 	in   *namespace
+	skew time.Duration // of its wall clock
 
 	address  netip.AddrPort // where clients connect
 	internal string         // host:port
@@ -70,7 +71,7 @@ func prepare(t testing.TB, l launch) *node {
 		l.binary = edgeBinary
 	}
 	line := append(append([]string{}, l.before...), l.binary)
-	if l.binary == edgeBinary {
+	if l.binary != applicationBinary {
 		line = append(line, "serve", "--internal-address=127.0.0.1:0")
 		if !slices.ContainsFunc(l.args, func(arg string) bool { return strings.HasPrefix(arg, "--address=") }) {
 			line = append(line, "--address="+l.in.host()+":0")
@@ -82,6 +83,7 @@ func prepare(t testing.TB, l launch) *node {
 		line = append(line, "--config="+n.file)
 	}
 	n.cmd = exec.Command(line[0], append(line[1:], l.args...)...)
+	n.cmd.Env = append(os.Environ(), l.env...)
 	n.cmd.Stderr = n.book
 	if l.log != nil {
 		n.cmd.Stderr = l.log
@@ -267,7 +269,11 @@ func (b *book) strange() string {
 func (b *book) tail() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return strings.Join(b.lines[max(0, len(b.lines)-20):], "\n")
+	var last strings.Builder
+	for _, line := range b.lines[max(0, len(b.lines)-20):] {
+		fmt.Fprintf(&last, "%.300s\n", line)
+	}
+	return last.String()
 }
 
 // readLines reads a log from elsewhere into b until it ends.
@@ -276,15 +282,4 @@ func (b *book) readLines(from io.Reader) {
 	for lines.Scan() {
 		_, _ = b.Write(append(lines.Bytes(), '\n'))
 	}
-}
-
-// freePort returns an address that nobody listens on for now.
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

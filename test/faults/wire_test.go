@@ -157,14 +157,16 @@ func (c *client) suffer(random *rand.Rand, rounds int) int {
 			return c.lastWord()
 		}
 		if _, err := c.message(); err != nil {
-			var timeout net.Error
-			if errors.As(err, &timeout) && timeout.Timeout() {
-				return 0
-			}
-			return codeOf(err)
+			return codeOf(err) // 0 of a time-out
 		}
 	}
 	return 0
+}
+
+// isTimeout reports whether err is that a deadline has passed.
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // lastWord is the code of the close frame that waits to be read, 0 without one.

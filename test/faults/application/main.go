@@ -71,13 +71,12 @@ func main() {
 	h := handler()
 	h.NonBlocking = *onLoop
 	node, err := server.Open(server.Config{
-		Addresses:         []string{"127.0.0.1:0"},
-		InternalAddress:   "127.0.0.1:0",
-		Development:       true,
-		ExpiredCloseDelay: time.Millisecond,
-		ShutdownWindow:    *window,
-		Handler:           h,
-		Log:               slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Addresses:       []string{"127.0.0.1:0"},
+		InternalAddress: "127.0.0.1:0",
+		Development:     true,
+		ShutdownWindow:  *window,
+		Handler:         h,
+		Log:             slog.New(slog.NewJSONHandler(os.Stderr, nil)),
 	})
 	if err != nil {
 		log.Fatal(err)
