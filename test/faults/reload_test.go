@@ -12,7 +12,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -27,7 +26,7 @@ type certificate struct {
 	pool      *x509.CertPool
 }
 
-// newCertificate makes one in dir, for 127.0.0.1.
+// newCertificate makes one in dir, for edge.test.
 func newCertificate(t testing.TB, dir, name string) *certificate {
 	t.Helper()
 	c := &certificate{t: t, cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")}
@@ -45,7 +44,7 @@ func (c *certificate) write(name string) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		DNSNames: []string{"edge.test"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -75,7 +74,7 @@ func (c *certificate) config(more string) string {
 
 // client trusts this certificate only.
 func (c *certificate) client() *tls.Config {
-	return &tls.Config{RootCAs: c.pool, ServerName: "127.0.0.1", NextProtos: []string{"http/1.1"}}
+	return &tls.Config{RootCAs: c.pool, ServerName: "edge.test", NextProtos: []string{"http/1.1"}}
 }
 
 // served returns the name in the certificate that the node shows.
