@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"fmt"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -83,6 +84,8 @@ type Loop struct {
 	reserve      int // descriptor given up to refuse politely, -1 for none
 	acceptPaused bool
 	acceptAgain  uint32 // tick
+	leaving      bool   // the listeners close when it is leaveAt
+	leaveAt      uint32 // tick
 	stallChecked uint32 // tick
 	again        []ConnID
 	slow         []overflow
@@ -103,7 +106,8 @@ type Loop struct {
 	events [maxEvents]sys.EpollEvent
 
 	// Any goroutine.
-	inbox inbox
+	inbox     inbox
+	listening atomic.Bool // the loop has listeners
 }
 
 // closing is a conn that has been closed in this turn.
@@ -212,6 +216,7 @@ func (l *Loop) run() {
 		l.expire()
 		l.more = l.handler.Turn()
 		l.resumeAccepting()
+		l.leave()
 		l.checkStalled()
 		l.tellSlow()
 		l.sweep()
@@ -231,7 +236,7 @@ func (l *Loop) wait() int {
 		return n
 	}
 	timeout := max(l.wheel.idle(), 0)
-	if l.ticking || l.acceptPaused || l.outqs.bytes > 0 {
+	if l.ticking || l.acceptPaused || l.leaving || l.outqs.bytes > 0 {
 		timeout = min(timeout, tick) // a pause may end and a socket may have stalled, which no event tells
 	}
 	if nap > 0 {
@@ -295,7 +300,7 @@ func (l *Loop) dispatch(ev *sys.EpollEvent) {
 // dispatchOwn serves the loop's own descriptors: the bell needs nothing, the inbox is looked at in
 // every turn.
 func (l *Loop) dispatchOwn(n uint32) {
-	if n != bellData && int(n) <= len(l.listeners) {
+	if n != bellData && int(n) <= len(l.listeners) && l.listeners[n-1].fd >= 0 {
 		l.accept(&l.listeners[n-1])
 	}
 }
