@@ -17,7 +17,7 @@ const module = "github.com/seed4ac54ce5/edge/"
 // mayImport is the architecture: for each of our packages, by its folder, the others that it may
 // import. A package arrives together with its row.
 var mayImport = map[string][]string{
-	"cmd/edge":             {"config", "server", "bench"},
+	"cmd/edge":             {"config", "server", "bench", "internal/systemd"},
 	"config":               {"server"},
 	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "auth", "admission", "proxyproto", "tlsrecord", "api"},
 	"auth":                 {},
@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"examples/chat":        {"server"},
 	"internal/slab":        {},
 	"internal/sys":         {},
+	"internal/systemd":     {},
 	"internal/testutil":    {},
 	"test/sdk/application": {"server"}, // for the tests with the JavaScript client
 }

@@ -21,6 +21,7 @@ func (l *loop) Opened(c *netpoll.Conn) {
 	s := l.sessions.Reserve(c.Slot())
 	*s = session{}
 	l.net.SetTimer(c, l.server.config.HeadTimeout)
+	l.shedding.add(l, l.net.ID(c))
 	peer := l.net.Peer(c)
 	switch {
 	case !l.server.config.ProxyProtocol.Enabled:

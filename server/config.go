@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/admission"
@@ -16,8 +17,13 @@ import (
 type Config struct {
 	Addresses       []string // public: host:port, host:first-last, unix:path; 127.0.0.1:8000
 	InternalAddress string   // health, metrics, playground; 127.0.0.1:9000
-	Loops           int      // one for each CPU
-	PrivateTables   string   // a descriptor table for each loop: auto (the default), on or off
+
+	// Sockets that listen already, as a service manager passes them on. The node takes them over in place of the addresses.
+	Listeners        []*os.File   // public; all loops share each of them
+	InternalListener net.Listener // nil for none
+
+	Loops         int    // one for each CPU
+	PrivateTables string // a descriptor table for each loop: auto (the default), on or off
 
 	// Development lets anonymous clients in, lets them do in any room what its options offer, and serves
 	// /echo and the playground.
@@ -99,7 +105,9 @@ const (
 
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() Config {
-	if len(c.Addresses) == 0 {
+	if len(c.Listeners) > 0 {
+		c.Addresses = nil
+	} else if len(c.Addresses) == 0 {
 		c.Addresses = []string{"127.0.0.1:8000"}
 	}
 	orElse(&c.InternalAddress, "127.0.0.1:9000")

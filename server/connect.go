@@ -82,6 +82,7 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 		Subs:    subs,
 	}
 	s.expires = l.momentOf(v.ExpireAt)
+	l.setAge(c)
 	if !s.has(flagByApplication) {
 		result.Expires, result.TTL = ttl(v.ExpireAt)
 	}

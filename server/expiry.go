@@ -48,12 +48,25 @@ func (l *loop) lastMoment(s *session) time.Duration {
 	return at + l.server.config.ExpiredCloseDelay
 }
 
+// nextEnd returns what comes first, the end of what a session's token grants or that of its age, and whether there is any.
+func (l *loop) nextEnd(c *netpoll.Conn, s *session) (at time.Duration, ok bool) {
+	at, ok = l.ageLimit(c)
+	if s.expires == 0 {
+		return at, ok
+	}
+	if last := l.lastMoment(s); !ok || last < at {
+		at = last
+	}
+	return at, true
+}
+
 // aimTimer makes a session's timer run out at its end, if that comes before its next heartbeat.
 func (l *loop) aimTimer(c *netpoll.Conn, s *session) {
-	if s.expires == 0 {
+	at, ok := l.nextEnd(c, s)
+	if !ok {
 		return
 	}
-	left := max(l.lastMoment(s)-l.net.Now(), 0)
+	left := max(at-l.net.Now(), 0)
 	if until, ok := l.net.Timer(c); !ok || left < until {
 		s.set(flagLastTimer)
 		l.net.SetTimer(c, left)

@@ -23,6 +23,8 @@ func (l *loop) timer(c *netpoll.Conn, s *session) {
 	switch {
 	case s.expires != 0 && l.net.Now() >= l.lastMoment(s):
 		l.expire(c, s)
+	case l.tooOld(c):
+		l.renew(c, s)
 	case l.server.config.PingInterval <= 0:
 		l.aimTimer(c, s)
 	case early && s.has(flagAsked):

@@ -40,27 +40,6 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
-// ready answers whether the node should get clients: its loops turn and it does not drain.
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	switch {
-	case s.draining.Load():
-		notReady(w, "draining")
-	case len(s.snapshot().Loops) < len(s.reactor.Loops()):
-		notReady(w, "a loop does not turn")
-	default:
-		writeJSON(w, http.StatusOK, struct{}{})
-	}
-}
-
-// live answers that the process serves requests at all.
-func (s *Server) live(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, struct{}{})
-}
-
-func notReady(w http.ResponseWriter, why string) {
-	writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": why})
-}
-
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/auth"
@@ -47,9 +48,10 @@ type loop struct {
 	request      frame.Request
 	counts       metrics.Counts
 	random       *rand.Rand
-	drain        drain
-	typingDue    time.Duration // when to look at the typists again
-	pings        int           // of the conn in hand in this call
+	shedding     shedding
+	ages         netpoll.Table[uint32] // moments at which sessions are to connect anew; empty where they never are
+	typingDue    time.Duration         // when to look at the typists again
+	pings        int                   // of the conn in hand in this call
 	lastPing     []byte
 	reaped       time.Duration // when the loop last looked for messages that do not become whole
 	spent        int           // commands and control frames of the conn in hand that have been served since the last charge
@@ -71,6 +73,11 @@ type loop struct {
 	who      []byte
 
 	recoverable int // bytes that the connect in hand may still recover
+
+	// Any goroutine (atomic).
+	remaining atomic.Int64 // conns that a drain has not seen the end of
+	toShed    atomic.Int64 // sessions that are still to be told to go
+	cut       atomic.Int64 // conns that a drain has closed before they had taken all that waited for them
 }
 
 // fanoutSlice is how long the loop serves rooms before it looks at its sockets again.
@@ -221,6 +228,7 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 		l.counts.Disconnect(1006)
 	}
 	l.depart(c, s)
+	l.noteGone(c, why)
 	if why == netpoll.ClosedStalled {
 		l.counts.Slow[metrics.SlowClosedStall]++
 	}
@@ -228,9 +236,9 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 
 // Turn serves rooms for a slice, the drain, and what has become due.
 func (l *loop) Turn() (more bool) {
-	l.drain.step(l)
+	more = l.shed()
 	l.endUnfinished()
-	more = l.endSubscriptions()
+	more = l.endSubscriptions() || more
 	more = l.reread() || more
 	if l.timed {
 		more = l.runTimed() || more
@@ -256,7 +264,7 @@ func (l *loop) runTimed() (more bool) {
 // keepTime makes turns come by themselves as long as something waits for a time.
 func (l *loop) keepTime() {
 	l.timed = len(l.typists) > 0 || len(l.throttles) > 0 || len(l.debts.queue) > 0 || len(l.debts.catching) > 0 || len(l.farewells) > 0
-	l.net.Tick(l.timed || l.drain.total > 0)
+	l.net.Tick(l.timed)
 }
 
 // maxWaiting is how many bytes of publications may wait on a loop for their fan-out. While one has more,
@@ -279,9 +287,9 @@ const (
 	postStored              // the store is done with a publication
 	postOrder               // somebody wants something done
 	postCounts              // somebody wants a copy of the counts
-	postDrain
-	postTLS  // a step of a handshake is over
-	postGate // it is this loop's turn to fan out
+	postTLS                 // a step of a handshake is over
+	postShed                // sessions are to go
+	postGate                // it is this loop's turn to fan out
 )
 
 // Posted serves what others have posted.
@@ -299,10 +307,10 @@ func (l *loop) Posted(p netpoll.Post) {
 		o.done <- struct{}{}
 	case postCounts:
 		p.Item.(chan<- metrics.Counts) <- l.snapshot()
-	case postDrain:
-		l.drain.begin(l, p.Item.(time.Duration))
 	case postTLS:
 		l.goOnShaking(netpoll.ConnID(p.A))
+	case postShed:
+		l.shedding.begin(l, p.Item.(shedOrder))
 	case postGate:
 		l.inGate = true
 	}

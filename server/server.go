@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -54,9 +53,15 @@ type Server struct {
 	access     atomic.Pointer[access]
 	revoked    *auth.Revoked
 	draining   atomic.Bool
-	hurry      atomic.Bool
 	full       atomic.Int32 // loops that are behind with their fan-out
+	cut        atomic.Int64 // conns that a drain has cut off
 	acceptedAt atomic.Int64 // when a log line last said that accepting pauses, Unix seconds
+
+	leaving     sync.Once
+	leave       chan struct{} // closed by Drain
+	hurrying    sync.Once
+	hurried     chan struct{} // closed by HurryDrain
+	rebalancing sync.Mutex    // held while the loops are told who is to go
 
 	closed  sync.Once
 	stop    chan struct{}
@@ -93,6 +98,8 @@ func Open(config Config) (*Server, error) {
 		namespaceIDs: make(map[string]hub.Namespace),
 		faults:       make(chan fault, faultQueue),
 		revoked:      auth.NewRevoked(maxRevoked),
+		leave:        make(chan struct{}),
+		hurried:      make(chan struct{}),
 		stop:         make(chan struct{}),
 	}
 	s.encoders = newEncoders(s.ids)
@@ -153,7 +160,9 @@ func (s *Server) open() (err error) {
 	if err := s.openStore(); err != nil {
 		return err
 	}
-	s.inside, err = net.Listen("tcp", s.config.InternalAddress)
+	if s.inside = s.config.InternalListener; s.inside == nil {
+		s.inside, err = net.Listen("tcp", s.config.InternalAddress)
+	}
 	if err != nil {
 		return fmt.Errorf("server: internal address: %w", err)
 	}
@@ -163,6 +172,7 @@ func (s *Server) open() (err error) {
 	s.reactor, err = netpoll.Open(netpoll.Config{
 		Loops:       s.config.Loops,
 		Addresses:   s.config.Addresses,
+		Listeners:   s.config.Listeners,
 		Tables:      tables,
 		NewHandler:  s.addLoop,
 		QueueLimit:  s.config.QueueLimit,
@@ -234,52 +244,7 @@ func (s *Server) acceptError(loop int, why syscall.Errno) {
 	}
 }
 
-// Run serves until ctx is done, then drains: the node says that it is not ready, closes its listeners, and
-// closes its sessions over the window.
-func (s *Server) Run(ctx context.Context) error {
-	<-ctx.Done()
-	s.drain()
-	s.Close()
-	return nil
-}
-
-// HurryDrain makes the drain that follows take a second at most. Any goroutine.
-func (s *Server) HurryDrain() { s.hurry.Store(true) }
-
-// window is the time over which a drain closes sessions.
-func (s *Server) window() time.Duration {
-	if s.hurry.Load() {
-		return min(s.config.ShutdownWindow, time.Second)
-	}
-	return s.config.ShutdownWindow
-}
-
-// drain ends all sessions in order. What is left after the window is closed hard, by Close.
-func (s *Server) drain() {
-	if s.draining.Swap(true) {
-		return
-	}
-	s.reactor.StopListening()
-	for _, l := range s.reactor.Loops() {
-		l.Send(netpoll.Post{Kind: postDrain, Item: s.window()})
-	}
-	deadline := time.Now().Add(s.window() + lingerTimeout)
-	poll := time.NewTicker(20 * time.Millisecond)
-	defer poll.Stop()
-	left := s.openConns()
-	for left > 0 && time.Now().Before(deadline) {
-		select {
-		case <-poll.C:
-			left = s.openConns()
-		case <-s.stop:
-			s.config.Log.Info("drain cut short", "cut", left)
-			return
-		}
-	}
-	s.config.Log.Info("drained", "cut", left)
-}
-
-// openConns returns how many conns are open on all loops. A loop that does not answer in time has at least one.
+// openConns returns how many conns are open on all loops.
 func (s *Server) openConns() int {
 	snap := s.snapshot()
 	n := len(s.loops) - len(snap.Loops)
@@ -304,6 +269,7 @@ func (s *Server) Close() {
 		for _, l := range s.loops {
 			l.sessions.Free()
 			l.peers.Free()
+			l.ages.Free()
 		}
 		if s.internal != nil {
 			errs = append(errs, s.internal.Close())

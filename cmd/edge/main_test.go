@@ -118,7 +118,12 @@ type serving struct {
 // start runs edge until its log says that it serves.
 func start(t *testing.T, args ...string) *serving {
 	t.Helper()
-	cmd := edge(append([]string{"--address=127.0.0.1:0", "--internal-address=127.0.0.1:0"}, args...)...)
+	return begin(t, edge(append([]string{"--address=127.0.0.1:0", "--internal-address=127.0.0.1:0"}, args...)...))
+}
+
+// begin runs cmd, which is edge, until its log says that it serves.
+func begin(t *testing.T, cmd *exec.Cmd) *serving {
+	t.Helper()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

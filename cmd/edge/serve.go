@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/seed4ac54ce5/edge/config"
+	"github.com/seed4ac54ce5/edge/internal/systemd"
 	"github.com/seed4ac54ce5/edge/server"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -25,7 +26,7 @@ func serveCommand() *cobra.Command {
 		Long: "Serve runs a node. Without a configuration file it runs in development mode: clients need no token and\n" +
 			"may subscribe to and publish in any room, /echo sends back what it gets, and a playground page waits on\n" +
 			"the internal address. HUP reloads the configuration. TERM drains the node, INT drains it fast, a second\n" +
-			"INT ends it at once.",
+			"INT ends it at once. Under systemd it says when it is ready, and takes over sockets.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return serve(from.sources()) },
 	}
@@ -49,6 +50,13 @@ func serve(from config.Sources) error {
 	end, reload := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM, syscall.SIGINT)
 	signal.Notify(reload, syscall.SIGHUP) // several before the next reload are one
+	if err := takeSockets(&node); err != nil {
+		return err
+	}
+	manager, err := systemd.Find()
+	if err != nil {
+		return err
+	}
 	s, err := server.Open(node)
 	if err != nil {
 		return explain(err)
@@ -57,30 +65,37 @@ func serve(from config.Sources) error {
 	announce(&node, s)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	go obey(end, s, stop)
-	go reloadOn(ctx, reload, &reloader{from: from, config: c, rooms: s, level: level, log: node.Log})
+	go obey(end, s)
+	told := &supervisor{manager: manager, node: s, log: node.Log}
+	told.ready()
+	go told.watch(ctx)
+	r := &reloader{from: from, config: c, rooms: s, level: level, log: node.Log}
+	go reloadOn(ctx, reload, told.reloading(r.reload))
 	return s.Run(ctx)
 }
 
-// obey drains the node at the first signal and ends it at an interrupt after that.
-func obey(signals <-chan os.Signal, s *server.Server, drain func()) {
-	if <-signals == syscall.SIGINT {
-		s.HurryDrain()
-	}
-	drain()
+// obey drains the node at the first signal. An interrupt hurries that, and another one ends the node.
+func obey(signals <-chan os.Signal, s *server.Server) {
+	hurried := false
 	for sig := range signals {
-		if sig == syscall.SIGINT {
+		s.Drain()
+		if sig != syscall.SIGINT {
+			continue
+		}
+		if hurried {
 			s.Close()
 		}
+		s.HurryDrain()
+		hurried = true
 	}
 }
 
 // reloadOn reloads at each signal until ctx is done.
-func reloadOn(ctx context.Context, signals <-chan os.Signal, r *reloader) {
+func reloadOn(ctx context.Context, signals <-chan os.Signal, reload func()) {
 	for {
 		select {
 		case <-signals:
-			r.reload()
+			reload()
 		case <-ctx.Done():
 			return
 		}
