@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"tlsrecord":            {},
 	"api":                  {"protocol"},
 	"api/client":           {"api"},
-	"hook":                 {"server"},
+	"hook":                 {"auth", "server"},
 	"deploy":               {"metrics"},
 	"test/faultproxy":      {},
 	"netpoll":              {"internal/sys"},

@@ -77,6 +77,7 @@ const (
 	RejectRate                                // session: more commands or bytes than a client may send, for too long
 	RejectUnfinished                          // frame: a message that did not become whole in time
 	RejectInputMemory                         // frame: no memory for one more message that is not whole
+	RejectFieldMemory                         // handshake: no memory for what the application wants to see of one more request
 	Rejections
 )
 
@@ -111,6 +112,7 @@ var rejectionLabels = [Rejections][2]string{
 	RejectRate:               {"session", "rate"},
 	RejectUnfinished:         {"frame", "timeout"},
 	RejectInputMemory:        {"frame", "memory"},
+	RejectFieldMemory:        {"handshake", "memory"},
 }
 
 // Limit is what was held back because something had no room for more.

@@ -48,13 +48,9 @@ func (s *Server) Publish(ctx context.Context, room string, data []byte, o Publis
 		return PublishResult{}, protocol.ErrTooManyRequests
 	}
 	stored := make(chan outcome, 1)
-	result, err := s.hub.Publish(ns.id, name, o.publication(data), hub.PublishOptions{
-		IdempotencyKey: []byte(o.IdempotencyKey),
-		Version:        o.Version,
-		VersionEpoch:   []byte(o.VersionEpoch),
-		SkipHistory:    o.Ephemeral,
-		Done:           func(r hub.Result, err error) { stored <- outcome{r, err} },
-	})
+	options := o.forHub()
+	options.Done = func(r hub.Result, err error) { stored <- outcome{r, err} }
+	result, err := s.hub.Publish(ns.id, name, o.publication(data), options)
 	if err == hub.ErrStoring {
 		select {
 		case p := <-stored:
@@ -73,12 +69,27 @@ func (s *Server) Publish(ctx context.Context, room string, data []byte, o Publis
 func (o *PublishOptions) publication(data []byte) *hub.Publication {
 	pub := hub.NewPublication()
 	pub.Data = append(pub.Data, data...)
+	o.mark(pub)
+	pub.Opaque = !protocol.ValidJSON(data)
+	return pub
+}
+
+// mark gives pub what o says of it.
+func (o *PublishOptions) mark(pub *hub.Publication) {
 	pub.Key = append(pub.Key, o.Key...)
 	for key, value := range o.Tags {
 		pub.Tags = pub.Tags.Append([]byte(key), []byte(value))
 	}
-	pub.Opaque = !protocol.ValidJSON(data)
-	return pub
+}
+
+// forHub returns what the hub needs to know of o.
+func (o *PublishOptions) forHub() hub.PublishOptions {
+	return hub.PublishOptions{
+		IdempotencyKey: []byte(o.IdempotencyKey),
+		Version:        o.Version,
+		VersionEpoch:   []byte(o.VersionEpoch),
+		SkipHistory:    o.Ephemeral,
+	}
 }
 
 // outcome is what came of a publication.

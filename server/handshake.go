@@ -67,6 +67,9 @@ func (l *loop) upgrade(c *netpoll.Conn, s *session, r *frame.Request) *frame.HTT
 	if err != nil {
 		return err
 	}
+	if next == stateNew && !l.fields.keep(l.net.ID(c), r) {
+		return frame.ErrUnavailable
+	}
 	l.out = frame.AppendUpgrade(l.out, r.Key, name, deflate)
 	s.deflate = deflate
 	l.open(c, s, next)
@@ -170,6 +173,8 @@ func rejectionOf(e *frame.HTTPError) metrics.Rejection {
 		return metrics.RejectNotFound
 	case http.StatusForbidden:
 		return metrics.RejectOrigin
+	case http.StatusServiceUnavailable:
+		return metrics.RejectFieldMemory
 	}
 	return metrics.RejectBadRequest
 }

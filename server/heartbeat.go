@@ -40,8 +40,7 @@ func (l *loop) expire(c *netpoll.Conn, s *session) {
 	case !s.has(flagByApplication) || l.server.handler.Refresh == nil:
 		l.disconnect(c, s, protocol.DisconnectExpired)
 	case s.has(flagOffloaded):
-		l.net.SetTimer(c, refreshAgain) // it is asked about something else
-		s.set(flagLastTimer)
+		l.refreshSoon(c, s) // it is asked about something else
 	default:
 		l.askRefresh(c, s)
 	}

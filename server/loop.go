@@ -42,6 +42,8 @@ type loop struct {
 	behind       behind
 	subEnds      subEnds
 	capabilities map[netpoll.ConnID]*auth.Capabilities // of clients whose token grants any
+	fields       fields                                // of the requests of clients that have not connected yet
+	attachments  map[netpoll.ConnID]attachment         // of clients that have any
 	throttles    throttles
 	decoder      protocol.Decoder
 	command      protocol.Command
@@ -99,6 +101,8 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		typists:      make(map[netpoll.ConnID][]typing),
 		chanInfos:    make(map[netpoll.ConnID][]chanInfo),
 		debts:        debts{byConn: make(map[netpoll.ConnID][]*debt)},
+		fields:       newFields(s.handler.Headers),
+		attachments:  make(map[netpoll.ConnID]attachment),
 		throttles:    make(throttles),
 		subEnds:      subEnds{byConn: make(map[netpoll.ConnID]map[string]term)},
 		capabilities: make(map[netpoll.ConnID]*auth.Capabilities),

@@ -77,6 +77,9 @@ func (n *node) close() {
 		if used := max(len(l.partials.table)-1, 0) - len(l.partials.free); used != 0 {
 			n.t.Errorf("loop %d keeps %d messages of conns that are gone", l.net.Number(), used)
 		}
+		if n1, n2 := len(l.attachments), len(l.fields.byConn); n1+n2+l.fields.bytes != 0 {
+			n.t.Errorf("loop %d keeps attachments of %d conns and fields of %d that are gone", l.net.Number(), n1, n2)
+		}
 	}
 }
 

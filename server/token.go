@@ -82,8 +82,8 @@ func refusalOf(err error) error {
 // replyTo is what a connection token grants.
 func replyTo(k *auth.ConnectClaims) ConnectReply {
 	reply := ConnectReply{
-		User: k.User, Info: k.Info, ExpireAt: k.Expiry,
-		token: k.ID, capabilities: k.Capabilities,
+		User: k.User, Info: k.Info, ExpireAt: k.Expiry, Meta: k.Meta,
+		token: k.ID, Capabilities: k.Capabilities,
 	}
 	for i := range k.Subs {
 		reply.Subs = append(reply.Subs, subscriptionOf(&k.Subs[i]))
@@ -115,7 +115,7 @@ func (l *loop) subscribeWithToken(c *netpoll.Conn, s *session, cmd *protocol.Com
 			return
 		}
 		e := l.entryOf(c, s, ns.with(claims.Override), r.Channel, &r)
-		e.chanInfo, e.data, e.expireAt = claims.Info, claims.Data, claims.Expiry
+		e.chanInfo, e.data, e.expireAt, e.byToken = claims.Info, claims.Data, claims.Expiry, true
 		l.subscribed(c, s, id, &e)
 	})
 }

@@ -94,6 +94,17 @@ func (u *users) logout(i uint32) (ticket admission.Ticket) {
 	return ticket
 }
 
+// setInfo gives the session in slot, of identity i, another conn_info and returns its identity: a new one if it had none.
+func (u *users) setInfo(slot, i uint32, info []byte) uint32 {
+	if i == 0 {
+		return u.login(slot, nil, info, nil, 0)
+	}
+	id := u.identities.At(i)
+	u.texts.Free(id.info)
+	id.info = u.texts.Put(info)
+	return i
+}
+
 // appendUser appends the user id of an identity.
 func (u *users) appendUser(dst []byte, i uint32) []byte {
 	if i == 0 {

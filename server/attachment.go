@@ -1,0 +1,41 @@
+package server
+
+import "github.com/seed4ac54ce5/edge/netpoll"
+
+// attachment is what a session has for its application alone. Few have any.
+type attachment struct {
+	meta   []byte
+	fields []field
+}
+
+// attach keeps an application's meta of a client that has just connected, and the fields of its request if they are wanted for
+// longer.
+func (l *loop) attach(id netpoll.ConnID, meta []byte) {
+	a := attachment{fields: l.fields.take(id)}
+	if !l.server.handler.KeepHeaders {
+		a.fields = nil
+	}
+	if l.server.handler.meets() {
+		a.meta = meta
+	}
+	l.setAttachment(id, a)
+}
+
+// setMeta changes a client's meta.
+func (l *loop) setMeta(id netpoll.ConnID, meta []byte) {
+	a := l.attachments[id]
+	a.meta = meta
+	l.setAttachment(id, a)
+}
+
+func (l *loop) setAttachment(id netpoll.ConnID, a attachment) {
+	if len(a.meta)+len(a.fields) > 0 {
+		l.attachments[id] = a
+	}
+}
+
+// dropAttachment forgets all that a conn has for the application.
+func (l *loop) dropAttachment(id netpoll.ConnID) {
+	l.fields.take(id)
+	delete(l.attachments, id)
+}
