@@ -61,7 +61,7 @@ func (l *loop) refreshed(c *netpoll.Conn, s *session, reply *RefreshReply, err e
 	var end protocol.Disconnect
 	switch {
 	case err == nil && !reply.Expired:
-		l.renew(c, s, reply)
+		l.prolong(c, s, reply)
 		l.setExpiry(c, s, reply.ExpireAt)
 		l.beatOn(c, s)
 	case errors.As(err, &end):
@@ -79,8 +79,8 @@ func (l *loop) overdue(moment uint32) time.Duration {
 	return l.net.Now() - time.Duration(moment)*time.Second
 }
 
-// renew changes what is known of a client.
-func (l *loop) renew(c *netpoll.Conn, s *session, reply *RefreshReply) {
+// prolong changes what is known of a client.
+func (l *loop) prolong(c *netpoll.Conn, s *session, reply *RefreshReply) {
 	id := l.net.ID(c)
 	if reply.Info != nil {
 		s.who = l.users.setInfo(c.Slot(), s.who, reply.Info)
