@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/netpoll"
@@ -108,8 +109,11 @@ func (s *Server) namespaceOf(room []byte) (*namespace, *protocol.Error) {
 		return nil, protocol.ErrBadRequest
 	}
 	ns := s.spaces.Load().of(room)
-	if ns == nil {
+	switch {
+	case ns == nil:
 		return nil, protocol.ErrUnknownChannel
+	case !ns.fits(room):
+		return nil, protocol.ErrBadRequest
 	}
 	return ns, nil
 }
@@ -122,12 +126,26 @@ type Target struct {
 }
 
 // Subscribe puts the conns of a target into a room. What its clients may do there themselves does not matter. A conn
-// that is in the room already stays as it is.
+// that is in the room already stays as it is. Some conns may enter and others not: error 106 is that one is in as many rooms as
+// it may be, 112 that something since sub.RecoverSince is missing. Error 108 says that the room has no history.
 func (s *Server) Subscribe(ctx context.Context, t Target, sub Subscription) error {
-	if _, err := s.namespaceOf([]byte(sub.Room)); err != nil {
-		return err
+	ns, refusal := s.namespaceOf([]byte(sub.Room))
+	switch {
+	case refusal != nil:
+		return refusal
+	case sub.RecoverSince != nil && !ns.history():
+		return protocol.ErrNotAvailable
 	}
-	return s.forEach(ctx, t, func(l *loop, c *netpoll.Conn, ss *session) { l.subscribeByServer(c, ss, &sub) })
+	var failure atomic.Pointer[protocol.Error]
+	err := s.forEach(ctx, t, func(l *loop, c *netpoll.Conn, ss *session) {
+		if err := l.subscribeByServer(c, ss, &sub); err != nil {
+			failure.Store(err)
+		}
+	})
+	if one := failure.Load(); err == nil && one != nil {
+		return one
+	}
+	return err
 }
 
 // Unsubscribe takes the conns of a target out of a room, for good (code 2000).

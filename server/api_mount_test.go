@@ -1,12 +1,19 @@
 package server
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/seed4ac54ce5/edge/api"
+	apiclient "github.com/seed4ac54ce5/edge/api/client"
 )
 
 // post sends a request to n's API, at its internal address, with a key if there is one.
@@ -206,4 +213,43 @@ func apart(change func(*Config)) Config {
 	c := isolated()
 	change(&c)
 	return c
+}
+
+// What several backends publish at a time reaches the members on all loops in one order, which is that of the answers.
+func TestAPIPublishesInOrder(t *testing.T) {
+	const publishers, each, members = 4, 50, 6
+	n := openTown(t)
+	if err := n.SetAPIKey(someAPIKey); err != nil {
+		t.Fatal(err)
+	}
+	var all []citizen
+	for range members {
+		c := n.citizen("alice")
+		defer c.close()
+		c.enter("past:a")
+		all = append(all, c)
+	}
+	backend := apiclient.New("http://"+n.InternalAddress(), apiclient.Options{Key: someAPIKey})
+	want := make([]string, publishers*each)
+	var publishing sync.WaitGroup
+	for p := range publishers {
+		publishing.Go(func() {
+			for i := range each {
+				data := fmt.Sprintf(`"%d of %d"`, i, p)
+				at, err := backend.Publish(t.Context(), api.PublishRequest{Channel: "past:a", Data: json.RawMessage(data)})
+				if err != nil || at.Offset == 0 || at.Offset > publishers*each {
+					t.Errorf("publish: %+v, %v", at, err)
+					return
+				}
+				want[at.Offset-1] = fmt.Sprintf(`{"push":{"channel":"past:a","pub":{"data":%s,"offset":%d}}}`, data, at.Offset)
+			}
+		})
+	}
+	publishing.Wait()
+	for i, c := range all {
+		if got := c.hear(0, len(want), false).pushes; !slices.Equal(got, want) {
+			t.Errorf("member %d heard\n%q\nwant\n%q", i, got, want)
+		}
+	}
+	n.checkMetric(fmt.Sprintf(`edge_api_requests_total{method="publish",result="ok"} %d`, len(want)))
 }

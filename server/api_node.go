@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed4ac54ce5/edge/api"
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
@@ -17,7 +18,7 @@ import (
 // API returns the node for package api to serve. Like all orders to a node it is not for Handlers that are NonBlocking.
 func (s *Server) API() api.Node { return apiNode{s} }
 
-// apiNode is a node as the HTTP API sees it. What it cannot do is an error 108, not something done by half.
+// apiNode is a node as the HTTP API sees it.
 type apiNode struct{ s *Server }
 
 // started is when the process began, which to the second is when the node did.
@@ -46,10 +47,35 @@ func targetOf(t api.Target) Target {
 }
 
 func (n apiNode) Subscribe(ctx context.Context, t api.Target, s api.Subscription) error {
-	if !s.ExpireAt.IsZero() || s.RecoverSince != nil || s.Override != (api.Override{}) {
-		return protocol.ErrNotAvailable
+	return n.s.Subscribe(ctx, targetOf(t), Subscription{
+		Room:         s.Room,
+		Info:         s.Info,
+		Data:         s.Data,
+		ExpireAt:     s.ExpireAt,
+		Override:     overrideOf(&s.Override),
+		RecoverSince: (*Position)(s.RecoverSince),
+	})
+}
+
+// overrideOf returns o as tokens have it.
+func overrideOf(o *api.Override) auth.Override {
+	return auth.Override{
+		Presence:           choiceOf(o.Presence),
+		JoinLeave:          choiceOf(o.JoinLeave),
+		ForcePushJoinLeave: choiceOf(o.ForcePushJoinLeave),
+		ForcePositioning:   choiceOf(o.ForcePositioning),
+		ForceRecovery:      choiceOf(o.ForceRecovery),
 	}
-	return n.s.Subscribe(ctx, targetOf(t), Subscription{Room: s.Room, Info: s.Info, Data: s.Data})
+}
+
+func choiceOf(v *bool) auth.Choice {
+	switch {
+	case v == nil:
+		return auth.AsRoom
+	case *v:
+		return auth.On
+	}
+	return auth.Off
 }
 
 func (n apiNode) Unsubscribe(ctx context.Context, t api.Target, room string) error {
@@ -81,13 +107,18 @@ func (n apiNode) connsOf(clients []string) map[uint64]bool {
 }
 
 func (n apiNode) Refresh(ctx context.Context, t api.Target, r api.Refresh) error {
-	if !r.Expired {
-		return protocol.ErrNotAvailable
+	if r.Expired || !r.ExpireAt.IsZero() && !time.Now().Before(r.ExpireAt) {
+		return n.Disconnect(ctx, t, nil, protocol.DisconnectExpired)
 	}
-	return n.Disconnect(ctx, t, nil, protocol.DisconnectExpired)
+	return n.s.forEach(ctx, targetOf(t), func(l *loop, c *netpoll.Conn, ss *session) {
+		if r.Info != nil {
+			l.setInfo(c, ss, r.Info)
+		}
+		l.refreshByServer(c, ss, r.ExpireAt)
+	})
 }
 
-func (n apiNode) Revoke(context.Context, api.Revocation) error { return protocol.ErrNotAvailable }
+func (n apiNode) Revoke(ctx context.Context, r api.Revocation) error { return n.s.Revoke(ctx, r) }
 
 func (n apiNode) Presence(_ context.Context, room string) ([]api.ClientInfo, error) {
 	ns, err := n.s.namespaceOf([]byte(room))
