@@ -134,6 +134,9 @@ type Subscription struct {
 
 	ExpireAt time.Time     // when it ends; the zero time is never. The application is asked by SubRefresh then.
 	Override auth.Override // in place of the room's options
+
+	// RecoverSince is a position of the room: what came later is due to the client, unless that knows better. Nil is for nothing.
+	RecoverSince *Position
 }
 
 // SubscribeRequest is a client that wants to enter a room.

@@ -33,15 +33,7 @@ func openNode(t testing.TB, change func(c *Config)) *node {
 // openNodeAlone is openNode without the neighbour.
 func openNodeAlone(t testing.TB, change func(c *Config)) *node {
 	t.Helper()
-	config := Config{
-		Addresses:       []string{"127.0.0.1:0"},
-		InternalAddress: "127.0.0.1:0",
-		Loops:           1,
-		Development:     true,
-		PingInterval:    -1,
-		MemoryLimit:     -1, // the host's, which others use too
-		Log:             slog.New(slog.DiscardHandler),
-	}
+	config := isolated()
 	if change != nil {
 		change(&config)
 	}
@@ -52,6 +44,19 @@ func openNodeAlone(t testing.TB, change func(c *Config)) *node {
 	n := &node{Server: s, t: t}
 	t.Cleanup(n.close)
 	return n
+}
+
+// isolated is a configuration of a node with ports of its own.
+func isolated() Config {
+	return Config{
+		Addresses:       []string{"127.0.0.1:0"},
+		InternalAddress: "127.0.0.1:0",
+		Loops:           1,
+		Development:     true,
+		PingInterval:    -1,
+		MemoryLimit:     -1, // the host's, which others use too
+		Log:             slog.New(slog.DiscardHandler),
+	}
 }
 
 // run runs f as a subtest, whose t is n's meanwhile.

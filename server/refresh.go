@@ -83,7 +83,7 @@ func (l *loop) overdue(moment uint32) time.Duration {
 func (l *loop) prolong(c *netpoll.Conn, s *session, reply *RefreshReply) {
 	id := l.net.ID(c)
 	if reply.Info != nil {
-		s.who = l.users.setInfo(c.Slot(), s.who, reply.Info)
+		l.setInfo(c, s, reply.Info)
 	}
 	if reply.Meta != nil {
 		l.setMeta(id, reply.Meta)
@@ -125,9 +125,12 @@ func (l *loop) subRefreshed(c *netpoll.Conn, s *session, room []byte, reply *Sub
 
 // Refresh changes when the sessions of a target end; the zero time is never. Their clients are told.
 func (s *Server) Refresh(ctx context.Context, t Target, end time.Time) error {
-	return s.forEach(ctx, t, func(l *loop, c *netpoll.Conn, ss *session) {
-		l.setExpiry(c, ss, end)
-		expires, seconds := ttl(end)
-		l.replies = ss.encoding().AppendRefreshPush(l.reply(ss), expires, seconds)
-	})
+	return s.forEach(ctx, t, func(l *loop, c *netpoll.Conn, ss *session) { l.refreshByServer(c, ss, end) })
+}
+
+// refreshByServer changes when a session ends, and tells its client.
+func (l *loop) refreshByServer(c *netpoll.Conn, s *session, end time.Time) {
+	l.setExpiry(c, s, end)
+	expires, seconds := ttl(end)
+	l.replies = s.encoding().AppendRefreshPush(l.reply(s), expires, seconds)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed4ac54ce5/edge/admission"
+	"github.com/seed4ac54ce5/edge/api"
 	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
@@ -41,6 +42,7 @@ type Server struct {
 	inputs    *netpoll.Budget    // of what has come from them and is not whole
 	reactor   *netpoll.Reactor
 	loops     []*loop
+	api       *api.Handler
 	internal  *http.Server
 	inside    net.Listener
 	faults    chan fault
@@ -165,6 +167,9 @@ func (s *Server) open() (err error) {
 	}
 	if err != nil {
 		return fmt.Errorf("server: internal address: %w", err)
+	}
+	if err := s.checkInternal(s.config.API.Key); err != nil {
+		return err
 	}
 	if s.handler.Start != nil {
 		s.handler.Start(s)

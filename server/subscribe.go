@@ -257,19 +257,30 @@ func (l *loop) enterByServer(c *netpoll.Conn, s *session, e *entry, made []proto
 	return append(made, protocol.ConnectSub{Channel: e.room, SubscribeResult: result})
 }
 
-// subscribeByServer puts a connected client into a room and tells it.
-func (l *loop) subscribeByServer(c *netpoll.Conn, s *session, sub *Subscription) {
+// subscribeByServer puts a connected client into a room and tells it. What the room has for it from before follows. A client
+// that is there already stays as it is.
+func (l *loop) subscribeByServer(c *netpoll.Conn, s *session, sub *Subscription) *protocol.Error {
 	room := []byte(sub.Room)
 	ns, err := l.room(room)
-	if err != nil || s.subs.Len() >= l.server.config.RoomLimit || l.rosters.Subscribed(&s.subs, room) {
-		return
+	switch {
+	case err != nil:
+		return err
+	case l.rosters.Subscribed(&s.subs, room):
+		return nil
+	case s.subs.Len() >= l.server.config.RoomLimit:
+		return protocol.ErrLimitExceeded
 	}
 	e := l.serverEntry(c, s, ns, sub, &protocol.SubscribeRequest{})
+	e.refuse = sub.RecoverSince != nil && !ns.durable // the push has no word for a hole
 	result, err := l.enter(c, s, &e)
-	if err != nil {
-		return
+	if err != nil || s.state == stateClosing {
+		return err
 	}
 	l.replies = s.encoding().AppendSubscribePush(l.reply(s), room, &result)
+	for i := range result.Publications {
+		l.replies = s.encoding().AppendPublicationPush(l.reply(s), room, &result.Publications[i])
+	}
+	return nil
 }
 
 // serverEntry is a subscription that the server makes, whatever its client may do itself. r is the client's recovery
@@ -277,6 +288,10 @@ func (l *loop) subscribeByServer(c *netpoll.Conn, s *session, sub *Subscription)
 func (l *loop) serverEntry(c *netpoll.Conn, s *session, ns *namespace, sub *Subscription, r *protocol.SubscribeRequest) entry {
 	e := l.entryOf(c, s, ns.with(sub.Override), []byte(sub.Room), r)
 	e.serverSide, e.chanInfo, e.data, e.expireAt = true, sub.Info, sub.Data, sub.ExpireAt
+	if sub.RecoverSince != nil && !r.Recover && ns.history() {
+		e.recovers, e.request.Recover = true, true
+		e.request.Since = hub.Position{Offset: sub.RecoverSince.Offset, Epoch: parseEpoch([]byte(sub.RecoverSince.Epoch))}
+	}
 	return e
 }
 

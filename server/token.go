@@ -52,11 +52,12 @@ func (l *loop) connectWithToken(c *netpoll.Conn, s *session, cmd *protocol.Comma
 
 // checkClaims returns why a connection token does not open a session: err of its verifier, or what it claims.
 func (l *loop) checkClaims(claims *auth.ConnectClaims, err error) error {
+	if err == nil {
+		err = l.checkRevoked(&claims.Identity)
+	}
 	switch {
 	case err != nil:
 		return refusalOf(err)
-	case l.server.revoked.Has(&claims.Identity, time.Now()):
-		return protocol.DisconnectInvalidToken
 	case claims.User == "" && l.access().NoAnonymousTokens:
 		return protocol.DisconnectPermissionDenied
 	}
@@ -123,8 +124,11 @@ func (l *loop) subscribeWithToken(c *netpoll.Conn, s *session, cmd *protocol.Com
 // checkFor returns why a subscription token is not for this client in this room; nil if it is.
 func (l *loop) checkFor(c *netpoll.Conn, s *session, room []byte, claims *auth.SubscribeClaims) error {
 	user := string(l.users.appendUser(nil, s.who))
-	if !claims.For(string(room), user, string(l.clientID(c))) || l.server.revoked.Has(&claims.Identity, time.Now()) {
+	if !claims.For(string(room), user, string(l.clientID(c))) {
 		return protocol.DisconnectInvalidToken
+	}
+	if err := l.checkRevoked(&claims.Identity); err != nil {
+		return refusalOf(err)
 	}
 	return nil
 }
@@ -150,6 +154,10 @@ func (l *loop) refresh(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 			return
 		}
 		l.setExpiry(c, s, claims.Expiry)
+		s.who = l.users.setToken(c.Slot(), s.who, []byte(claims.ID))
+		if claims.Info != nil {
+			l.setInfo(c, s, claims.Info)
+		}
 		result := protocol.RefreshResult{Client: l.clientID(c), Version: l.server.config.Version}
 		result.Expires, result.TTL = ttl(claims.Expiry)
 		l.replies = s.encoding().AppendRefreshReply(l.reply(s), id, &result)

@@ -1,24 +1,12 @@
 // What a server does to its clients: the node that SDK_APPLICATION names has an application in it.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { startApplication } from './application.mjs';
 import { call, connected, encodings, hasty, newClient, next, received, subscribed, unpacked } from './client.mjs';
 
 // application starts the node for one test and returns its URL.
-async function application(t) {
-  assert.ok(process.env.SDK_APPLICATION, 'SDK_APPLICATION must name the program to test');
-  const child = spawn(process.env.SDK_APPLICATION, { stdio: ['ignore', 'pipe', 'ignore'], env: { GORACE: 'atexit_sleep_ms=0' } });
-  const ended = once(child, 'close');
-  t.after(async () => {
-    child.kill('SIGTERM');
-    await ended;
-  });
-  const [url] = await once(createInterface({ input: child.stdout }), 'line');
-  return url;
-}
+const application = async (t) => (await startApplication(t))[0];
 
 // order is call for what has no result.
 const order = (client, method, parameters) => client.rpc(method, client.encoding.pack(parameters));
