@@ -95,6 +95,9 @@ var rejectionLabels = [Rejections][2]string{
 	RejectInputMemory: {"frame", "memory"},
 }
 
+// Labels returns the labels' values.
+func (r Rejection) Labels() (stage, reason string) { return rejectionLabels[r][0], rejectionLabels[r][1] }
+
 // Limit is what was held back because something had no room for more.
 type Limit uint8
 

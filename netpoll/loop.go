@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"fmt"
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -173,6 +174,10 @@ func (l *Loop) Busy() time.Duration { return l.now - l.began - l.stats.Slept }
 
 // Stats returns the loop's counters. Loop goroutine only.
 func (l *Loop) Stats() *Stats { return &l.stats }
+
+// Peer returns the address at the other end of c, as the kernel has it; the zero value on a Unix socket and for a peer that has
+// gone. It enters the kernel.
+func (l *Loop) Peer(c *Conn) netip.AddrPort { return sys.Peer(int(c.fd)) }
 
 // Open returns how many conns are open. Loop goroutine only.
 func (l *Loop) Open() int { return l.slots.open }

@@ -23,10 +23,10 @@ func (l *loop) connect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	case l.server.config.Development:
 		l.welcome(c, s, cmd.ID, &cmd.Connect, &ConnectReply{})
 	case !l.access().Anonymous:
-		l.counts.Rejects[metrics.RejectNoToken]++
+		l.reject(c, metrics.RejectNoToken)
 		l.end(c, s, protocol.DisconnectBadRequest.Code, protocol.DisconnectBadRequest.Reason)
 	case s.has(flagNoOrigin):
-		l.counts.Rejects[metrics.RejectOrigin]++
+		l.reject(c, metrics.RejectOrigin)
 		l.disconnect(c, s, protocol.DisconnectPermissionDenied)
 	default:
 		l.welcome(c, s, cmd.ID, &cmd.Connect, &ConnectReply{})

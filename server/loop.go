@@ -43,6 +43,7 @@ type loop struct {
 	command      protocol.Command
 	request      frame.Request
 	counts       metrics.Counts
+	rejected     rejections
 	random       *rand.Rand
 	drain        drain
 	typingDue    time.Duration // when to look at the typists again
@@ -173,10 +174,10 @@ func (l *loop) Expired(c *netpoll.Conn) {
 	s := l.sessions.At(c.Slot())
 	switch s.state {
 	case stateHead:
-		l.counts.Rejects[metrics.RejectHeadTimeout]++
+		l.reject(c, metrics.RejectHeadTimeout)
 		l.net.Close(c, netpoll.ClosedLocally)
 	case stateNew:
-		l.counts.Rejects[metrics.RejectStale]++
+		l.reject(c, metrics.RejectStale)
 		l.disconnect(c, s, protocol.DisconnectStale)
 	case stateReady:
 		l.timer(c, s)

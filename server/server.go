@@ -38,6 +38,7 @@ type Server struct {
 	internal *http.Server
 	inside   net.Listener
 	faults   chan fault
+	refused  chan rejection
 
 	reload       sync.Mutex // guards namespaceIDs
 	namespaceIDs map[string]hub.Namespace
@@ -85,6 +86,7 @@ func Open(config Config) (*Server, error) {
 		inputs:       netpoll.NewBudget(config.InputBudget),
 		namespaceIDs: make(map[string]hub.Namespace),
 		faults:       make(chan fault, faultQueue),
+		refused:      make(chan rejection, rejectionQueue),
 		revoked:      auth.NewRevoked(maxRevoked),
 		stop:         make(chan struct{}),
 	}
@@ -138,6 +140,7 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	s.logging.Go(s.logFaults)
+	s.logging.Go(s.logRejections)
 	s.ticking.Go(s.tick)
 	s.internal = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 5 * time.Second}
 	s.logging.Go(func() { _ = s.internal.Serve(s.inside) }) // ends with Close
@@ -276,6 +279,7 @@ func (s *Server) Close() {
 			errs = append(errs, s.store.Close())
 		}
 		close(s.faults)
+		close(s.refused)
 		s.logging.Wait()
 		if err := errors.Join(errs...); err != nil {
 			s.config.Log.Warn("close", "error", err)
