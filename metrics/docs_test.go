@@ -13,7 +13,7 @@ func TestDocsNameMetrics(t *testing.T) {
 	registry.MustRegister(NewCollector(func() Snapshot {
 		var c Counts
 		c.Disconnect(1000) // codes show when they have occurred
-		return Snapshot{Loops: []Counts{c}, Store: new(Store)}
+		return Snapshot{Loops: []Loop{{Counts: c}}, Store: new(Store)}
 	}))
 	families, err := registry.Gather()
 	if err != nil {

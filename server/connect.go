@@ -23,9 +23,11 @@ func (l *loop) connect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	case l.server.config.Development:
 		l.welcome(c, s, cmd.ID, &cmd.Connect, &ConnectReply{})
 	case !l.access().Anonymous:
+		l.counts.Connects[metrics.ConnectNoToken]++
 		l.reject(c, metrics.RejectNoToken)
 		l.end(c, s, protocol.DisconnectBadRequest.Code, protocol.DisconnectBadRequest.Reason)
 	case s.has(flagNoOrigin):
+		l.counts.Connects[metrics.ConnectNoToken]++
 		l.reject(c, metrics.RejectOrigin)
 		l.disconnect(c, s, protocol.DisconnectPermissionDenied)
 	default:
@@ -64,7 +66,7 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 	if v.capabilities.String() != "" {
 		l.capabilities[l.net.ID(c)] = &v.capabilities
 	}
-	l.counts.Connects++
+	l.counts.Connects[metrics.ConnectOK]++
 	subs := l.firstSubs(c, s, r, v)
 	if s.state == stateClosing {
 		return // one of them is not for this client

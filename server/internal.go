@@ -40,16 +40,14 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
-// ready answers whether the node should get clients: its loops turn and it does not drain.
+// ready answers whether the node should get clients, or else why not.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	switch {
-	case s.draining.Load():
-		notReady(w, "draining")
-	case len(s.snapshot().Loops) < len(s.reactor.Loops()):
-		notReady(w, "a loop does not turn")
-	default:
-		writeJSON(w, http.StatusOK, struct{}{})
+	snap := metrics.Snapshot{Loops: s.loopCounts()}
+	if why := s.whyNotReady(&snap); why != "" {
+		notReady(w, why)
+		return
 	}
+	writeJSON(w, http.StatusOK, struct{}{})
 }
 
 // live answers that the process serves requests at all.

@@ -44,6 +44,7 @@ type loop struct {
 	request      frame.Request
 	counts       metrics.Counts
 	rejected     rejections
+	worked       time.Duration // of l.net.Busy, what has been counted as turns
 	random       *rand.Rand
 	drain        drain
 	typingDue    time.Duration // when to look at the typists again
@@ -97,6 +98,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		random:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	l.rosters = s.hub.AddLoop(inbox{n}, l)
+	l.rosters.Meter = meter{l}
 	return l
 }
 
@@ -202,6 +204,7 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 
 // Turn serves rooms for a slice, the drain, and what has become due.
 func (l *loop) Turn() (more bool) {
+	l.timeTurn()
 	l.drain.step(l)
 	l.endUnfinished()
 	more = l.endSubscriptions()
@@ -270,7 +273,7 @@ func (l *loop) Posted(p netpoll.Post) {
 		o.do(l)
 		o.done <- struct{}{}
 	case postCounts:
-		p.Item.(chan<- metrics.Counts) <- l.snapshot()
+		p.Item.(chan<- metrics.Loop) <- metrics.Loop{Number: l.net.Number(), Counts: l.snapshot()}
 	case postDrain:
 		l.drain.begin(l, p.Item.(time.Duration))
 	case postGate:
@@ -290,6 +293,7 @@ func (l *loop) snapshot() metrics.Counts {
 	c.Open, c.Queued = int64(l.net.Open()), int64(l.net.Queued()+l.behind.bytes)
 	c.Gaps = r.Gaps
 	c.Turns, c.Busy = n.Turns, l.net.Busy()
+	c.Draining = int64(len(l.drain.ids))
 	return c
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
-	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/store"
 )
@@ -246,10 +245,10 @@ func (s *Server) drain() {
 
 // openConns returns how many conns are open on all loops. A loop that does not answer in time has at least one.
 func (s *Server) openConns() int {
-	snap := s.snapshot()
-	n := len(s.loops) - len(snap.Loops)
-	for _, c := range snap.Loops {
-		n += int(c.Open)
+	all := s.loopCounts()
+	n := len(s.loops) - len(all)
+	for i := range all {
+		n += int(all[i].Open)
 	}
 	return n
 }
@@ -296,33 +295,4 @@ func (s *Server) lastCalls() error {
 		}
 	}
 	return s.work.close(lingerTimeout)
-}
-
-// scrapeTimeout is how long a loop may take to answer before it counts as stuck.
-const scrapeTimeout = time.Second
-
-// snapshot asks each loop for its counts. Loops that do not answer in time are missing.
-func (s *Server) snapshot() metrics.Snapshot {
-	answers := make(chan metrics.Counts, len(s.loops)) // room for all: a loop never waits
-	for _, l := range s.loops {
-		l.net.Send(netpoll.Post{Kind: postCounts, Item: (chan<- metrics.Counts)(answers)})
-	}
-	timeout := time.NewTimer(scrapeTimeout)
-	defer timeout.Stop()
-	var snap metrics.Snapshot
-	snap.Rooms, snap.Subscriptions = s.hub.Count()
-	snap.HistoryBytes, snap.HistoryPublications, snap.HistoryEvictions = s.hub.MemoryStats()
-	snap.WorkerQueue = s.work.waiting()
-	if s.store != nil {
-		snap.Store = storeFigures(s.store.Stats())
-	}
-	for range s.loops {
-		select {
-		case c := <-answers:
-			snap.Loops = append(snap.Loops, c)
-		case <-timeout.C:
-			return snap
-		}
-	}
-	return snap
 }
