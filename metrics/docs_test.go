@@ -15,6 +15,9 @@ func TestDocsNameMetrics(t *testing.T) {
 		c.Disconnect(1000) // codes show when they have occurred
 		return Snapshot{Loops: []Loop{{Counts: c}}, Store: new(Store)}
 	}))
+	api := NewAPI()
+	api.Observe("info", 0, 0) // methods show when they have been called
+	registry.MustRegister(api)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

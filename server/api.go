@@ -148,14 +148,17 @@ func (s *Server) Disconnect(ctx context.Context, t Target, why Disconnect) error
 	return s.forEach(ctx, t, func(l *loop, c *netpoll.Conn, ss *session) { l.disconnect(c, ss, why) })
 }
 
-// forEach runs f for each connected conn of a target, on its loop, and returns when all have run.
+// forEach runs f for each connected conn of a target, on its loop, and returns when all have run. The anonymous clients may
+// be all that there are, so it goes to them slice by slice.
 func (s *Server) forEach(ctx context.Context, t Target, f func(*loop, *netpoll.Conn, *session)) error {
-	return s.onLoops(ctx, func(l *loop) {
-		l.each(&t, func(c *netpoll.Conn, ss *session) {
-			f(l, c, ss)
-			l.flush(c)
+	if t == (Target{}) {
+		return s.visitAll(ctx, visitSlice, func(l *loop, c *netpoll.Conn, ss *session) {
+			if l.users.anonymous(ss.who) {
+				f(l, c, ss)
+			}
 		})
-	})
+	}
+	return s.onLoops(ctx, func(l *loop) { l.each(&t, f) })
 }
 
 // onLoops runs f on each loop and waits for all of them.
@@ -185,34 +188,24 @@ type order struct {
 	done chan<- struct{}
 }
 
-// each calls f for the connected conns of a target on this loop.
-func (l *loop) each(t *Target, f func(*netpoll.Conn, *session)) {
+// each calls f for the connected conns on this loop of a target that has a user or a client.
+func (l *loop) each(t *Target, f func(*loop, *netpoll.Conn, *session)) {
 	if t.Client != "" {
-		id, ok := l.ids.parse(&l.idSpace, []byte(t.Client))
-		if c := l.net.Conn(netpoll.ConnID(id)); ok && c != nil {
-			l.ifMeant(c, t, f)
+		if id, ok := l.ids.parse(&l.idSpace, []byte(t.Client)); ok {
+			l.visit(netpoll.ConnID(id), func(l *loop, c *netpoll.Conn, ss *session) {
+				if string(l.users.appendUser(nil, ss.who)) == t.User {
+					f(l, c, ss)
+				}
+			})
 		}
 		return
 	}
-	var slots []uint32 // f may end sessions
-	if t.User != "" {
-		for slot := range l.users.sessions([]byte(t.User)) {
-			slots = append(slots, slot)
-		}
-	} else {
-		l.net.Each(func(c *netpoll.Conn) { slots = append(slots, c.Slot()) })
+	var ids []netpoll.ConnID // f may end sessions
+	for slot := range l.users.sessions([]byte(t.User)) {
+		ids = append(ids, l.net.ID(l.net.At(slot)))
 	}
-	for _, slot := range slots {
-		l.ifMeant(l.net.At(slot), t, f)
-	}
-}
-
-// ifMeant calls f if c is connected as the target's user.
-func (l *loop) ifMeant(c *netpoll.Conn, t *Target, f func(*netpoll.Conn, *session)) {
-	defer l.guard(c)
-	s := l.sessions.At(c.Slot())
-	if s.state == stateReady && string(l.users.appendUser(nil, s.who)) == t.User {
-		f(c, s)
+	for _, id := range ids {
+		l.visit(id, f)
 	}
 }
 

@@ -71,8 +71,8 @@ type ProxyProtocol struct {
 
 // API says who may use the HTTP API.
 type API struct {
-	Key       string // what its users show; without one nobody may, save that
-	Insecure  bool   // everybody may, who reaches the internal address
+	Key       string // what its users show; without one nobody may, and the internal address must be of the loopback
+	Insecure  bool   // without a key everybody on this host may, as in development mode
 	Transport bool   // errors are HTTP statuses too, if the request does not say otherwise
 	BodyLimit int    // bytes of a request; 4 MiB
 }

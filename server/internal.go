@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/seed4ac54ce5/edge/api"
 	"github.com/seed4ac54ce5/edge/metrics"
 )
 
@@ -21,13 +22,17 @@ var playground = template.Must(template.New("playground").Parse(playgroundPage))
 
 // routes are the internal address's paths.
 func (s *Server) routes() http.Handler {
+	requests := metrics.NewAPI()
+	s.api = s.newAPI(requests)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		metrics.NewCollector(s.snapshot),
+		metrics.NewCollector(s.snapshot), requests,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	mux := http.NewServeMux()
+	mux.Handle(api.Prefix, s.api)
+	mux.Handle(api.Prefix+"/", s.api)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /health", s.ready)
 	mux.HandleFunc("GET /health/ready", s.ready)
@@ -40,14 +45,16 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
-// ready answers whether the node should get clients, or else why not.
+// ready answers whether the node should get clients: its loops turn and it does not drain.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	snap := metrics.Snapshot{Loops: s.loopCounts()}
-	if why := s.whyNotReady(&snap); why != "" {
-		notReady(w, why)
-		return
+	switch {
+	case s.draining.Load():
+		notReady(w, "draining")
+	case len(s.snapshot().Loops) < len(s.reactor.Loops()):
+		notReady(w, "a loop does not turn")
+	default:
+		writeJSON(w, http.StatusOK, struct{}{})
 	}
-	writeJSON(w, http.StatusOK, struct{}{})
 }
 
 // live answers that the process serves requests at all.

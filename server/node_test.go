@@ -25,14 +25,7 @@ type node struct {
 // and it must then have given back all that its sessions owned.
 func openNode(t testing.TB, change func(c *Config)) *node {
 	t.Helper()
-	config := Config{
-		Addresses:       []string{"127.0.0.1:0"},
-		InternalAddress: "127.0.0.1:0",
-		Loops:           1,
-		Development:     true,
-		PingInterval:    -1,
-		Log:             slog.New(slog.DiscardHandler),
-	}
+	config := isolated()
 	if change != nil {
 		change(&config)
 	}
@@ -44,6 +37,18 @@ func openNode(t testing.TB, change func(c *Config)) *node {
 	t.Cleanup(n.close)
 	n.neighbour = n.open(pathEcho)
 	return n
+}
+
+// isolated is a configuration of a node with ports of its own.
+func isolated() Config {
+	return Config{
+		Addresses:       []string{"127.0.0.1:0"},
+		InternalAddress: "127.0.0.1:0",
+		Loops:           1,
+		Development:     true,
+		PingInterval:    -1,
+		Log:             slog.New(slog.DiscardHandler),
+	}
 }
 
 // run runs f as a subtest, whose t is n's meanwhile.

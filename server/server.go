@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/api"
 	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
@@ -34,6 +35,7 @@ type Server struct {
 	inputs   *netpoll.Budget // of what has come from them and is not whole
 	reactor  *netpoll.Reactor
 	loops    []*loop
+	api      *api.Handler
 	internal *http.Server
 	inside   net.Listener
 	faults   chan fault
@@ -119,6 +121,9 @@ func (s *Server) open() (err error) {
 	s.inside, err = net.Listen("tcp", s.config.InternalAddress)
 	if err != nil {
 		return fmt.Errorf("server: internal address: %w", err)
+	}
+	if err := s.checkInternal(s.config.API.Key); err != nil {
+		return err
 	}
 	if s.handler.Start != nil {
 		s.handler.Start(s)
