@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"iter"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,6 +45,21 @@ func (h *Histogram) Observe(d time.Duration) {
 func (h *Histogram) Add(o *Histogram) {
 	addAll(h.Buckets[:], o.Buckets[:])
 	h.Sum += o.Sum
+}
+
+// All yields each bucket's upper end, 0 for none, and its count.
+func (h *Histogram) All() iter.Seq2[time.Duration, uint64] {
+	return func(yield func(time.Duration, uint64) bool) {
+		for i, n := range h.Buckets {
+			upTo := time.Duration(0)
+			if i < len(bounds) {
+				upTo = bounds[i]
+			}
+			if !yield(upTo, n) {
+				return
+			}
+		}
+	}
 }
 
 // collect shows h with every so many-th bound, from the first on.

@@ -51,6 +51,8 @@ type Server struct {
 	draining   atomic.Bool
 	hurry      atomic.Bool
 	full       atomic.Int32 // loops that are behind with their fan-out
+	control    atomic.Pointer[Control]
+	crowds     crowds
 	acceptedAt atomic.Int64 // when a log line last said that accepting pauses, Unix seconds
 
 	closed  sync.Once
