@@ -189,7 +189,7 @@ func (s *Server) about(w http.ResponseWriter, _ *http.Request) {
 		Addresses:     s.Addresses(),
 		Internal:      s.InternalAddress(),
 		Loops:         len(s.loops),
-		CPUs:          runtime.GOMAXPROCS(0),
+		CPUs:          runtime.NumCPU(),
 		PrivateTables: private,
 		Development:   s.config.Development,
 		NotReady:      s.whyNotReady(&snap),

@@ -63,7 +63,9 @@ func serve(from config.Sources) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go obey(end, s, stop)
-	go reloadOn(ctx, reload, &reloader{from: from, config: c, rooms: s, level: level, log: node.Log})
+	r := &reloader{from: from, config: c, rooms: s, level: level, log: node.Log}
+	s.SetControl(server.Control{Drain: stop, Reload: r.reload})
+	go reloadOn(ctx, reload, r)
 	return s.Run(ctx)
 }
 
@@ -85,7 +87,7 @@ func reloadOn(ctx context.Context, signals <-chan os.Signal, r *reloader) {
 	for {
 		select {
 		case <-signals:
-			r.reload()
+			_, _ = r.reload() // the log has it
 		case <-ctx.Done():
 			return
 		}
