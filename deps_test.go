@@ -17,7 +17,7 @@ const module = "github.com/seed4ac54ce5/edge/"
 // mayImport is the architecture: for each of our packages, by its folder, the others that it may
 // import. A package arrives together with its row.
 var mayImport = map[string][]string{
-	"cmd/edge":             {"config", "server", "bench", "internal/systemd"},
+	"cmd/edge":             {"config", "server", "bench", "logging", "internal/systemd"},
 	"config":               {"server"},
 	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "auth", "admission", "proxyproto", "tlsrecord", "api"},
 	"auth":                 {},
@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"hub":                  {"internal/slab"},
 	"store":                {"hub"},
 	"metrics":              {},
+	"logging":              {},
 	"bench":                {"netpoll", "frame", "protocol", "auth"},
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},

@@ -35,7 +35,7 @@ func (l *loop) Opened(c *netpoll.Conn) {
 
 // hangUp closes a conn that has said nothing that could be answered.
 func (l *loop) hangUp(c *netpoll.Conn, s *session, why metrics.Rejection) {
-	l.counts.Rejects[why]++
+	l.reject(c, why)
 	s.finish()
 	l.net.Close(c, netpoll.ClosedLocally)
 }
@@ -79,7 +79,7 @@ func (l *loop) arrive(c *netpoll.Conn, s *session, from netip.Addr, local bool) 
 
 // turnAway tells a client when to come again, before anything is spent on it.
 func (l *loop) turnAway(c *netpoll.Conn, s *session, v admission.Verdict) {
-	l.counts.Rejects[rejectionOfVerdict[v.Reason]]++
+	l.reject(c, rejectionOfVerdict[v.Reason])
 	s.finish()
 	if l.server.tls != nil {
 		l.net.Close(c, netpoll.ClosedLocally) // it could not be told without a handshake

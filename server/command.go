@@ -126,7 +126,7 @@ func (l *loop) replyError(s *session, id uint32, e *protocol.Error) {
 // disconnect ends a session for a reason of the protocol.
 func (l *loop) disconnect(c *netpoll.Conn, s *session, d protocol.Disconnect) {
 	if d == protocol.DisconnectBadRequest && s.state != stateClosing {
-		l.counts.Rejects[metrics.RejectCommand]++
+		l.reject(c, metrics.RejectCommand)
 	}
 	l.end(c, s, d.Code, d.Reason)
 }

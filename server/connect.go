@@ -19,17 +19,19 @@ func (l *loop) connect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	case len(cmd.Connect.Token) > 0 && (l.access().keyed || l.server.handler.Connect == nil):
 		l.connectWithToken(c, s, cmd)
 	case l.server.handler.Connect != nil && l.ambient(s, &cmd.Connect):
-		l.counts.Rejects[metrics.RejectOrigin]++
+		l.reject(c, metrics.RejectOrigin)
 		l.disconnect(c, s, protocol.DisconnectPermissionDenied)
 	case l.server.handler.Connect != nil:
 		l.askConnect(c, s, cmd)
 	case l.server.config.Development:
 		l.welcome(c, s, cmd.ID, &cmd.Connect, &ConnectReply{})
 	case !l.access().Anonymous:
-		l.counts.Rejects[metrics.RejectNoToken]++
+		l.counts.Connects[metrics.ConnectNoToken]++
+		l.reject(c, metrics.RejectNoToken)
 		l.end(c, s, protocol.DisconnectBadRequest.Code, protocol.DisconnectBadRequest.Reason)
 	case s.has(flagNoOrigin):
-		l.counts.Rejects[metrics.RejectOrigin]++
+		l.counts.Connects[metrics.ConnectNoToken]++
+		l.reject(c, metrics.RejectOrigin)
 		l.disconnect(c, s, protocol.DisconnectPermissionDenied)
 	default:
 		l.welcome(c, s, cmd.ID, &cmd.Connect, &ConnectReply{})
@@ -89,11 +91,11 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 	l.setCapabilities(l.net.ID(c), v.Capabilities)
 	l.attach(l.net.ID(c), v.Meta)
 	if !verdict.Admitted() {
-		l.counts.Rejects[metrics.RejectUserConnections]++
+		l.reject(c, metrics.RejectUserConnections)
 		l.disconnect(c, s, protocol.DisconnectConnectionLimit)
 		return
 	}
-	l.counts.Connects++
+	l.counts.Connects[metrics.ConnectOK]++
 	subs := l.firstSubs(c, s, r, v)
 	if s.state == stateClosing {
 		return // one of them is not for this client

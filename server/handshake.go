@@ -154,7 +154,7 @@ func isLoopback(host string) bool {
 
 // refuse answers a request that does not become a WebSocket, and ends the conn.
 func (l *loop) refuse(c *netpoll.Conn, s *session, e *frame.HTTPError) {
-	l.counts.Rejects[rejectionOf(e)]++
+	l.reject(c, rejectionOf(e))
 	s.finish()
 	l.out = frame.AppendHTTPError(l.out, e)
 	l.lastWord(c)

@@ -38,10 +38,13 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /health/ready", s.ready)
 	mux.HandleFunc("GET /health/live", s.live)
 	mux.HandleFunc("GET /{$}", s.playground)
+	mux.HandleFunc("GET /info", s.about)
+	mux.HandleFunc("GET /debug/top", s.top)
 	mux.HandleFunc("GET /debug/slow", s.slowest)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	s.routeControl(mux)
 	return mux
 }
 

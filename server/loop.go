@@ -49,6 +49,8 @@ type loop struct {
 	command      protocol.Command
 	request      frame.Request
 	counts       metrics.Counts
+	rejected     rejections
+	worked       time.Duration // of l.net.Busy, what has been counted as turns
 	random       *rand.Rand
 	shedding     shedding
 	ages         netpoll.Table[uint32] // moments at which sessions are to connect anew; empty where they never are
@@ -112,6 +114,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		random:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	l.rosters = s.hub.AddLoop(inbox{n}, l)
+	l.rosters.Meter = meter{l}
 	return l
 }
 
@@ -213,7 +216,7 @@ func (l *loop) Expired(c *netpoll.Conn) {
 	case stateProxy, stateTLS, stateHead:
 		l.hangUp(c, s, metrics.RejectHeadTimeout)
 	case stateNew:
-		l.counts.Rejects[metrics.RejectStale]++
+		l.reject(c, metrics.RejectStale)
 		l.disconnect(c, s, protocol.DisconnectStale)
 	case stateReady:
 		l.timer(c, s)
@@ -240,6 +243,7 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 
 // Turn serves rooms for a slice, the drain, and what has become due.
 func (l *loop) Turn() (more bool) {
+	l.timeTurn()
 	more = l.shed()
 	l.endUnfinished()
 	more = l.endSubscriptions() || more
@@ -310,7 +314,7 @@ func (l *loop) Posted(p netpoll.Post) {
 		o.do(l)
 		o.done <- struct{}{}
 	case postCounts:
-		p.Item.(chan<- metrics.Counts) <- l.snapshot()
+		p.Item.(chan<- metrics.Loop) <- metrics.Loop{Number: l.net.Number(), Counts: l.snapshot()}
 	case postTLS:
 		l.goOnShaking(netpoll.ConnID(p.A))
 	case postShed:
@@ -332,6 +336,7 @@ func (l *loop) snapshot() metrics.Counts {
 	c.Open, c.Queued = int64(l.net.Open()), int64(l.net.Queued()+l.behind.bytes)
 	c.Gaps = r.Gaps
 	c.Turns, c.Busy = n.Turns, l.net.Busy()
+	c.Draining = int64(l.remaining.Load())
 	return c
 }
 

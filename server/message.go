@@ -195,7 +195,7 @@ func (l *loop) closeReceived(c *netpoll.Conn, s *session, payload []byte) {
 
 // fail ends a session with the code of a broken rule.
 func (l *loop) fail(c *netpoll.Conn, s *session, err *frame.CloseError) {
-	l.counts.Rejects[rejectionOfClose(err)]++
+	l.reject(c, rejectionOfClose(err))
 	l.end(c, s, uint16(err.Code), err.Reason)
 }
 

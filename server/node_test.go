@@ -98,20 +98,20 @@ func (n *node) empty() bool {
 
 // counts returns the sum of the loops' counts: the figures of a snapshot that cost little to ask for.
 func (n *node) counts() (sum metrics.Counts) {
-	answers := make(chan metrics.Counts, len(n.loops))
+	answers := make(chan metrics.Loop, len(n.loops))
 	for _, l := range n.loops {
-		l.net.Send(netpoll.Post{Kind: postCounts, Item: (chan<- metrics.Counts)(answers)})
+		l.net.Send(netpoll.Post{Kind: postCounts, Item: (chan<- metrics.Loop)(answers)})
 	}
 	for range n.loops {
-		c := <-answers
-		sum.Add(&c)
+		l := <-answers
+		sum.Add(&l.Counts)
 	}
 	return sum
 }
 
 func total(snap metrics.Snapshot) (sum metrics.Counts) {
 	for i := range snap.Loops {
-		sum.Add(&snap.Loops[i])
+		sum.Add(&snap.Loops[i].Counts)
 	}
 	return sum
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
-	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/proxyproto"
 	"github.com/seed4ac54ce5/edge/store"
@@ -46,6 +45,7 @@ type Server struct {
 	internal  *http.Server
 	inside    net.Listener
 	faults    chan fault
+	refused   chan rejection
 
 	reload       sync.Mutex // guards namespaceIDs
 	namespaceIDs map[string]hub.Namespace
@@ -57,6 +57,8 @@ type Server struct {
 	draining   atomic.Bool
 	full       atomic.Int32 // loops that are behind with their fan-out
 	cut        atomic.Int64 // conns that a drain has cut off
+	control    atomic.Pointer[Control]
+	crowds     crowds
 	acceptedAt atomic.Int64 // when a log line last said that accepting pauses, Unix seconds
 
 	leaving     sync.Once
@@ -99,6 +101,7 @@ func Open(config Config) (*Server, error) {
 		inputs:       netpoll.NewBudget(config.InputBudget),
 		namespaceIDs: make(map[string]hub.Namespace),
 		faults:       make(chan fault, faultQueue),
+		refused:      make(chan rejection, rejectionQueue),
 		revoked:      auth.NewRevoked(maxRevoked),
 		leave:        make(chan struct{}),
 		hurried:      make(chan struct{}),
@@ -191,6 +194,7 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	s.logging.Go(s.logFaults)
+	s.logging.Go(s.logRejections)
 	s.ticking.Go(s.tick)
 	s.internal = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 5 * time.Second}
 	s.logging.Go(func() { _ = s.internal.Serve(s.inside) }) // ends with Close
@@ -251,10 +255,10 @@ func (s *Server) acceptError(loop int, why syscall.Errno) {
 
 // openConns returns how many conns are open on all loops.
 func (s *Server) openConns() int {
-	snap := s.snapshot()
-	n := len(s.loops) - len(snap.Loops)
-	for _, c := range snap.Loops {
-		n += int(c.Open)
+	all := s.loopCounts()
+	n := len(s.loops) - len(all)
+	for i := range all {
+		n += int(all[i].Open)
 	}
 	return n
 }
@@ -286,6 +290,7 @@ func (s *Server) Close() {
 			errs = append(errs, s.store.Close())
 		}
 		close(s.faults)
+		close(s.refused)
 		s.logging.Wait()
 		if err := errors.Join(errs...); err != nil {
 			s.config.Log.Warn("close", "error", err)
@@ -302,33 +307,4 @@ func (s *Server) lastCalls() error {
 		}
 	}
 	return s.work.close(lingerTimeout)
-}
-
-// scrapeTimeout is how long a loop may take to answer before it counts as stuck.
-const scrapeTimeout = time.Second
-
-// snapshot asks each loop for its counts. Loops that do not answer in time are missing.
-func (s *Server) snapshot() metrics.Snapshot {
-	answers := make(chan metrics.Counts, len(s.loops)) // room for all: a loop never waits
-	for _, l := range s.loops {
-		l.net.Send(netpoll.Post{Kind: postCounts, Item: (chan<- metrics.Counts)(answers)})
-	}
-	timeout := time.NewTimer(scrapeTimeout)
-	defer timeout.Stop()
-	var snap metrics.Snapshot
-	snap.Rooms, snap.Subscriptions = s.hub.Count()
-	snap.HistoryBytes, snap.HistoryPublications, snap.HistoryEvictions = s.hub.MemoryStats()
-	snap.WorkerQueue = s.work.waiting()
-	if s.store != nil {
-		snap.Store = storeFigures(s.store.Stats())
-	}
-	for range s.loops {
-		select {
-		case c := <-answers:
-			snap.Loops = append(snap.Loops, c)
-		case <-timeout.C:
-			return snap
-		}
-	}
-	return snap
 }

@@ -41,7 +41,7 @@ func (l *loop) connectWithToken(c *netpoll.Conn, s *session, cmd *protocol.Comma
 	}
 	verify(l, c, s, id, v, r.Token, v.Connect, func(c *netpoll.Conn, s *session, claims auth.ConnectClaims, err error) {
 		if err := l.checkClaims(&claims, err); err != nil {
-			l.counts.Rejects[metrics.RejectToken]++
+			l.reject(c, metrics.RejectToken)
 			l.refuseCommand(c, s, id, err)
 			return
 		}
@@ -111,7 +111,7 @@ func (l *loop) subscribeWithToken(c *netpoll.Conn, s *session, cmd *protocol.Com
 			err = protocol.ErrPermissionDenied
 		}
 		if err != nil {
-			l.counts.Rejects[metrics.RejectToken]++
+			l.reject(c, metrics.RejectToken)
 			l.refuseCommand(c, s, id, err)
 			return
 		}
@@ -149,7 +149,7 @@ func (l *loop) refresh(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 			err = protocol.DisconnectInvalidToken
 		}
 		if err != nil {
-			l.counts.Rejects[metrics.RejectToken]++
+			l.reject(c, metrics.RejectToken)
 			l.refuseCommand(c, s, id, err)
 			return
 		}
@@ -187,7 +187,7 @@ func (l *loop) subRefresh(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		}
 		switch {
 		case err != nil:
-			l.counts.Rejects[metrics.RejectToken]++
+			l.reject(c, metrics.RejectToken)
 			l.refuseCommand(c, s, id, err)
 			return
 		case !l.rosters.Subscribed(&s.subs, room): // it has left meanwhile

@@ -54,7 +54,8 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.Flags().AddFlagSet(serve.Flags())
-	root.AddCommand(serve, checkConfigCommand(), defaultConfigCommand(), configDocCommand(), floodCommand(), versionCommand())
+	root.AddCommand(serve, checkConfigCommand(), defaultConfigCommand(), configDocCommand(), floodCommand(),
+		topCommand(), infoCommand(), drainCommand(), reloadCommand(), rebalanceCommand(), versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

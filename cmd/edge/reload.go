@@ -3,13 +3,15 @@ package main
 import (
 	"log/slog"
 	"strings"
+	"sync"
 
 	"github.com/seed4ac54ce5/edge/config"
 	"github.com/seed4ac54ce5/edge/server"
 )
 
-// reloader changes a running node to what its sources say now. One goroutine uses it.
+// reloader changes a running node to what its sources say now. Any goroutine may use it.
 type reloader struct {
+	mu     sync.Mutex // held for a reload
 	from   config.Sources
 	config *config.Config // that holds
 	rooms  interface{ SetRooms(server.Rooms) error }
@@ -18,24 +20,27 @@ type reloader struct {
 }
 
 // reload reads the sources again. What is wrong there changes nothing, and one log line says why.
-func (r *reloader) reload() {
+func (r *reloader) reload() (server.Reloaded, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	changes, err := r.apply()
 	if err != nil {
 		r.log.Error("reload changes nothing", "config", r.from.File, "error", strings.ReplaceAll(err.Error(), "\n", "; "))
-		return
+		return server.Reloaded{}, err
 	}
-	changed, waiting := []string{}, []string{} // empty lists, not null, in the log
+	done := server.Reloaded{Changed: []string{}, Waiting: []string{}} // empty lists, not null, in JSON
 	for _, c := range changes {
 		if c.Live {
-			changed = append(changed, c.What)
+			done.Changed = append(done.Changed, c.What)
 		} else {
-			waiting = append(waiting, c.What)
+			done.Waiting = append(done.Waiting, c.What)
 		}
 	}
-	r.log.Info("reloaded", "config", r.from.File, "changed", changed)
-	if len(waiting) > 0 {
-		r.log.Warn("these changes need a restart", "keys", waiting)
+	r.log.Info("reloaded", "config", r.from.File, "changed", done.Changed)
+	if len(done.Waiting) > 0 {
+		r.log.Warn("these changes need a restart", "keys", done.Waiting)
 	}
+	return done, nil
 }
 
 // apply brings into force what may change, and returns all that is different.

@@ -10,9 +10,11 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/config"
 	"github.com/seed4ac54ce5/edge/internal/systemd"
+	"github.com/seed4ac54ce5/edge/logging"
 	"github.com/seed4ac54ce5/edge/server"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -46,7 +48,10 @@ func serve(from config.Sources) error {
 	level.Set(c.LogLevel())
 	node := c.Server()
 	node.Version = "edge " + version()
-	node.Log = slog.New(logHandler(c.LogFormat(), level))
+	signal.Ignore(syscall.SIGPIPE) // a reader of the log that has gone is no reason to end
+	log := logging.Open(logging.Options{Output: os.Stderr, JSON: !textual(c.LogFormat()), Level: level})
+	defer log.Close(logPatience)
+	node.Log, node.LogDropped = slog.New(log.Handler()), log.Dropped
 	end, reload := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM, syscall.SIGINT)
 	signal.Notify(reload, syscall.SIGHUP) // several before the next reload are one
@@ -70,7 +75,9 @@ func serve(from config.Sources) error {
 	told.ready()
 	go told.watch(ctx)
 	r := &reloader{from: from, config: c, rooms: s, level: level, log: node.Log}
-	go reloadOn(ctx, reload, told.reloading(r.reload))
+	reloaded := told.reloading(r.reload)
+	s.SetControl(server.Control{Drain: s.Drain, Reload: reloaded, Rebalance: s.Rebalance})
+	go reloadOn(ctx, reload, func() { _, _ = reloaded() }) // the log has it
 	return s.Run(ctx)
 }
 
@@ -102,13 +109,12 @@ func reloadOn(ctx context.Context, signals <-chan os.Signal, reload func()) {
 	}
 }
 
-// logHandler writes text, JSON, or with auto text to a terminal and JSON to anything else.
-func logHandler(format string, level slog.Leveler) slog.Handler {
-	options := &slog.HandlerOptions{Level: level}
-	if format == "text" || format == "auto" && term.IsTerminal(int(os.Stderr.Fd())) {
-		return slog.NewTextHandler(os.Stderr, options)
-	}
-	return slog.NewJSONHandler(os.Stderr, options)
+// logPatience is how long the end of the process may wait for its last log lines.
+const logPatience = 2 * time.Second
+
+// textual reports whether the log is text: with auto on a terminal.
+func textual(format string) bool {
+	return format == "text" || format == "auto" && term.IsTerminal(int(os.Stderr.Fd()))
 }
 
 // announce says who may connect, where that is everybody or nobody, and what to open.

@@ -55,11 +55,11 @@ func (s *supervisor) ready() {
 }
 
 // reloading returns reload with a word to the manager before and after.
-func (s *supervisor) reloading(reload func()) func() {
-	return func() {
+func (s *supervisor) reloading(reload func() (server.Reloaded, error)) func() (server.Reloaded, error) {
+	return func() (server.Reloaded, error) {
 		s.note(s.manager.Reloading())
-		reload()
-		s.ready()
+		defer s.ready()
+		return reload()
 	}
 }
 
