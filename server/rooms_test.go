@@ -60,7 +60,7 @@ func subscribeTalks() []talk {
 		one("P02 name that is not ASCII", `{"channel":"é"}`, failed(2, protocol.ErrBadRequest)),
 		one("P02 name that is half a surrogate pair", `{"channel":"\ud800"}`, failed(2, protocol.ErrBadRequest)),
 		one("P03 private room", `{"channel":"$a"}`, failed(2, protocol.ErrPermissionDenied)),
-		one("token that nobody can check", `{"channel":"a","token":"x"}`, failed(2, protocol.ErrPermissionDenied)),
+		{"token that nobody can check", []string{`{"id":2,"subscribe":{"channel":"a","token":"x"}}`}, []string{failed(2, protocol.ErrPermissionDenied)}, nil, "", metrics.RejectToken},
 		one("map subscription", `{"channel":"a","type":1}`, failed(2, protocol.ErrPermissionDenied)),
 		one("shared poll", `{"channel":"a","type":4}`, failed(2, protocol.ErrNotAvailable)),
 		one("tags filter", `{"channel":"a","tf":{"op":"and"}}`, failed(2, protocol.ErrBadRequest)),
