@@ -17,8 +17,8 @@ const module = "github.com/seed4ac54ce5/edge/"
 // mayImport is the architecture: for each of our packages, by its folder, the others that it may
 // import. A package arrives together with its row.
 var mayImport = map[string][]string{
-	"cmd/edge":             {"config", "server", "bench"},
-	"config":               {"server"},
+	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "bench"},
+	"config":               {"server", "auth", "admission", "hook", "proxyproto", "tlsrecord"},
 	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "auth", "admission", "proxyproto", "tlsrecord", "api"},
 	"auth":                 {},
 	"admission":            {"internal/slab"},
