@@ -108,9 +108,8 @@ var backendURL = func() codec[string] {
 	return c
 }()
 
-// wrongEndpointOf returns what package hook finds wrong. An endpoint's files are not looked at.
-func wrongEndpointOf(e hook.Endpoint) string {
-	e.CAFile = ""
+// wrongHook returns what package hook finds wrong.
+func wrongHook(e hook.Endpoint) string {
 	h, err := hook.New(hook.Config{Connect: e})
 	if err != nil {
 		return strings.TrimPrefix(reason(err, hook.ErrConfig), "connect: ")
@@ -120,18 +119,18 @@ func wrongEndpointOf(e hook.Endpoint) string {
 }
 
 func wrongURL(url string) string {
-	if url == "" || wrongEndpointOf(hook.Endpoint{URL: url}) == "" {
+	if url == "" || wrongHook(hook.Endpoint{URL: url}) == "" {
 		return ""
 	}
 	return "is not where a hook can be"
 }
 
 func wrongHeader(name, value string) string {
-	return wrongEndpointOf(hook.Endpoint{URL: somewhere, Headers: map[string]string{name: value}})
+	return wrongHook(hook.Endpoint{URL: somewhere, Headers: map[string]string{name: value}})
 }
 
 func wrongForward(name string) string {
-	if wrongEndpointOf(hook.Endpoint{URL: somewhere, ForwardHeaders: []string{name}}) != "" {
+	if wrongHook(hook.Endpoint{URL: somewhere, ForwardHeaders: []string{name}}) != "" {
 		return "is not the name of a header that may be forwarded"
 	}
 	return ""

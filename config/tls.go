@@ -3,7 +3,6 @@ package config
 import (
 	"crypto/tls"
 	"fmt"
-	"strings"
 
 	"github.com/seed4ac54ce5/edge/tlsrecord"
 )
@@ -91,16 +90,4 @@ func (t *tlsSettings) check(complain complaint) {
 	if t.ClientCerts != "none" && t.ClientCA == "" {
 		complain("missing; write the path of the certificates that may sign those of clients", "client_ca_file", "client_certs")
 	}
-}
-
-// CheckFiles reads the files that are read again when a node uses them, and returns as Problems what is wrong with them.
-func (c *Config) CheckFiles() error {
-	t := c.settings.tls.config()
-	if t == nil {
-		return nil
-	}
-	if _, err := tlsrecord.NewServer(*t); err != nil {
-		return Problems{{"listen.tls", "", strings.TrimPrefix(err.Error(), "tls: ")}}
-	}
-	return nil
 }

@@ -17,6 +17,8 @@ type Snapshot struct {
 	HistoryPublications int64
 	HistoryEvictions    uint64 // rooms whose history was dropped to keep to the limit
 	WorkerQueue         int    // jobs that wait for the worker pool
+	Reloads             uint64 // of the configuration
+	FailedReloads       uint64 // that changed nothing
 	Store               *Store // nil for a node that keeps nothing on disk
 }
 
@@ -75,6 +77,7 @@ var (
 	storeQueue    = describe("store_queue_bytes", "Bytes that wait for the store.")
 	storeFile     = describe("store_file_bytes", "Size of the store's file.")
 	workerQueue   = describe("worker_queue", "Jobs that wait for the worker pool.")
+	reloads       = describe("config_reloads_total", "Reloads of the configuration by result; one that failed changed nothing.", "result")
 	rooms         = describe("rooms", "Rooms with members.")
 	subscriptions = describe("subscriptions", "Subscriptions to rooms.")
 )
@@ -85,7 +88,7 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 		connections, connects, disconnects, rejects, panics, messagesIn, messagesOut, payloadIn, payloadOut,
 		wireIn, wireOut, writes, publications, deliveries, fanoutWrites, slow, limited, queued, loopTurns, loopBusy,
 		recoveries, redelivered, gaps, historyBytes, historyPubs, evictions, workerQueue, rooms, subscriptions,
-		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile,
+		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile, reloads,
 	} {
 		to <- d
 	}
@@ -117,6 +120,8 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, historyBytes, float64(s.HistoryBytes))
 	gauge(to, historyPubs, float64(s.HistoryPublications))
 	gauge(to, workerQueue, float64(s.WorkerQueue))
+	counter(to, reloads, float64(s.Reloads), "ok")
+	counter(to, reloads, float64(s.FailedReloads), "failed")
 	gauge(to, rooms, float64(s.Rooms))
 	gauge(to, subscriptions, float64(s.Subscriptions))
 	if s.Store != nil {

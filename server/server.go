@@ -39,13 +39,14 @@ type Server struct {
 	inside   net.Listener
 	faults   chan fault
 
-	reload       sync.Mutex // guards namespaceIDs
+	reload       sync.Mutex // guards namespaceIDs, and what reload.go changes of config
 	namespaceIDs map[string]hub.Namespace
 
 	// Any goroutine (atomic).
 	spaces     atomic.Pointer[namespaces]
 	access     atomic.Pointer[access]
 	revoked    *auth.Revoked
+	reloads    [2]atomic.Uint64 // of the configuration: done, failed
 	draining   atomic.Bool
 	hurry      atomic.Bool
 	full       atomic.Int32 // loops that are behind with their fan-out
@@ -309,6 +310,7 @@ func (s *Server) snapshot() metrics.Snapshot {
 	snap.Rooms, snap.Subscriptions = s.hub.Count()
 	snap.HistoryBytes, snap.HistoryPublications, snap.HistoryEvictions = s.hub.MemoryStats()
 	snap.WorkerQueue = s.work.waiting()
+	snap.Reloads, snap.FailedReloads = s.reloads[0].Load(), s.reloads[1].Load()
 	if s.store != nil {
 		snap.Store = storeFigures(s.store.Stats())
 	}

@@ -16,10 +16,14 @@ func checkConfigCommand() *cobra.Command {
 			"anything is wrong, and each mistake has a line.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := config.Load(config.Sources{File: args[0], Environ: os.Environ()}); err != nil {
+			c, err := config.Load(config.Sources{File: args[0], Environ: os.Environ()})
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), args[0]+": fine")
+			if err := c.CheckFiles(); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), args[0]+": fine")
 			return err
 		},
 	}

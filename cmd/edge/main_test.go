@@ -111,6 +111,7 @@ func TestWrongUsage(t *testing.T) {
 type serving struct {
 	cmd       *exec.Cmd
 	log       *bufio.Scanner
+	past      strings.Builder // what has been read of it
 	Addresses []string
 	Internal  string
 }
@@ -132,6 +133,7 @@ func start(t *testing.T, args ...string) *serving {
 		_ = cmd.Wait()
 	})
 	for s.log.Scan() {
+		s.past.WriteString(s.log.Text() + "\n")
 		var line struct {
 			Message   string `json:"msg"`
 			Addresses []string

@@ -10,8 +10,11 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/config"
+	"github.com/seed4ac54ce5/edge/hook"
 	"github.com/seed4ac54ce5/edge/server"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -41,6 +44,9 @@ func serve(from config.Sources) error {
 	if err != nil {
 		return err
 	}
+	if err := c.CheckFiles(); err != nil {
+		return err
+	}
 	level := new(slog.LevelVar)
 	level.Set(c.LogLevel())
 	node := c.Server()
@@ -49,6 +55,12 @@ func serve(from config.Sources) error {
 	end, reload := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM, syscall.SIGINT)
 	signal.Notify(reload, syscall.SIGHUP) // several before the next reload are one
+	backends, err := hook.New(hooksOf(c, node.Log))
+	if err != nil {
+		return err
+	}
+	defer deliverRest(backends, node.Log)
+	backends.Fill(&node.Handler)
 	s, err := server.Open(node)
 	if err != nil {
 		return explain(err)
@@ -58,8 +70,27 @@ func serve(from config.Sources) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go obey(end, s, stop)
-	go reloadOn(ctx, reload, &reloader{from: from, config: c, rooms: s, level: level, log: node.Log})
+	go reloadOn(ctx, reload, &reloader{from: from, config: c, node: s, level: level, log: node.Log})
 	return s.Run(ctx)
+}
+
+// hooksOf returns which backends decide.
+func hooksOf(c *config.Config, log *slog.Logger) hook.Config {
+	h := c.Hooks()
+	h.Log = log
+	return h
+}
+
+// lastNews is how long the end of a node waits for backends to take the news of clients that have left.
+const lastNews = 5 * time.Second
+
+// deliverRest delivers what waits for backends, once the node has ended.
+func deliverRest(backends *hook.Hooks, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastNews)
+	defer cancel()
+	if err := backends.Close(ctx); err != nil {
+		log.Warn("close", "error", err)
+	}
 }
 
 // obey drains the node at the first signal and ends it at an interrupt after that.
@@ -101,9 +132,14 @@ func announce(node *server.Config, s *server.Server) {
 	switch {
 	case node.Development:
 		announceDevelopment(node.Log, s)
-	case !node.Access.Anonymous:
-		node.Log.Warn("no client may connect: there are no tokens, and client.anonymous.enabled is false")
+	case !node.Access.Anonymous && !takesTokens(&node.Access.Tokens) && node.Handler.Connect == nil:
+		node.Log.Warn("no client may connect: client.token has no key, hooks.connect no url, and client.anonymous.enabled is false")
 	}
+}
+
+// takesTokens reports whether any token can be right.
+func takesTokens(c *auth.Config) bool {
+	return c.HMACSecret+c.RSAPublicKey+c.ECDSAPublicKey+c.Ed25519PublicKey != "" || len(c.JWKS) > 0
 }
 
 // announceDevelopment says what development mode means.
