@@ -17,8 +17,8 @@ const module = "github.com/seed4ac54ce5/edge/"
 // mayImport is the architecture: for each of our packages, by its folder, the others that it may
 // import. A package arrives together with its row.
 var mayImport = map[string][]string{
-	"cmd/edge":             {"config", "server", "bench", "logging", "internal/systemd"},
-	"config":               {"server"},
+	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "bench", "logging", "internal/systemd"},
+	"config":               {"server", "auth", "admission", "hook", "proxyproto", "tlsrecord"},
 	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "auth", "admission", "proxyproto", "tlsrecord", "api"},
 	"auth":                 {},
 	"admission":            {"internal/slab"},

@@ -21,6 +21,8 @@ type Snapshot struct {
 	ProcessBytes        int64  // resident memory
 	KernelBytes         int64  // what the kernel holds for conns, as estimated
 	LogDropped          uint64 // log lines that there was no room for
+	Reloads             uint64 // of the configuration
+	FailedReloads       uint64 // that changed nothing
 	Store               *Store // nil for a node that keeps nothing on disk
 }
 
@@ -92,6 +94,7 @@ var (
 	storeQueue    = describe("store_queue_bytes", "Bytes that wait for the store.")
 	storeFile     = describe("store_file_bytes", "Size of the store's file.")
 	workerQueue   = describe("worker_queue", "Jobs that wait for the worker pool.")
+	reloads       = describe("config_reloads_total", "Reloads of the configuration by result; one that failed changed nothing.", "result")
 	rooms         = describe("rooms", "Rooms with members.")
 	subscriptions = describe("subscriptions", "Subscriptions to rooms.")
 )
@@ -104,6 +107,7 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 		recoveries, redelivered, gaps, historyBytes, historyPubs, evictions, workerQueue, rooms, subscriptions,
 		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile,
 		fanoutSeconds, lagSeconds, turnSeconds, draining, ready, memory, logDropped,
+		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile, reloads,
 	} {
 		to <- d
 	}
@@ -140,6 +144,8 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, ready, truth(s.Ready))
 	gauge(to, memory, float64(s.ProcessBytes), "process")
 	gauge(to, memory, float64(s.KernelBytes), "kernel")
+	counter(to, reloads, float64(s.Reloads), "ok")
+	counter(to, reloads, float64(s.FailedReloads), "failed")
 	gauge(to, rooms, float64(s.Rooms))
 	gauge(to, subscriptions, float64(s.Subscriptions))
 	if s.Store != nil {

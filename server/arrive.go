@@ -130,9 +130,6 @@ func (l *loop) addressOf(c *netpoll.Conn, s *session) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(a.ip).Unmap(), a.port)
 }
 
-// SetLimits changes who is let in, from the next conn on. What is 0 has its default. Any goroutine.
-func (s *Server) SetLimits(l admission.Limits) { s.admission.SetLimits(s.config.limits(l)) }
-
 // limits returns l with defaults for what it does not say.
 func (c *Config) limits(l admission.Limits) admission.Limits {
 	def := DefaultLimits

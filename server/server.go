@@ -47,13 +47,15 @@ type Server struct {
 	faults    chan fault
 	refused   chan rejection
 
-	reload       sync.Mutex // guards namespaceIDs
+	reload       sync.Mutex // guards namespaceIDs, and what reload.go changes of config
 	namespaceIDs map[string]hub.Namespace
 
 	// Any goroutine (atomic).
 	spaces     atomic.Pointer[namespaces]
 	access     atomic.Pointer[access]
 	revoked    *auth.Revoked
+	measuring  atomic.Bool      // memory is limited
+	reloads    [2]atomic.Uint64 // of the configuration: done, failed
 	draining   atomic.Bool
 	full       atomic.Int32 // loops that are behind with their fan-out
 	cut        atomic.Int64 // conns that a drain has cut off
@@ -112,6 +114,7 @@ func Open(config Config) (*Server, error) {
 		return nil, err
 	}
 	s.memory = admission.NewBudget("/", config.MemoryLimit)
+	s.measuring.Store(config.MemoryLimit >= 0)
 	s.admission = admission.New(admission.Options{Budget: s.memory}, config.limits(config.Limits))
 	if err := s.openEdge(); err != nil {
 		return nil, err
@@ -137,18 +140,6 @@ func (s *Server) openEdge() (err error) {
 		return nil
 	}
 	if s.tls, err = tlsrecord.NewServer(*s.config.TLS); err != nil {
-		return fmt.Errorf("%w: %w", ErrConfig, err)
-	}
-	return nil
-}
-
-// SetTLS changes certificates and what else TLS is told, from the next handshake on; a node that was opened without TLS stays so.
-// After an error, which wraps [ErrConfig], everything is as before. Any goroutine.
-func (s *Server) SetTLS(c tlsrecord.Config) error {
-	if s.tls == nil {
-		return fmt.Errorf("%w: TLS can be turned on only at the start", ErrConfig)
-	}
-	if err := s.tls.Reload(c); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return nil

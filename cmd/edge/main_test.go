@@ -111,6 +111,7 @@ func TestWrongUsage(t *testing.T) {
 type serving struct {
 	cmd       *exec.Cmd
 	log       *bufio.Scanner
+	past      strings.Builder // what has been read of it
 	Addresses []string
 	Internal  string
 }
@@ -137,6 +138,7 @@ func begin(t *testing.T, cmd *exec.Cmd) *serving {
 		_ = cmd.Wait()
 	})
 	for s.log.Scan() {
+		s.past.WriteString(s.log.Text() + "\n")
 		var line struct {
 			Message   string `json:"msg"`
 			Addresses []string

@@ -12,7 +12,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/config"
+	"github.com/seed4ac54ce5/edge/hook"
 	"github.com/seed4ac54ce5/edge/internal/systemd"
 	"github.com/seed4ac54ce5/edge/logging"
 	"github.com/seed4ac54ce5/edge/server"
@@ -44,6 +46,9 @@ func serve(from config.Sources) error {
 	if err != nil {
 		return err
 	}
+	if err := c.CheckFiles(); err != nil {
+		return err
+	}
 	level := new(slog.LevelVar)
 	level.Set(c.LogLevel())
 	node := c.Server()
@@ -62,6 +67,12 @@ func serve(from config.Sources) error {
 	if err != nil {
 		return err
 	}
+	backends, err := hook.New(hooksOf(c, node.Log))
+	if err != nil {
+		return err
+	}
+	defer deliverRest(backends, node.Log)
+	backends.Fill(&node.Handler)
 	s, err := server.Open(node)
 	if err != nil {
 		return explain(err)
@@ -74,11 +85,30 @@ func serve(from config.Sources) error {
 	told := &supervisor{manager: manager, node: s, log: node.Log}
 	told.ready()
 	go told.watch(ctx)
-	r := &reloader{from: from, config: c, rooms: s, level: level, log: node.Log}
+	r := &reloader{from: from, config: c, node: s, level: level, log: node.Log}
 	reloaded := told.reloading(r.reload)
 	s.SetControl(server.Control{Drain: s.Drain, Reload: reloaded, Rebalance: s.Rebalance})
 	go reloadOn(ctx, reload, func() { _, _ = reloaded() }) // the log has it
 	return s.Run(ctx)
+}
+
+// hooksOf returns which backends decide.
+func hooksOf(c *config.Config, log *slog.Logger) hook.Config {
+	h := c.Hooks()
+	h.Log = log
+	return h
+}
+
+// lastNews is how long the end of a node waits for backends to take the news of clients that have left.
+const lastNews = 5 * time.Second
+
+// deliverRest delivers what waits for backends, once the node has ended.
+func deliverRest(backends *hook.Hooks, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastNews)
+	defer cancel()
+	if err := backends.Close(ctx); err != nil {
+		log.Warn("close", "error", err)
+	}
 }
 
 // obey drains the node at the first signal. An interrupt hurries that, and another one ends the node.
@@ -122,9 +152,14 @@ func announce(node *server.Config, s *server.Server) {
 	switch {
 	case node.Development:
 		announceDevelopment(node.Log, s)
-	case !node.Access.Anonymous:
-		node.Log.Warn("no client may connect: there are no tokens, and client.anonymous.enabled is false")
+	case !node.Access.Anonymous && !takesTokens(&node.Access.Tokens) && node.Handler.Connect == nil:
+		node.Log.Warn("no client may connect: client.token has no key, hooks.connect no url, and client.anonymous.enabled is false")
 	}
+}
+
+// takesTokens reports whether any token can be right.
+func takesTokens(c *auth.Config) bool {
+	return c.HMACSecret+c.RSAPublicKey+c.ECDSAPublicKey+c.Ed25519PublicKey != "" || len(c.JWKS) > 0
 }
 
 // announceDevelopment says what development mode means.
