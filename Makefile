@@ -3,12 +3,13 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: build run test check fmt vet lint unit race sdk fuzz conformance bench microbench bench-compare cover docs
+.PHONY: build run test check fmt vet lint unit race sdk faults fuzz conformance bench microbench bench-compare cover docs
 
-# Each can be given: make fuzz FUZZTIME=5m, make microbench BENCH=Mask COUNT=10, make run ARGS='--loops 2'.
+# Each can be given: make fuzz FUZZTIME=5m, make microbench BENCH=Mask COUNT=10, make faults FAULT=R15, make run ARGS='--loops 2'.
 FUZZTIME ?= $(if $(CI),5s,30s)
 BENCH    ?= .
 COUNT    ?= 6
+FAULT    ?= R
 ARGS     ?=
 
 build:
@@ -28,9 +29,11 @@ fmt:
 
 vet:
 	go vet ./...
+	go vet -tags faults ./test/faults/...
 
 lint:
 	go tool staticcheck ./...
+	go tool staticcheck -tags faults ./test/faults/...
 	go tool errcheck -ignoretests ./...
 	git ls-files -z --cached --others --exclude-standard -- '*.go' '*.md' '*.mjs' Makefile | xargs -0 go tool misspell -error
 
@@ -62,6 +65,13 @@ endif
 test/sdk/node_modules: test/sdk/package-lock.json
 	npm ci --prefix test/sdk --ignore-scripts --no-audit --no-fund
 	touch $@
+
+# What docs/faults.md lists, against real processes: some ten minutes, as root. Not a part of test.
+faults:
+	@for tool in strace ip prlimit; do \
+		command -v $$tool >/dev/null || { echo "the fault tests need $$tool: apt-get install strace iproute2 util-linux" >&2; exit 1; }; \
+	done
+	go test -tags faults -count 1 -timeout 60m -v -run 'Test$(FAULT)' ./test/faults
 
 # A target whose time ends in the middle of an input says "context deadline exceeded" and fails, though it has found
 # nothing: go test has that from the clock, not from the target.

@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"hook":                 {"auth", "server"},
 	"deploy":               {"metrics"},
 	"test/faultproxy":      {},
+	"test/faults":          {"bench", "frame", "auth", "proxyproto", "test/faultproxy"}, // drives real processes
 	"netpoll":              {"internal/sys"},
 	"frame":                {},
 	"protocol":             {},
@@ -45,6 +46,8 @@ var mayImport = map[string][]string{
 	"internal/systemd":     {},
 	"internal/testutil":    {},
 	"test/sdk/application": {"server"}, // for the tests with the JavaScript client
+
+	"test/faults/application": {"server"},
 }
 
 // kernelGate is the only package that may use unsafe, cgo or raw system calls.

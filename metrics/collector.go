@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"os"
 	"strconv"
 	"time"
 
@@ -93,6 +94,8 @@ var (
 	storeSeconds  = describe("store_commit_seconds_total", "Time that they took.")
 	storeQueue    = describe("store_queue_bytes", "Bytes that wait for the store.")
 	storeFile     = describe("store_file_bytes", "Size of the store's file.")
+	overflows     = describe("listen_overflows_total", "Connections for which an accept queue of this host's network had no room.")
+	listenDrops   = describe("listen_drops_total", "Connections that listeners of this host's network dropped, for want of room or memory.")
 	workerQueue   = describe("worker_queue", "Jobs that wait for the worker pool.")
 	reloads       = describe("config_reloads_total", "Reloads of the configuration by result; one that failed changed nothing.", "result")
 	rooms         = describe("rooms", "Rooms with members.")
@@ -105,9 +108,8 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 		connections, connects, disconnects, rejects, panics, messagesIn, messagesOut, payloadIn, payloadOut,
 		wireIn, wireOut, writes, publications, deliveries, fanoutWrites, slow, limited, queued, loopTurns, loopBusy,
 		recoveries, redelivered, gaps, historyBytes, historyPubs, evictions, workerQueue, rooms, subscriptions,
-		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile,
 		fanoutSeconds, lagSeconds, turnSeconds, draining, ready, memory, logDropped,
-		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile, reloads,
+		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile, reloads, overflows, listenDrops,
 	} {
 		to <- d
 	}
@@ -150,6 +152,11 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, subscriptions, float64(s.Subscriptions))
 	if s.Store != nil {
 		s.Store.collect(to)
+	}
+	if b, err := os.ReadFile(netstatFile); err == nil {
+		n := parseNetstat(b)
+		counter(to, overflows, float64(n["ListenOverflows"]))
+		counter(to, listenDrops, float64(n["ListenDrops"]))
 	}
 }
 

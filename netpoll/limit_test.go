@@ -176,6 +176,27 @@ func TestDescriptorsRunOutOnUnixSocket(t *testing.T) {
 	})
 }
 
+// When the kernel has no room to watch the listeners again, a pause goes on until it has.
+func TestPauseOutlastsTheKernelsRefusal(t *testing.T) {
+	st := open(t, Config{Addresses: []string{"127.0.0.1:0", streams(t)["Unix"]}}, script{})
+	for i := range st.Addresses() {
+		st.do(0, func(l *Loop) {
+			l.pauseAccepting(unix.ENOMEM)
+			fd := l.listeners[i].fd
+			l.listeners[i].fd = -1 // as good as any error
+			l.acceptAgain = l.wheel.now
+			l.resumeAccepting()
+			l.listeners[i].fd = fd
+			if !l.acceptPaused {
+				t.Errorf("the pause has ended though listener %d is not watched", i)
+			}
+		})
+		for _, address := range st.Addresses() {
+			wantEcho(t, dial(t, address), "again")
+		}
+	}
+}
+
 // Listeners that close during a pause stay closed.
 func TestStopListeningWhilePaused(t *testing.T) {
 	forTables(t, func(t *testing.T, tables Tables) {

@@ -284,33 +284,40 @@ func (l *Loop) pauseAccepting(why syscall.Errno) {
 	l.acceptPaused, l.acceptAgain = true, l.wheel.now+acceptPause
 	l.stats.Pauses++
 	l.config.AcceptError(l.id, why)
-	l.watchListeners(0)
+	_ = l.watchListeners(0) // one that cannot be silenced is not listened to
 }
 
-// resumeAccepting ends a pause that has lasted long enough.
+// resumeAccepting ends a pause that has lasted long enough. While the kernel has no room to watch the listeners again, the
+// pause goes on.
 func (l *Loop) resumeAccepting() {
 	if !l.acceptPaused || int32(l.wheel.now-l.acceptAgain) < 0 {
 		return
 	}
-	l.acceptPaused = false
 	if l.reserve < 0 {
 		l.openReserve()
 	}
-	l.watchListeners(unix.EPOLLIN)
-}
-
-// watchListeners sets what the loop wants to hear from its listeners.
-func (l *Loop) watchListeners(events uint32) {
-	for i := range l.listeners {
-		l.watchListener(&l.listeners[i], events)
-	}
-}
-
-// watchListener does it for one that is open. One shared by the loops cannot be modified, by a rule of EPOLLEXCLUSIVE: it is
-// taken out and put back.
-func (l *Loop) watchListener(ln *listener, events uint32) {
-	if ln.fd < 0 {
+	if l.watchListeners(unix.EPOLLIN) != 0 {
+		l.acceptAgain = l.wheel.now + acceptPause
 		return
+	}
+	l.acceptPaused = false
+}
+
+// watchListeners sets what the loop wants to hear from its listeners. An error leaves some as they were.
+func (l *Loop) watchListeners(events uint32) (failed syscall.Errno) {
+	for i := range l.listeners {
+		if errno := l.watchListener(&l.listeners[i], events); errno != 0 {
+			failed = errno
+		}
+	}
+	return failed
+}
+
+// watchListener does it for one, if that is open. One shared by the loops cannot be modified, by a rule of EPOLLEXCLUSIVE: it is
+// taken out and put back.
+func (l *Loop) watchListener(ln *listener, events uint32) syscall.Errno {
+	if ln.fd < 0 {
+		return 0
 	}
 	op, ev := unix.EPOLL_CTL_MOD, sys.NewEpollEvent(events, ln.data)
 	switch {
@@ -319,7 +326,10 @@ func (l *Loop) watchListener(ln *listener, events uint32) {
 	case ln.shared != nil:
 		op, ev.Events = unix.EPOLL_CTL_ADD, events|unix.EPOLLEXCLUSIVE
 	}
-	if errno := sys.EpollCtl(l.epoll, op, ln.fd, &ev); errno != 0 {
-		panic(fmt.Sprintf("netpoll: loop %d: epoll_ctl on listener %v: %v", l.id, ln.at, errno))
+	switch errno := sys.EpollCtl(l.epoll, op, ln.fd, &ev); errno {
+	case 0, unix.EEXIST, unix.ENOENT: // put back or taken out by a call before, of which another part has failed
+		return 0
+	default:
+		return errno
 	}
 }

@@ -55,7 +55,7 @@ func (l *Loop) closeQueue(ln *listener) {
 	_ = unix.Shutdown(ln.fd, unix.SHUT_RD) // another loop may have done so
 	l.takeIn(ln)
 	if !l.acceptPaused {
-		l.watchListener(ln, 0)
+		_ = l.watchListener(ln, 0) // events of one that stays name nobody
 	}
 	l.closeListener(ln)
 }
@@ -79,7 +79,7 @@ func turnAway(fd int) {
 // closeListeners stops accepting for good.
 func (l *Loop) closeListeners() {
 	if !l.acceptPaused {
-		l.watchListeners(0)
+		_ = l.watchListeners(0) // events of those that stay name nobody
 	}
 	for i := range l.listeners {
 		l.closeListener(&l.listeners[i])
