@@ -91,3 +91,34 @@ func TestEncodingIsTold(t *testing.T) {
 		t.Errorf("the client left in %s", got)
 	}
 }
+
+// The application is told where a client really comes from, not of the balancer in between.
+func TestAddressBehindABalancer(t *testing.T) {
+	h, connects, _ := seeing(false)
+	n := behindBalancer(t, func(c *Config) { c.Handler = h })
+	c := n.dial()
+	defer c.close()
+	c.send(append(from("203.0.113.7:5000"), request(pathWebSocket)...))
+	c.readHead()
+	c.say(hello)
+	if got := (<-connects).Address.String(); got != "203.0.113.7:5000" {
+		t.Errorf("the client comes from %s", got)
+	}
+}
+
+// A client that the application has let in, but that is one too many of its user, the application hears of as of all others.
+func TestEndOfOneTooMany(t *testing.T) {
+	h, _, clients := seeing(false)
+	n := openNode(t, func(c *Config) { c.Handler, c.Limits.UserConnections = h, 1 })
+	first, _ := n.connect(pathWebSocket)
+	defer first.close()
+	c := n.open(pathWebSocket)
+	defer c.close()
+	c.say(hello)
+	if got := c.next(); got != "close 3504" {
+		t.Errorf("got %s; want close 3504", got)
+	}
+	if got := <-clients; got.User != "bob" {
+		t.Errorf("the application hears of the end of %q", got.User)
+	}
+}
