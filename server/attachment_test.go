@@ -1,10 +1,12 @@
 package server
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/auth"
+	"github.com/seed4ac54ce5/edge/protocol"
 )
 
 // remembering is an application that attaches a meta to its clients, and hands what it gets to see of it later to the test.
@@ -72,6 +74,31 @@ func TestMetaOfAToken(t *testing.T) {
 	}
 	if got := <-metas; got != "[1]" {
 		t.Errorf("the application got %s", got)
+	}
+}
+
+// A client's next token says what it may do from then on, and what the application gets to see.
+func TestNextTokenTakesThePlaceOfTheFirst(t *testing.T) {
+	caps, err := auth.ParseCapabilities(`[{"channels":["a"],"allow":["sub"]}]`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metas := make(chan string, 8)
+	n := openKeyed(t, func(c *Config) {
+		c.Handler.RPC = func(c Client, _ *RPCRequest) ([]byte, error) { metas <- string(c.Meta); return nil, nil }
+	})
+	first := auth.ConnectClaims{Identity: user("ann", time.Hour), Meta: []byte("1"), Capabilities: caps}
+	c, _ := n.enter(tokenOf(t, first))
+	defer c.close()
+	refresh := fmt.Sprintf(`{"id":4,"refresh":{"token":%q}}`, tokenOf(t, auth.ConnectClaims{Identity: user("ann", time.Hour), Meta: []byte("2")}))
+	c.say(subscribe(2, "a") + "\n" + unsubscribe(3, "a") + "\n" + rpc(3, "1"))
+	c.say(refresh + "\n" + subscribe(5, "a") + "\n" + rpc(6, "1"))
+	got := c.hear(6, 0, false).replies
+	if got[0] != subscribed(2) || got[4] != failed(5, protocol.ErrPermissionDenied) {
+		t.Errorf("subscribed with the first token, and without: %q", got)
+	}
+	if first, next := <-metas, <-metas; first != "1" || next != "2" {
+		t.Errorf("the application saw %s, then %s", first, next)
 	}
 }
 
