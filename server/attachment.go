@@ -15,20 +15,17 @@ func (l *loop) attach(id netpoll.ConnID, meta []byte) {
 	if !l.server.handler.KeepHeaders {
 		a.fields = nil
 	}
-	if l.server.handler.meets() {
-		a.meta = meta
-	}
-	l.setAttachment(id, a)
+	l.setAttachment(id, a, meta)
 }
 
 // setMeta changes a client's meta.
-func (l *loop) setMeta(id netpoll.ConnID, meta []byte) {
-	a := l.attachments[id]
-	a.meta = meta
-	l.setAttachment(id, a)
-}
+func (l *loop) setMeta(id netpoll.ConnID, meta []byte) { l.setAttachment(id, l.attachments[id], meta) }
 
-func (l *loop) setAttachment(id netpoll.ConnID, a attachment) {
+// setAttachment keeps a with another meta, if there is a function that would get to see it.
+func (l *loop) setAttachment(id netpoll.ConnID, a attachment, meta []byte) {
+	if l.server.handler.meets() {
+		a.meta = meta
+	}
 	if len(a.meta)+len(a.fields) > 0 {
 		l.attachments[id] = a
 	}

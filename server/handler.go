@@ -164,7 +164,7 @@ type SubRefreshRequest struct {
 type SubRefreshReply struct {
 	Expired  bool      // it ends now
 	ExpireAt time.Time // when to ask again; the zero time is never
-	Info     []byte    // the new chan_info; nil leaves it. Presence goes on to show the one that it began with.
+	Info     []byte    // the new chan_info; nil leaves it
 }
 
 // PublishRequest is a client's publication.

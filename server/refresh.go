@@ -102,7 +102,7 @@ func (l *loop) askSubRefresh(c *netpoll.Conn, s *session, room []byte) {
 	})
 }
 
-// subRefreshed carries out what the application has said. Without an answer the subscription stays where askedAgain has put it.
+// subRefreshed carries out what the application has said. Without an answer the subscription stays where endSubscription has put it.
 func (l *loop) subRefreshed(c *netpoll.Conn, s *session, room []byte, reply *SubRefreshReply, err error) {
 	var end protocol.Disconnect
 	t, ok := l.subEnds.byConn[l.net.ID(c)][string(room)]
@@ -112,6 +112,7 @@ func (l *loop) subRefreshed(c *netpoll.Conn, s *session, room []byte, reply *Sub
 		if reply.Info != nil {
 			l.dropChanInfo(l.net.ID(c), room)
 			l.setChanInfo(l.net.ID(c), room, reply.Info)
+			l.amend(c, s)
 		}
 		l.setSubTerm(c, room, reply.ExpireAt, true)
 	case errors.As(err, &end):

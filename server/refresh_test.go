@@ -157,7 +157,7 @@ func TestApplicationRefreshesASubscription(t *testing.T) {
 			return SubRefreshReply{Info: []byte(`"new"`), ExpireAt: time.Now().Add(time.Hour)}, nil
 		})
 		h.NonBlocking = nonBlocking
-		n := openApp(t, h)
+		n := openNode(t, func(c *Config) { c.Handler, c.Rooms.WithoutNamespace.Presence = h, true })
 		c, _ := n.connect(pathWebSocket)
 		defer c.close()
 		pushed := `{"push":{"channel":"a","pub":{"data":1,"info":{"user":"","client":"ID","chan_info":%q}}}}`
@@ -171,6 +171,10 @@ func TestApplicationRefreshesASubscription(t *testing.T) {
 		c.say(publish(4, "a", "1"))
 		if got := c.hear(1, 1, false); got.replies[0] != published(4) || got.pushes[0] != fmt.Sprintf(pushed, "new") {
 			t.Errorf("after the refresh: %v", got)
+		}
+		c.say(`{"id":5,"presence":{"channel":"a"}}`)
+		if got, _ := c.nextText(); !strings.Contains(got, `"chan_info":"new"`) {
+			t.Errorf("after the refresh presence is %s", got)
 		}
 	})
 }

@@ -155,9 +155,7 @@ func (l *loop) refresh(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		}
 		l.setExpiry(c, s, claims.Expiry)
 		s.who = l.users.setToken(c.Slot(), s.who, []byte(claims.ID))
-		if claims.Info != nil {
-			l.setInfo(c, s, claims.Info)
-		}
+		l.prolong(c, s, &RefreshReply{Info: claims.Info, Meta: claims.Meta, Capabilities: &claims.Capabilities})
 		result := protocol.RefreshResult{Client: l.clientID(c), Version: l.server.config.Version}
 		result.Expires, result.TTL = ttl(claims.Expiry)
 		l.replies = s.encoding().AppendRefreshReply(l.reply(s), id, &result)
