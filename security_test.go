@@ -15,7 +15,7 @@ import (
 )
 
 // parts have tests of their own for attacks of which the server's tests show the whole.
-var parts = []string{"proxyproto", "tlsrecord", "admission", "test/faultproxy"}
+var parts = []string{"proxyproto", "admission", "test/faultproxy"}
 
 // A proof is a test as docs/security.md names it: package.Test.
 type proof string
