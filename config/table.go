@@ -73,7 +73,7 @@ var generalKeys = []key[settings]{
 	{Key{"reactor.private_fd_tables", "", "auto", restart, "private-fd-tables", "a descriptor table for each loop: auto, on or off"},
 		is(func(s *settings) *string { return &s.node.PrivateTables }, choice("auto", "on", "off"))},
 
-	{Key{"client.allowed_origins", "", "self", live, "", "pages that may connect, by scheme, host and port: `https://example.com`, `https://*.example.com`, `self` for the host that is asked, `*` for all; programs, which send no origin, need a token"},
+	{Key{"client.allowed_origins", "", "self", live, "", "pages that may connect, by scheme, host and port: `https://example.com`, `https://*.example.com`, `self` for the host that is asked, `*` for all; programs, which send no origin, need a token, unless anonymous clients may connect"},
 		is(func(s *settings) *[]string { return &s.node.Access.Origins }, list("origins as https://example.com, https://*.example.com, self or *", wrongOrigin))},
 	{Key{"client.anonymous.enabled", "", "false", live, "", "lets clients without a token in outside development mode too; the options of rooms say what they may do"},
 		is(func(s *settings) *bool { return &s.node.Access.Anonymous }, boolean)},

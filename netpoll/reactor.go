@@ -340,7 +340,10 @@ func (r *Reactor) release() {
 func (r *Reactor) closeShared() {
 	for i := range r.listeners {
 		ln := &r.listeners[i]
-		if ln.fd >= 0 && (r.private || ln.shared.leave()) {
+		if ln.fd < 0 {
+			continue // nothing changes once the reactor is open
+		}
+		if r.private || ln.shared.leave() {
 			sys.Close(ln.fd)
 		}
 		ln.fd = -1

@@ -29,10 +29,6 @@ func (l *loop) connect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		l.counts.Connects[metrics.ConnectNoToken]++
 		l.reject(c, metrics.RejectNoToken)
 		l.end(c, s, protocol.DisconnectBadRequest.Code, protocol.DisconnectBadRequest.Reason)
-	case s.has(flagNoOrigin):
-		l.counts.Connects[metrics.ConnectNoToken]++
-		l.reject(c, metrics.RejectOrigin)
-		l.disconnect(c, s, protocol.DisconnectPermissionDenied)
 	default:
 		l.welcome(c, s, cmd.ID, &cmd.Connect, &ConnectReply{})
 	}

@@ -38,14 +38,22 @@ func (l *loop) setExpiry(c *netpoll.Conn, s *session, end time.Time) {
 	l.aimTimer(c, s)
 }
 
-// lastMoment is when a session is taken away that has not been refreshed. One whose application refreshes it is asked about
-// in time.
-func (l *loop) lastMoment(s *session) time.Duration {
+// lastMoment is when a session is taken away that has not been refreshed, up to a fifth of its delay later: where whoever signs
+// tokens is down, all those whose tokens end together must not come back together. One whose application refreshes it is asked
+// about in time.
+func (l *loop) lastMoment(c *netpoll.Conn, s *session) time.Duration {
 	at := time.Duration(s.expires) * time.Second
 	if s.has(flagByApplication) {
 		return at
 	}
-	return at + l.server.config.ExpiredCloseDelay
+	delay := l.server.config.ExpiredCloseDelay
+	return at + delay + spread(c.Slot(), delay/5)
+}
+
+// spread returns the share of a time for the conn in a slot: those of neighbouring slots are far from each other.
+func spread(slot uint32, d time.Duration) time.Duration {
+	const golden = 2654435769 // 2^32 divided by the golden ratio
+	return d / 1024 * time.Duration(slot*golden>>22)
 }
 
 // nextEnd returns what comes first, the end of what a session's token grants or that of its age, and whether there is any.
@@ -54,7 +62,7 @@ func (l *loop) nextEnd(c *netpoll.Conn, s *session) (at time.Duration, ok bool) 
 	if s.expires == 0 {
 		return at, ok
 	}
-	if last := l.lastMoment(s); !ok || last < at {
+	if last := l.lastMoment(c, s); !ok || last < at {
 		at = last
 	}
 	return at, true
@@ -119,8 +127,8 @@ func (l *loop) setSubExpiry(c *netpoll.Conn, room []byte, end time.Time) {
 	l.setSubTerm(c, room, end, false)
 }
 
-// setSubTerm says when a subscription ends, and whether the application is asked then. One that is put off stays in the queue
-// where it is.
+// setSubTerm says when a subscription ends, or up to a fifth of its delay later, and whether the application is asked then. One
+// that is put off stays in the queue where it is.
 func (l *loop) setSubTerm(c *netpoll.Conn, room []byte, end time.Time, asks bool) {
 	id := l.net.ID(c)
 	if end.IsZero() {
@@ -134,6 +142,9 @@ func (l *loop) setSubTerm(c *netpoll.Conn, room []byte, end time.Time, asks bool
 	}
 	t, queued := rooms[string(room)]
 	t.ends, t.asks = l.momentOf(end), asks
+	if fifth := l.server.config.ExpiredSubCloseDelay / (5 * time.Second); !asks {
+		t.ends += uint32(l.random.Int64N(int64(fifth) + 1))
+	}
 	if due := l.dueOf(&t); !queued || due < t.queued {
 		l.subEnds.put(id, string(room), t, due)
 	} else {

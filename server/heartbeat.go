@@ -21,7 +21,7 @@ func (l *loop) timer(c *netpoll.Conn, s *session) {
 	early := s.has(flagLastTimer)
 	s.clear(flagLastTimer)
 	switch {
-	case s.expires != 0 && l.net.Now() >= l.lastMoment(s):
+	case s.expires != 0 && l.net.Now() >= l.lastMoment(c, s):
 		l.expire(c, s)
 	case l.tooOld(c):
 		l.renew(c, s)

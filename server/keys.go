@@ -18,7 +18,7 @@ type Access struct {
 	NoAnonymousTokens bool // tokens without a user id are refused (3507)
 
 	// Origins are the pages that may connect, as [auth.ParseOrigins] reads them; nil is pages of the host that is asked. In
-	// development pages of this machine may too. Programs, which send no origin, need a token.
+	// development pages of this machine may too. Programs, which send no origin, need a token unless Anonymous lets them in.
 	Origins []string
 
 	// Personal subscribes each user to a room of its own, as server-side subscription.

@@ -208,7 +208,7 @@ type reply struct {
 		Clients int `json:"num_clients"`
 	} `json:"presence_stats"`
 	History struct{ Publications []publication }
-	Push struct {
+	Push    struct {
 		Channel string
 		Pub     *publication
 	}

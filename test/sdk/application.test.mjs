@@ -43,6 +43,22 @@ for (const encoding of encodings) {
     assert.equal((await left).channel, 's');
   });
 
+  test(`${encoding.name}: clients that a rebalance sends away come back and recover`, async (t) => {
+    const client = newClient(t, await application(t), { encoding, ...hasty });
+    await connected(client);
+    const sub = await subscribed(client, 'kept');
+    await call(client, 'publish', { room: 'kept', data: 1 });
+    await received(sub, 1);
+    const told = next(client, 'connecting');
+    await order(client, 'rebalance', {});
+    const { code, reason } = await told;
+    assert.deepEqual({ code, reason }, { code: 3011, reason: 'force reconnect' });
+    const { recovered } = await next(sub, 'subscribed');
+    assert.equal(recovered, true);
+    await call(client, 'publish', { room: 'kept', data: 2 });
+    assert.deepEqual((await received(sub, 2)).map((p) => p.data), [1, 2]);
+  });
+
   test(`${encoding.name}: a repeated or outdated publication reaches nobody`, async (t) => {
     const client = newClient(t, await application(t), { encoding });
     await connected(client);

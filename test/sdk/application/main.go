@@ -44,6 +44,9 @@ func (a *application) call(who server.Client, r *server.RPCRequest) ([]byte, err
 		return nil, a.node.Unsubscribe(ctx, caller, o.Room)
 	case "disconnect":
 		return nil, a.node.Disconnect(ctx, caller, server.Disconnect{Code: o.Code, Reason: "as you wish"})
+	case "rebalance":
+		_, err := a.node.Rebalance(ctx, 0)
+		return nil, err
 	case "publish":
 		result, err := a.node.Publish(ctx, o.Room, o.Data, server.PublishOptions{
 			IdempotencyKey: o.Key, Version: o.Version, Tags: o.Tags,
