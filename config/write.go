@@ -130,7 +130,7 @@ const referenceHooks = `
 ## Options of hooks
 
 They stand under ` + "`hooks.connect`, `hooks.refresh`, `hooks.subscribe`, `hooks.publish`, `hooks.rpc`, `hooks.sub_refresh` and\n`hooks.disconnect`" + `. What they ask and what a
-backend answers is in [hooks.md](hooks.md). All wait for a restart.
+backend answers is in [hooks.md](hooks.md). A reload changes the secrets; the others wait for a restart.
 
 | option | type | default | meaning |
 |---|---|---|---|
