@@ -11,11 +11,11 @@ import (
 // WriteDefaults writes a YAML file with every key, its meaning and its default. Loading it changes nothing.
 func WriteDefaults(w io.Writer) error {
 	d := defaults()
-	return writeYAML(w, &d)
+	return writeYAML(w, keys, &d)
 }
 
-// writeYAML writes a file that says what s is.
-func writeYAML(w io.Writer, s *settings) error {
+// writeYAML writes a file that says what s has for some keys, which stand section by section.
+func writeYAML(w io.Writer, keys []key[settings], s *settings) error {
 	var b bytes.Buffer
 	var open []string
 	for _, k := range keys {
