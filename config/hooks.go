@@ -65,9 +65,9 @@ var endpointKeys = func() (all []key[endpoint]) {
 		{Key{"include_meta", "", "false", restart, "", "what the token or the connect hook has as `meta` is sent"},
 			is(func(e *endpoint) *bool { return &e.IncludeMeta }, boolean)},
 	}
-	all = append(all, secretKeys(Key{"secret", "", "", restart, "", "signs requests; 16 bytes at least"},
+	all = append(all, secretKeys(Key{"secret", "", "", live, "", "signs requests; 16 bytes at least"},
 		func(e *endpoint) *secret { return &e.Present }, hookSecretHint, shortHookSecret)...)
-	return append(all, secretKeys(Key{"previous_secret", "", "", restart, "", "signs them too, while backends change"},
+	return append(all, secretKeys(Key{"previous_secret", "", "", live, "", "signs them too, while backends change"},
 		func(e *endpoint) *secret { return &e.Previous }, hookSecretHint, shortHookSecret)...)
 }()
 

@@ -254,9 +254,9 @@ func FuzzLoad(f *testing.F) {
 				checkLines(t, err.(Problems))
 				continue
 			}
-			again := load(t, written(t, c))
+			again := load(t, writtenShort(t, c))
 			if !reflect.DeepEqual(again.settings, c.settings) {
-				t.Fatalf("%s\nloaded, written and loaded again gives\n%s", written(t, c), written(t, again))
+				t.Fatalf("%s\nloaded, written and loaded again gives\n%s", writtenShort(t, c), writtenShort(t, again))
 			}
 		}
 	})

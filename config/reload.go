@@ -22,13 +22,15 @@ func (c *Config) Reloaded(next *Config) (*Config, []Change, error) {
 	merged.origins = maps.Clone(c.origins)
 	var changes []Change
 	for _, k := range keys {
+		if k.Live {
+			merged.origins[k.Path] = next.origin(k.Path)
+		}
 		if k.same(&c.settings, &next.settings) {
 			continue
 		}
 		changes = append(changes, changesOf(k, &c.settings, &next.settings)...)
 		if k.Live {
 			k.copy(&merged.settings, &next.settings)
-			merged.origins[k.Path] = next.origin(k.Path)
 		}
 	}
 	return &merged, changes, check(&merged.settings, nil).orNil()

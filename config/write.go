@@ -11,11 +11,11 @@ import (
 // WriteDefaults writes a YAML file with every key, its meaning and its default. Loading it changes nothing.
 func WriteDefaults(w io.Writer) error {
 	d := defaults()
-	return writeYAML(w, &d)
+	return writeYAML(w, keys, &d)
 }
 
-// writeYAML writes a file that says what s is.
-func writeYAML(w io.Writer, s *settings) error {
+// writeYAML writes a file that says what s has for some keys, which stand section by section.
+func writeYAML(w io.Writer, keys []key[settings], s *settings) error {
 	var b bytes.Buffer
 	var open []string
 	for _, k := range keys {
@@ -130,7 +130,7 @@ const referenceHooks = `
 ## Options of hooks
 
 They stand under ` + "`hooks.connect`, `hooks.refresh`, `hooks.subscribe`, `hooks.publish`, `hooks.rpc`, `hooks.sub_refresh` and\n`hooks.disconnect`" + `. What they ask and what a
-backend answers is in [hooks.md](hooks.md). All wait for a restart.
+backend answers is in [hooks.md](hooks.md). A reload changes the secrets; the others wait for a restart.
 
 | option | type | default | meaning |
 |---|---|---|---|

@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed4ac54ce5/edge/admission"
 	"github.com/seed4ac54ce5/edge/config"
+	"github.com/seed4ac54ce5/edge/hook"
 	"github.com/seed4ac54ce5/edge/server"
 	"github.com/seed4ac54ce5/edge/tlsrecord"
 )
@@ -61,6 +62,7 @@ func (c *changing) SetTLS(t tlsrecord.Config) error { return c.note("tls", t.Cer
 func (c *changing) SetLimits(l admission.Limits)    { _ = c.note("limits", "") }
 func (c *changing) SetMemoryLimit(int64)            { _ = c.note("memory", "") }
 func (c *changing) SetAPIKey(key string) error      { return c.note("key", key) }
+func (c *changing) Rekey(h hook.Config)             { _ = c.note("hooks", h.RPC.Secret) }
 func (c *changing) CountReload(err error) {
 	if err != nil {
 		c.failed++
@@ -72,7 +74,7 @@ func TestChangeIsWholeOrNotAtAll(t *testing.T) {
 	cert, key := certificate(t)
 	from := func(audience, kind, apiKey string) config.Sources {
 		return config.Sources{File: configFile(t, "listen: {tls: {enabled: true, cert_file: "+cert+", key_file: "+key+"}}\n"+
-			"client: {token: {audience: "+audience+"}}\nroom: {without_namespace: {kind: "+kind+"}}\napi: {key: "+apiKey+"}")}
+			"client: {token: {audience: "+audience+"}}\nroom: {without_namespace: {kind: "+kind+"}}\napi: {key: "+apiKey+"}\nhooks: {rpc: {secret: "+secretText+"}}")}
 	}
 	was, err := config.Load(from("old", "stream", "old"))
 	if err != nil {
@@ -83,14 +85,14 @@ func TestChangeIsWholeOrNotAtAll(t *testing.T) {
 		refuses string
 		want    []string
 	}{
-		{"", []string{"access new", "rooms ephemeral", tls, "key new", "limits ", "memory "}},
+		{"", []string{"access new", "rooms ephemeral", tls, "key new", "limits ", "memory ", "hooks " + secretText}},
 		{"access", nil},
 		{"rooms", []string{"access new", "access old"}},
 		{"tls", []string{"access new", "rooms ephemeral", "access old", "rooms stream"}},
 		{"key", []string{"access new", "rooms ephemeral", tls, "access old", "rooms stream", tls}},
 	} {
 		n := &changing{refuses: r.refuses}
-		a := &reloader{from: from("new", "ephemeral", "new"), config: was, node: n, level: new(slog.LevelVar), log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		a := &reloader{from: from("new", "ephemeral", "new"), config: was, node: n, hooks: n, level: new(slog.LevelVar), log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 		a.reload()
 		if !slices.Equal(n.done, r.want) || (n.failed == 1) != (r.refuses != "") || (a.config == was) != (r.refuses != "") {
 			t.Errorf("a node that refuses %q gets %q, %d failures; want %q", r.refuses, n.done, n.failed, r.want)
@@ -109,7 +111,7 @@ func TestReloadOfABadCertificate(t *testing.T) {
 	writeFile(t, key, "-----BEGIN PRIVATE KEY-----\n"+secretText+"\n-----END PRIVATE KEY-----\n")
 	var log strings.Builder
 	n := &changing{}
-	a := &reloader{from: source, config: was, node: n, level: new(slog.LevelVar), log: slog.New(slog.NewTextHandler(&log, nil))}
+	a := &reloader{from: source, config: was, node: n, hooks: n, level: new(slog.LevelVar), log: slog.New(slog.NewTextHandler(&log, nil))}
 	a.reload()
 	if len(n.done) != 0 || n.failed != 1 || !strings.Contains(log.String(), "listen.tls: certificate "+cert) || strings.Contains(log.String(), secretText) {
 		t.Errorf("the node gets %q; the log says %s", n.done, log.String())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed4ac54ce5/edge/admission"
 	"github.com/seed4ac54ce5/edge/config"
+	"github.com/seed4ac54ce5/edge/hook"
 	"github.com/seed4ac54ce5/edge/server"
 	"github.com/seed4ac54ce5/edge/tlsrecord"
 )
@@ -29,6 +30,7 @@ type reloader struct {
 	from   config.Sources
 	config *config.Config // that holds
 	node   node
+	hooks  interface{ Rekey(hook.Config) }
 	level  *slog.LevelVar
 	log    *slog.Logger
 }
@@ -74,6 +76,7 @@ func (r *reloader) apply() ([]config.Change, error) {
 	if err := r.change(r.config.Server(), merged.Server()); err != nil {
 		return nil, err
 	}
+	r.hooks.Rekey(merged.Hooks())
 	r.level.Set(merged.LogLevel())
 	r.config = merged
 	return changes, nil

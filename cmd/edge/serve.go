@@ -85,7 +85,7 @@ func serve(from config.Sources) error {
 	told := &supervisor{manager: manager, node: s, log: node.Log}
 	told.ready()
 	go told.watch(ctx)
-	r := &reloader{from: from, config: c, node: s, level: level, log: node.Log}
+	r := &reloader{from: from, config: c, node: s, hooks: backends, level: level, log: node.Log}
 	reloaded := told.reloading(r.reload)
 	s.SetControl(server.Control{Drain: s.Drain, Reload: reloaded, Rebalance: s.Rebalance})
 	go reloadOn(ctx, reload, func() { _, _ = reloaded() }) // the log has it
