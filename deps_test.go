@@ -19,7 +19,7 @@ const module = "github.com/seed4ac54ce5/edge/"
 var mayImport = map[string][]string{
 	"cmd/edge":             {"config", "server", "bench"},
 	"config":               {"server"},
-	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "auth", "admission", "proxyproto", "tlsrecord", "api"},
+	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api"},
 	"auth":                 {},
 	"admission":            {"internal/slab"},
 	"proxyproto":           {},
@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"hook":                 {"server"},
 	"deploy":               {"metrics"},
 	"test/faultproxy":      {},
-	"netpoll":              {"internal/sys"},
+	"netpoll":              {"internal/sys", "internal/poison"},
 	"frame":                {},
 	"protocol":             {},
 	"hub":                  {"internal/slab"},
@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},
 	"examples/chat":        {"server"},
+	"internal/poison":      {},
 	"internal/slab":        {},
 	"internal/sys":         {},
 	"internal/testutil":    {},

@@ -9,6 +9,7 @@ import (
 	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
+	"github.com/seed4ac54ce5/edge/internal/poison"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
@@ -130,6 +131,7 @@ func (l *loop) flush(c *netpoll.Conn) {
 	l.endReplies(l.sessions.At(c.Slot()))
 	if len(l.out) > 0 {
 		l.net.Write(c, l.out)
+		poison.Bytes(l.out)
 		l.out = trim(l.out)
 	}
 }
