@@ -19,7 +19,7 @@ const module = "github.com/seed4ac54ce5/edge/"
 var mayImport = map[string][]string{
 	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "bench", "logging", "internal/systemd"},
 	"config":               {"server", "auth", "admission", "hook", "proxyproto", "tlsrecord"},
-	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "auth", "admission", "proxyproto", "tlsrecord", "api"},
+	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api"},
 	"auth":                 {},
 	"admission":            {"internal/slab"},
 	"proxyproto":           {},
@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"deploy":               {"metrics"},
 	"test/faultproxy":      {},
 	"test/faults":          {"bench", "frame", "auth", "proxyproto", "test/faultproxy"}, // drives real processes
-	"netpoll":              {"internal/sys"},
+	"netpoll":              {"internal/sys", "internal/poison"},
 	"frame":                {},
 	"protocol":             {},
 	"hub":                  {"internal/slab"},
@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},
 	"examples/chat":        {"server"},
+	"internal/poison":      {},
 	"internal/slab":        {},
 	"internal/sys":         {},
 	"internal/systemd":     {},

@@ -127,7 +127,7 @@ func TestAttackFirstCommands(t *testing.T) {
 		{"A18 a publication before connect", []string{publish(1, "a", "1") + "\n" + hello}, nil, nil, bad, metrics.RejectCommand},
 	})
 	n.runTalks(hello, []talk{
-		{"P12 no publication without a room", []string{publish(2, "", "1")}, nil, nil, bad, metrics.RejectCommand},
+		{"P02 a publication without a room", []string{publish(2, "", "1")}, nil, nil, bad, metrics.RejectCommand},
 		{"P01 no room has a pattern's members", []string{subscribe(2, "tenant:*"), publish(3, "tenant:a", "1"), publish(4, "tenant:*", "2")},
 			[]string{subscribed(2), published(3), published(4)}, []string{pushOf("tenant:*", "2")}, "", none},
 	})

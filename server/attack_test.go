@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/metrics"
@@ -73,9 +74,20 @@ func (n *node) withstand(t *testing.T, why metrics.Rejection, times int, attack 
 	before := n.holdings()
 	moved := n.rejections(attack)
 	checkMoved(t, moved, why, times)
-	var after holdings
-	testutil.Eventually(t, patience, func() bool { after = n.holdings(); return after == before }, "all that an attack has taken is back")
+	n.awaitHoldings(t, before)
 	n.checkNeighbour()
+}
+
+// awaitHoldings waits until n holds what it held before.
+func (n *node) awaitHoldings(t *testing.T, before holdings) {
+	t.Helper()
+	after := n.holdings()
+	for deadline := time.Now().Add(patience); after != before; after = n.holdings() {
+		if time.Now().After(deadline) {
+			t.Fatalf("the node holds %+v; before %+v", after, before)
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // attack is withstand as a subtest; rule begins with the attack's id.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/internal/poison"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
@@ -114,6 +115,7 @@ func (l *loop) endReplies(s *session) {
 	if len(l.replies) > 0 {
 		l.counts.PayloadOut += uint64(len(l.replies))
 		l.out = frame.AppendFrame(l.out, s.opcode(), l.replies, false)
+		poison.Bytes(l.replies)
 		l.replies = trim(l.replies)
 	}
 }

@@ -125,6 +125,7 @@ func acceptedHeads() []headRow {
 		{"H13 Content-Length: 0", changed("Content-Length: 0"), ok, nil, none},
 		{"H09 unknown extension", changed("Sec-WebSocket-Extensions: __proto__; constructor=1, x-webkit-deflate-frame"), ok, nil, none},
 		{"H21 header names that look like others", changed("X_Forwarded_For: 1.2.3.4\nSec_WebSocket_Version: 8"), ok, nil, none},
+		{"H21 addresses that nobody asked for", changed("X-Forwarded-For:\nX-Forwarded-For: 1.2.3.4, unknown, ::1\nForwarded: for=_x\nX-Real-IP: nobody"), ok, nil, none},
 		{"A03 Origin of this machine", changed("Origin: http://localhost:3000"), ok, nil, none},
 		{"A02 Origin of the host asked", changed("Origin: https://edge.test"), ok, nil, none},
 	}
@@ -254,6 +255,8 @@ func largeHeads() []headRow {
 		{"H06 head at the limit", changed("X: " + long[:room]), ok, nil, none},
 		tooLarge("H06 head over the limit", http.StatusRequestHeaderFieldsTooLarge, changed("X: "+long[:room+1])),
 		{"H07 as many fields as allowed", many(headLimits.Fields - 5), ok, nil, none},
+		{"H07 thousands of cookies in a field", changed("Cookie: " + strings.Repeat("a=b; ", 3000)), ok, nil, none},
+		tooLarge("H07 thousands of cookies in fields of their own", http.StatusRequestHeaderFieldsTooLarge, changed(strings.Repeat("Cookie: a=b\n", 1000)+"X: y")),
 		tooLarge("H07 a field too many", http.StatusRequestHeaderFieldsTooLarge, many(headLimits.Fields-4)),
 		{"H22 target at the limit", changedAt("GET " + pathEcho + "?" + long[:headLimits.Target-fits] + " HTTP/1.1"), ok, nil, none},
 		tooLarge("H22 target over the limit", http.StatusRequestURITooLong, changedAt("GET "+pathEcho+"?"+long[:headLimits.Target-fits+1]+" HTTP/1.1")),

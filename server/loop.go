@@ -10,6 +10,7 @@ import (
 	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
+	"github.com/seed4ac54ce5/edge/internal/poison"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
@@ -161,6 +162,7 @@ func (l *loop) flush(c *netpoll.Conn) {
 	l.endReplies(l.sessions.At(c.Slot()))
 	if len(l.out) > 0 {
 		l.write(c, l.out)
+		poison.Bytes(l.out)
 		l.out = trim(l.out)
 	}
 }
