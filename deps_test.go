@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"api":                  {"protocol"},
 	"api/client":           {"api"},
 	"hook":                 {"server"},
-	"deploy":               {"metrics"},
+	"deploy":               {"metrics", "server"},
 	"test/faultproxy":      {},
 	"netpoll":              {"internal/sys"},
 	"frame":                {},
