@@ -17,7 +17,7 @@ const module = "github.com/seed4ac54ce5/edge/"
 // mayImport is the architecture: for each of our packages, by its folder, the others that it may
 // import. A package arrives together with its row.
 var mayImport = map[string][]string{
-	"cmd/edge":             {"config", "server", "bench", "logging"},
+	"cmd/edge":             {"config", "server", "bench", "logging", "tracing"},
 	"config":               {"server"},
 	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "auth", "admission", "proxyproto", "tlsrecord", "api"},
 	"auth":                 {},
@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"store":                {"hub"},
 	"metrics":              {},
 	"logging":              {},
+	"tracing":              {},
 	"bench":                {"netpoll", "frame", "protocol"},
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},

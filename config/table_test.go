@@ -41,7 +41,7 @@ func TestEachRoomOptionHasAKey(t *testing.T) {
 }
 
 // notKeys are the fields of a node's configuration that are not the operator's.
-var notKeys = []string{"Version", "Log", "LogDropped", "Handler"}
+var notKeys = []string{"Version", "Log", "LogDropped", "WrapAPI", "Handler"}
 
 // Each other field has a key.
 func TestEachFieldOfANodeHasAKey(t *testing.T) {
