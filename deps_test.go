@@ -17,7 +17,7 @@ const module = "github.com/seed4ac54ce5/edge/"
 // mayImport is the architecture: for each of our packages, by its folder, the others that it may
 // import. A package arrives together with its row.
 var mayImport = map[string][]string{
-	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "bench", "logging", "internal/systemd"},
+	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "bench", "logging", "tracing", "internal/systemd"},
 	"config":               {"server", "auth", "admission", "hook", "proxyproto", "tlsrecord"},
 	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api"},
 	"auth":                 {},
@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"api":                  {"protocol"},
 	"api/client":           {"api"},
 	"hook":                 {"auth", "server"},
-	"deploy":               {"metrics"},
+	"deploy":               {"metrics", "server"},
 	"test/faultproxy":      {},
 	"test/faults":          {"bench", "frame", "auth", "proxyproto", "test/faultproxy"}, // drives real processes
 	"netpoll":              {"internal/sys", "internal/poison"},
@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"store":                {"hub"},
 	"metrics":              {},
 	"logging":              {},
+	"tracing":              {},
 	"bench":                {"netpoll", "frame", "protocol", "auth"},
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"time"
 
@@ -65,7 +66,8 @@ type Config struct {
 	Version string // told to clients
 	Log     *slog.Logger
 
-	LogDropped func() uint64 // how many lines Log has dropped, for the metrics; nil if it drops none
+	WrapAPI    func(http.Handler) http.Handler // puts something around the HTTP API, such as traces; nil for nothing
+	LogDropped func() uint64                   // how many lines Log has dropped, for the metrics; nil if it drops none
 }
 
 // ProxyProtocol says that every public connection begins with a header of the PROXY protocol, version 1 or 2, and from whom it

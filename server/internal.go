@@ -31,8 +31,12 @@ func (s *Server) routes() http.Handler {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	mux := http.NewServeMux()
-	mux.Handle(api.Prefix, s.api)
-	mux.Handle(api.Prefix+"/", s.api)
+	var backends http.Handler = s.api
+	if s.config.WrapAPI != nil {
+		backends = s.config.WrapAPI(backends)
+	}
+	mux.Handle(api.Prefix, backends)
+	mux.Handle(api.Prefix+"/", backends)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /health", s.ready)
 	mux.HandleFunc("GET /health/ready", s.ready)

@@ -18,6 +18,7 @@ import (
 	"github.com/seed4ac54ce5/edge/internal/systemd"
 	"github.com/seed4ac54ce5/edge/logging"
 	"github.com/seed4ac54ce5/edge/server"
+	"github.com/seed4ac54ce5/edge/tracing"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -57,6 +58,12 @@ func serve(from config.Sources) error {
 	log := logging.Open(logging.Options{Output: os.Stderr, JSON: !textual(c.LogFormat()), Level: level})
 	defer log.Close(logPatience)
 	node.Log, node.LogDropped = slog.New(log.Handler()), log.Dropped
+	tracer, err := tracing.Open(version(), node.Log)
+	if err != nil {
+		return err
+	}
+	defer endTraces(tracer, node.Log)
+	node.WrapAPI = tracer.Handler
 	end, reload := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM, syscall.SIGINT)
 	signal.Notify(reload, syscall.SIGHUP) // several before the next reload are one
@@ -139,8 +146,17 @@ func reloadOn(ctx context.Context, signals <-chan os.Signal, reload func()) {
 	}
 }
 
-// logPatience is how long the end of the process may wait for its last log lines.
+// logPatience is how long the end of the process may wait for its last log lines, and for its last spans.
 const logPatience = 2 * time.Second
+
+// endTraces sends the last spans, for a while.
+func endTraces(t *tracing.Tracer, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), logPatience)
+	defer cancel()
+	if err := t.Close(ctx); err != nil {
+		log.Warn("traces are lost", "error", err)
+	}
+}
 
 // textual reports whether the log is text: with auto on a terminal.
 func textual(format string) bool {
