@@ -68,9 +68,9 @@ func (c *certificate) write(name string) {
 	c.pool.AddCert(parsed)
 }
 
-// config is the part of a node's configuration that names the files.
-func (c *certificate) config() string {
-	return fmt.Sprintf("listen: {tls: {enabled: true, cert_file: %q, key_file: %q}}\n", c.cert, c.key)
+// config is the part of a node's configuration that names the files, with more keys of that section.
+func (c *certificate) config(more string) string {
+	return fmt.Sprintf("listen: {tls: {enabled: true, cert_file: %q, key_file: %q, %s}}\n", c.cert, c.key, more)
 }
 
 // client trusts this certificate only.
@@ -94,7 +94,7 @@ func (n *node) served() string {
 func TestR23CertificatesReplaced(t *testing.T) {
 	dir := t.TempDir()
 	files := newCertificate(t, dir, "first")
-	n := start(t, launch{config: "development: true\n" + files.config(), args: []string{"--loops=2"}})
+	n := start(t, launch{config: "development: true\n" + files.config(""), args: []string{"--loops=2"}})
 	trusted := files.client()
 	for i := range 50 {
 		conn, err := connectTo(nil, n.address, from(i))
