@@ -74,7 +74,7 @@ func serve(from config.Sources) error {
 	if err != nil {
 		return err
 	}
-	backends, err := hook.New(hooksOf(c, node.Log))
+	backends, err := hook.New(hooksOf(c, node.Log, tracer))
 	if err != nil {
 		return err
 	}
@@ -100,9 +100,9 @@ func serve(from config.Sources) error {
 }
 
 // hooksOf returns which backends decide.
-func hooksOf(c *config.Config, log *slog.Logger) hook.Config {
+func hooksOf(c *config.Config, log *slog.Logger, tracer *tracing.Tracer) hook.Config {
 	h := c.Hooks()
-	h.Log = log
+	h.Log, h.Wrap = log, tracer.Transport
 	return h
 }
 
