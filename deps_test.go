@@ -17,31 +17,35 @@ const module = "github.com/seed4ac54ce5/edge/"
 // mayImport is the architecture: for each of our packages, by its folder, the others that it may
 // import. A package arrives together with its row.
 var mayImport = map[string][]string{
-	"cmd/edge":             {"config", "server", "bench"},
-	"config":               {"server"},
-	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "auth", "admission", "proxyproto", "tlsrecord", "api"},
+	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "bench", "logging", "tracing", "internal/systemd"},
+	"config":               {"server", "auth", "admission", "hook", "proxyproto", "tlsrecord"},
+	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api"},
 	"auth":                 {},
 	"admission":            {"internal/slab"},
 	"proxyproto":           {},
 	"tlsrecord":            {},
 	"api":                  {"protocol"},
 	"api/client":           {"api"},
-	"hook":                 {"server"},
-	"deploy":               {"metrics"},
+	"hook":                 {"auth", "server"},
+	"deploy":               {"metrics", "server"},
 	"test/faultproxy":      {},
 	"test/faults":          {"bench", "frame", "auth", "proxyproto", "test/faultproxy"}, // drives real processes
-	"netpoll":              {"internal/sys"},
+	"netpoll":              {"internal/sys", "internal/poison"},
 	"frame":                {},
 	"protocol":             {},
 	"hub":                  {"internal/slab"},
 	"store":                {"hub"},
 	"metrics":              {},
+	"logging":              {},
+	"tracing":              {},
 	"bench":                {"netpoll", "frame", "protocol", "auth"},
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},
 	"examples/chat":        {"server"},
+	"internal/poison":      {},
 	"internal/slab":        {},
 	"internal/sys":         {},
+	"internal/systemd":     {},
 	"internal/testutil":    {},
 	"test/sdk/application": {"server"}, // for the tests with the JavaScript client
 

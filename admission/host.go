@@ -42,23 +42,36 @@ func (h host) usage(configured, conns int64) (Usage, error) {
 	return u, err
 }
 
+// Footprint returns the bytes that the process uses and those that the kernel uses for its conns, of which there are so many. root
+// is as in [NewBudget].
+func Footprint(root string, conns int64) (process, kernel int64, err error) {
+	return host{root: root}.footprint(conns)
+}
+
 // own returns what the process uses, and the kernel for its conns.
 func (h host) own(conns int64) (int64, error) {
+	process, kernel, err := h.footprint(conns)
+	return process + kernel, err
+}
+
+// footprint returns the two parts of own.
+func (h host) footprint(conns int64) (process, kernel int64, err error) {
 	const statm = "proc/self/statm" // sizes in pages: all, resident, and five more
 	data, err := h.read(statm)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	fields := bytes.Fields(data)
 	if len(fields) < 2 {
-		return 0, unexpected(statm, data)
+		return 0, 0, unexpected(statm, data)
 	}
 	resident, err := parse(statm, fields[1])
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	buffers, err := h.tcpBuffers()
-	return (resident+buffers)*int64(os.Getpagesize()) + conns*KernelPerConnection, err
+	page := int64(os.Getpagesize())
+	return resident * page, buffers*page + conns*KernelPerConnection, err
 }
 
 // tcpBuffers returns the pages of data that wait in TCP sockets, of the whole host.

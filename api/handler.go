@@ -29,7 +29,7 @@ const (
 // Options says how the API answers. Its zero value lets nobody in.
 type Options struct {
 	Key      string // what requests must show, as the header X-API-Key, or Authorization with Bearer or apikey
-	Insecure bool   // no key is asked for; web pages are kept out all the same
+	Insecure bool   // as long as there is no key, none is asked for; web pages are kept out all the same
 
 	ErrorMode   ErrorMode
 	BodyLimit   int64         // bytes of a request; 4 MiB. A larger one is refused with 413
@@ -43,6 +43,9 @@ type Options struct {
 	// Observe is told of each command that has run, those of batches one by one and "batch" in the end. Code is 0 for
 	// a result. Any goroutine may call it.
 	Observe func(method string, code uint32, took time.Duration)
+
+	// Refused is told of each request of which no command has run, by the status that it got. Any goroutine may call it.
+	Refused func(status int)
 
 	Log *slog.Logger
 }
@@ -65,6 +68,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Observe == nil {
 		o.Observe = func(string, uint32, time.Duration) {}
+	}
+	if o.Refused == nil {
+		o.Refused = func(int) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -107,15 +113,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 		}
+		h.options.Refused(status)
 		w.WriteHeader(status)
 		return
 	}
-	if r.Method != http.MethodPost {
+	a := answer{status: http.StatusMethodNotAllowed}
+	if r.Method == http.MethodPost {
+		a = h.serve(w, r)
+	} else {
 		w.Header().Set("Allow", http.MethodPost)
-		refuse(w, http.StatusMethodNotAllowed)
-		return
 	}
-	h.serve(w, r).write(w)
+	if a.body == nil {
+		h.options.Refused(a.status)
+	}
+	a.write(w)
 }
 
 // serve answers a POST of somebody who has the key.
@@ -192,12 +203,9 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) (body []byte,
 	return body, 0
 }
 
-// refuse answers with a status and its own words.
-func refuse(w http.ResponseWriter, status int) { http.Error(w, http.StatusText(status), status) }
-
 func (a answer) write(w http.ResponseWriter) {
 	if a.body == nil {
-		refuse(w, a.status)
+		http.Error(w, http.StatusText(a.status), a.status)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -67,7 +67,8 @@ func TestKeyChanges(t *testing.T) {
 	}
 }
 
-// Without a key, programs are let in. A page that a developer looks at sends an Origin with each POST, and is not.
+// Without a key, programs are let in. A page that a developer looks at sends an Origin with each POST, and is not. A key that
+// is set later is asked for.
 func TestInsecure(t *testing.T) {
 	d := newDesk(func(o *Options) { o.Key, o.Insecure = "", true })
 	if w := d.send("POST", "/api/info", "{}"); w.Code != 200 {
@@ -76,6 +77,11 @@ func TestInsecure(t *testing.T) {
 	if w := d.send("POST", "/api/info", "{}", "Origin", "http://127.0.0.1:9000"); w.Code != 403 {
 		t.Errorf("a page got %d; want 403", w.Code)
 	}
+	d.SetKey(key)
+	if w := d.send("POST", "/api/info", "{}"); w.Code != 401 {
+		t.Errorf("with a key set, a program without it got %d; want 401", w.Code)
+	}
+	check(t, "with the key", d.post("/api/presence_stats", `{"channel":"a"}`), 200, `{"result":{"num_clients":2,"num_users":1}}`)
 }
 
 func TestRequestsThatAreRefused(t *testing.T) {

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// SetKey changes the key that requests must show. The empty one lets nobody in. Any goroutine may call it.
+// SetKey changes the key that requests must show. The empty one lets nobody in, save with [Options.Insecure]. Any
+// goroutine may call it.
 func (h *Handler) SetKey(key string) {
 	if key == "" {
 		h.key.Store(nil)
@@ -19,22 +20,22 @@ func (h *Handler) SetKey(key string) {
 
 // gate returns 0 for a request that may proceed, or else the status that refuses it.
 func (h *Handler) gate(r *http.Request) int {
+	want := h.key.Load()
 	switch {
-	case h.options.Insecure && r.Header.Get("Origin") != "": // a page in some browser, which a key would keep out
-		return http.StatusForbidden
-	case h.options.Insecure:
-		return 0
-	case !h.admits(shownKey(r)):
+	case want == nil && !h.options.Insecure:
 		return http.StatusUnauthorized
+	case want == nil && r.Header.Get("Origin") != "": // a page in some browser, which a key would keep out
+		return http.StatusForbidden
+	case want == nil || matches(want, shownKey(r)):
+		return 0
 	}
-	return 0
+	return http.StatusUnauthorized
 }
 
-// admits compares in a time that says nothing about the key, not even its length.
-func (h *Handler) admits(key string) bool {
-	want := h.key.Load()
+// matches compares a key with the hash of another in a time that says nothing about that one, not even its length.
+func matches(want *[32]byte, key string) bool {
 	sum := sha256.Sum256([]byte(key))
-	return want != nil && subtle.ConstantTimeCompare(sum[:], want[:]) == 1
+	return subtle.ConstantTimeCompare(sum[:], want[:]) == 1
 }
 
 // shownKey returns the key in a request's headers. The query is not looked at: addresses end up in logs.

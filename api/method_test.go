@@ -168,6 +168,25 @@ func TestObserve(t *testing.T) {
 	}
 }
 
+// Requests that come to nothing are told of by their status, and those that are answered are not.
+func TestRefused(t *testing.T) {
+	var seen []int
+	d := newDesk(func(o *Options) {
+		o.BodyLimit = 100
+		o.Refused = func(status int) { seen = append(seen, status) }
+	})
+	d.send("POST", "/api/info", "{}")
+	d.send("GET", "/api/info", "", "X-API-Key", key)
+	d.post("/api/nothing", "{}")
+	d.post("/api/info", "[")
+	d.post("/api/info", strings.Repeat(" ", 101))
+	d.post("/api/info", "{}")
+	d.post("/api/presence", `{"channel":"off"}`, "X-Centrifugo-Error-Mode", "transport")
+	if want := []int{401, 405, 404, 400, 413}; !slices.Equal(seen, want) {
+		t.Errorf("refused %v; want %v", seen, want)
+	}
+}
+
 // What fails inside is logged with its cause; answers are not.
 func TestFailuresAreLogged(t *testing.T) {
 	for body, want := range map[string]string{

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // text is a value out of a variable or a flag, where everything is text. What a file holds has types of its own.
@@ -17,7 +18,8 @@ type codec[V any] struct {
 	kind  string // as docs and help call it
 	hint  string // what to write instead of something wrong
 	parse func(raw any) (v V, wrong string)
-	write func(V) string // as YAML has it
+	write func(V) string           // as YAML has it
+	hide  func(yaml string) string // what is shown of a value that not everybody may see, nil for others
 }
 
 // read returns the value that raw stands for, or what is wrong with it and what to write.
@@ -26,10 +28,13 @@ func (c codec[V]) read(raw any) (v V, err error) {
 		return v, fmt.Errorf("has no value; write %s, or leave the key out", c.hint)
 	}
 	v, wrong := c.parse(raw)
-	if wrong != "" {
-		return v, fmt.Errorf("%s %s; write %s", show(raw), wrong, c.hint)
+	switch {
+	case wrong == "":
+		return v, nil
+	case c.hide != nil:
+		return v, fmt.Errorf("%s; write %s", wrong, c.hint)
 	}
-	return v, nil
+	return v, fmt.Errorf("%s %s; write %s", show(raw), wrong, c.hint)
 }
 
 // show returns raw as a complaint quotes it.
@@ -180,12 +185,18 @@ func alternatives(words []string) string {
 func words(hint string, wrong func(string) string) codec[string] {
 	return codec[string]{kind: "string", hint: hint, write: quote, parse: func(raw any) (string, string) {
 		s, ok := asString(raw)
-		if !ok {
+		switch {
+		case !ok:
 			return "", "is not a string"
+		case !utf8.ValidString(s):
+			return "", "is not UTF-8"
 		}
 		return s, wrong(s)
 	}}
 }
+
+// anything finds nothing wrong in a string.
+func anything(string) string { return "" }
 
 // asString returns the string that raw is.
 func asString(raw any) (string, bool) {
@@ -201,13 +212,27 @@ func asString(raw any) (string, bool) {
 // list is one or more strings in which wrong finds nothing. A single one need not be a list; in text, commas or
 // spaces stand between them.
 func list(hint string, wrong func(string) string) codec[[]string] {
+	c := listOrNone(hint, wrong)
+	orNone := c.parse
+	c.parse = func(raw any) ([]string, string) {
+		all, wrong := orNone(raw)
+		if len(all) == 0 && wrong == "" {
+			wrong = "is empty"
+		}
+		return all, wrong
+	}
+	return c
+}
+
+// listOrNone is a list that may be empty.
+func listOrNone(hint string, wrong func(string) string) codec[[]string] {
 	return codec[[]string]{kind: "list", hint: hint, write: quoteList, parse: func(raw any) ([]string, string) {
 		all, ok := asList(raw)
-		if !ok {
+		switch {
+		case !ok:
 			return nil, "is not a list of strings"
-		}
-		if len(all) == 0 {
-			return nil, "is empty"
+		case len(all) == 0:
+			return nil, ""
 		}
 		for _, s := range all {
 			if w := wrong(s); w != "" {

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/admission"
 	"github.com/seed4ac54ce5/edge/server"
 )
 
@@ -27,10 +28,20 @@ func (c *Config) Server() server.Config {
 	unlimited(&n.CommandRate)
 	unlimited(&n.ByteRate)
 	if n.Development { // has defaults of its own
-		c.unless("client.command_rate_limit", &n.CommandRate)
-		c.unless("client.byte_rate_limit", &n.ByteRate)
+		unless(c, "client.command_rate_limit", &n.CommandRate)
+		unless(c, "client.byte_rate_limit", &n.ByteRate)
 	}
-	n.ShutdownWindow = max(n.ShutdownWindow, time.Nanosecond)
+	n.Limits = c.limits()
+	for _, d := range []*time.Duration{&n.ShutdownWindow, &n.ExpiredCloseDelay, &n.ExpiredSubCloseDelay} {
+		*d = max(*d, time.Nanosecond)
+	}
+	n.TLS = c.settings.tls.config()
+	n.API.Key = c.settings.apiKey.value()
+	n.Access.Tokens = c.settings.tokens.config()
+	if c.settings.separate {
+		tokens := c.settings.subTokens.config()
+		n.Access.Subscriptions = &tokens
+	}
 	if c.settings.storeEnabled {
 		store := c.settings.store
 		n.Store = &store
@@ -39,14 +50,34 @@ func (c *Config) Server() server.Config {
 }
 
 // unlimited turns a limit of 0, which is none, into what a node takes for none.
-func unlimited[V int | int64](limit *V) {
+func unlimited[V int | int64 | float64](limit *V) {
 	if *limit == 0 {
 		*limit = -1
 	}
 }
 
+// limits returns who is let in.
+func (c *Config) limits() admission.Limits {
+	l := c.settings.node.Limits
+	unlimited(&l.Connections)
+	unlimited(&l.Rate.PerSecond)
+	unlimited(&l.AddressConnections)
+	unlimited(&l.AddressRate.PerSecond)
+	unlimited(&l.UserConnections)
+	if c.settings.node.Development {
+		unless(c, "client.connection_limit", &l.Connections)
+		unless(c, "client.connection_rate_limit", &l.Rate.PerSecond)
+		unless(c, "client.connection_rate_burst", &l.Rate.Burst)
+		unless(c, "client.per_ip.connection_limit", &l.AddressConnections)
+		unless(c, "client.per_ip.connection_rate_limit", &l.AddressRate.PerSecond)
+		unless(c, "client.per_ip.connection_rate_burst", &l.AddressRate.Burst)
+		unless(c, "client.user_connection_limit", &l.UserConnections)
+	}
+	return l
+}
+
 // unless leaves a limit to the node, unless somebody has set it.
-func (c *Config) unless(path string, limit *int) {
+func unless[V int | float64](c *Config, path string, limit *V) {
 	if c.origin(path) == byDefault {
 		*limit = 0
 	}

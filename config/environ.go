@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -38,22 +37,13 @@ func readEnviron(environ []string) (values map[string]any, problems Problems) {
 		case !strings.HasPrefix(name, prefix) || name == FileVariable:
 		case !known:
 			problems = append(problems, Problem{printable(name), "", "unknown variable" + suggestVariable(name)})
-		case path == namespaces:
+		case keyAt[path].kind() == entriesKind || keyAt[path].kind() == mapKind:
 			values[path] = readJSON(value)
 		default:
 			values[path] = text(value)
 		}
 	}
 	return values, problems
-}
-
-// readJSON returns the value that s is in JSON, which is how a variable holds the namespaces. What is not JSON
-// stays text.
-func readJSON(s string) (v any) {
-	if eachNameOnce([]byte(s)) != nil || json.Unmarshal([]byte(s), &v) != nil {
-		return text(s)
-	}
-	return v
 }
 
 // suggestVariable returns the words that end the complaint about a variable. Kubernetes sets some for a service

@@ -5,7 +5,7 @@ import "strings"
 // Key is what there is to know of one key.
 type Key struct {
 	Path    string // client.ping_interval; for the options of rooms, from room.without_namespace on
-	Kind    string // bool, integer, size, duration, string or list
+	Kind    string // bool, integer, size, duration, time, string, secret, list, entries or map
 	Default string // as text
 	Live    bool   // a reload changes it
 	Flag    string // of edge serve, without dashes; empty if it has none
@@ -34,7 +34,10 @@ type key[T any] struct {
 // field is where in a T the value of a key is, and how it is read and written.
 type field[T any] interface {
 	set(t *T, raw any) error
-	text(t *T) string // as YAML; two values are the same if their texts are
+	fetch(t *T) error  // reads what the value names; to be called when all sources have been taken
+	text(t *T) string  // as YAML; it reads as the same value
+	shown(t *T) string // the same as anybody may see it: not what is secret
+	same(a, b *T) bool
 	copy(to, from *T)
 	kind() string
 }
@@ -56,9 +59,18 @@ func (f fieldOf[T, V]) set(t *T, raw any) error {
 	return err
 }
 
-func (f fieldOf[T, V]) text(t *T) string { return f.write(*f.at(t)) }
-func (f fieldOf[T, V]) copy(to, from *T) { *f.at(to) = *f.at(from) }
-func (f fieldOf[T, V]) kind() string     { return f.codec.kind }
+func (f fieldOf[T, V]) fetch(*T) error    { return nil }
+func (f fieldOf[T, V]) text(t *T) string  { return f.write(*f.at(t)) }
+func (f fieldOf[T, V]) same(a, b *T) bool { return f.text(a) == f.text(b) }
+func (f fieldOf[T, V]) copy(to, from *T)  { *f.at(to) = *f.at(from) }
+func (f fieldOf[T, V]) kind() string      { return f.codec.kind }
+
+func (f fieldOf[T, V]) shown(t *T) string {
+	if f.hide != nil {
+		return f.hide(f.text(t))
+	}
+	return f.text(t)
+}
 
 // inner is a field of a part U of T.
 type inner[T, U any] struct {
@@ -67,7 +79,10 @@ type inner[T, U any] struct {
 }
 
 func (f inner[T, U]) set(t *T, raw any) error { return f.field.set(f.at(t), raw) }
+func (f inner[T, U]) fetch(t *T) error        { return f.field.fetch(f.at(t)) }
 func (f inner[T, U]) text(t *T) string        { return f.field.text(f.at(t)) }
+func (f inner[T, U]) shown(t *T) string       { return f.field.shown(f.at(t)) }
+func (f inner[T, U]) same(a, b *T) bool       { return f.field.same(f.at(a), f.at(b)) }
 func (f inner[T, U]) copy(to, from *T)        { f.field.copy(f.at(to), f.at(from)) }
 
 // under returns the keys of a part of T, which stand in a section of their own.

@@ -6,9 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/knadh/koanf/providers/confmap"
-	"github.com/knadh/koanf/v2"
 )
 
 // Sources is where a configuration comes from.
@@ -20,7 +17,7 @@ type Sources struct {
 
 // Load reads all sources. Its error is Problems.
 func Load(from Sources) (*Config, error) {
-	l := loader{settings: defaults(), origins: make(map[string]string)}
+	l := loader{file: from.File, settings: defaults(), origins: make(map[string]string)}
 	l.settings.node.Development = from.File == ""
 	if from.File != "" {
 		l.loadFile(from.File)
@@ -29,12 +26,14 @@ func Load(from Sources) (*Config, error) {
 	l.problems = append(l.problems, problems...)
 	l.loadFlat(values, variable)
 	l.loadFlat(texts(from.Flags), flagOf)
+	l.fetch()
 	l.problems = append(l.problems, check(&l.settings, l.problems)...)
 	return &Config{File: from.File, settings: l.settings, origins: l.origins}, l.problems.orNil()
 }
 
 // loader takes source after source: what comes later wins.
 type loader struct {
+	file     string
 	settings settings
 	origins  map[string]string // what gave a key its value, by path
 	problems Problems
@@ -58,11 +57,26 @@ func (l *loader) loadFile(name string) {
 
 // loadFlat takes values by path, which come from variables or flags.
 func (l *loader) loadFlat(values map[string]any, origin func(path string) string) {
-	k := koanf.New(separator)
-	if err := k.Load(confmap.Provider(values, separator), nil); err != nil {
-		panic("config: " + err.Error()) // values in hand: nothing is read
+	from := layer{origin: origin, named: true}
+	for _, path := range slices.Sorted(maps.Keys(values)) {
+		l.set(from, keyAt[path], values[path])
 	}
-	l.walk(layer{origin: origin, named: true}, "", k.Raw())
+}
+
+// fetch reads the files that keys name, save where something is wrong with a name already.
+func (l *loader) fetch() {
+	for _, k := range keys {
+		if l.problems.about(k.Path) {
+			continue
+		}
+		if err := k.fetch(&l.settings); err != nil {
+			p := Problem{Key: k.Path, What: err.Error()}
+			if origin := l.origins[k.Path]; origin != l.file {
+				p.Origin = origin
+			}
+			l.problems = append(l.problems, p)
+		}
+	}
 }
 
 // texts returns what flags say as values.
@@ -118,10 +132,20 @@ func printable(name string) string {
 func (l *loader) enter(from layer, path string, value any) {
 	tree, ok := value.(map[string]any)
 	if !ok && value != nil {
-		l.complain(from, path, show(value)+" is not a section; write its keys with their values")
+		l.complain(from, path, showSection(path, value)+" is not a section; write its keys with their values")
 		return
 	}
 	l.walk(from, path, tree)
+}
+
+// showSection is show for what stands in place of a section: it may be the secret that belongs into it.
+func showSection(path string, value any) string {
+	if _, isList := value.([]any); !isList && slices.ContainsFunc(keys, func(k key[settings]) bool {
+		return k.kind() == secretKind && strings.HasPrefix(k.Path, path+separator)
+	}) {
+		return "what it has"
+	}
+	return show(value)
 }
 
 // set gives a key its value.
@@ -130,6 +154,9 @@ func (l *loader) set(from layer, k key[settings], value any) {
 	err := k.set(&l.settings, value)
 	if inside := Problems(nil); errors.As(err, &inside) {
 		for _, p := range inside {
+			if strings.HasPrefix(p.Key, "[") {
+				p.Key = k.Path + p.Key
+			}
 			l.complain(from, p.Key, p.What)
 		}
 	} else if err != nil {
@@ -141,7 +168,7 @@ func (l *loader) set(from layer, k key[settings], value any) {
 func (l *loader) complain(from layer, key, what string) {
 	p := Problem{Key: key, What: what}
 	if from.named {
-		root, _, _ := strings.Cut(key, "[") // of all keys only the namespaces have parts
+		root, _, _ := strings.Cut(key, "[") // only lists have parts
 		p.Origin = from.origin(root)
 	}
 	l.problems = append(l.problems, p)

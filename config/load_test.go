@@ -30,9 +30,15 @@ func TestDefaults(t *testing.T) {
 			PingInterval: 25 * time.Second, PongTimeout: 8 * time.Second, HeadTimeout: 5 * time.Second,
 			StaleTimeout: 10 * time.Second, StallLimit: 10 * time.Second, ShutdownWindow: 30 * time.Second,
 			RateBurst: 5 * time.Second, MessageTimeout: time.Minute, InputBudget: 256 << 20,
+			ExpiredCloseDelay: 25 * time.Second, ExpiredSubCloseDelay: 25 * time.Second,
+			API: server.API{BodyLimit: 4 << 20},
 		}
+		want.Access.Origins = []string{"self"}
+		want.Limits.IPv6Prefix = 64
 		if !r.development {
 			want.CommandRate, want.ByteRate = 1000, 1<<20
+			want.Limits = server.DefaultLimits
+			want.Limits.Connections = -1 // none, which is no default of a node
 		}
 		want.Rooms.WithoutNamespace = server.RoomOptions{
 			Kind: "stream", HistoryMetaTTL: 720 * time.Hour, ForceRecoveryMode: "stream", SlowConsumer: "close",
@@ -209,6 +215,26 @@ func TestNamespacesAreReplaced(t *testing.T) {
 	}
 }
 
+// secretless has what stands beside secrets.
+const secretless = `
+listen:
+  tls: {enabled: true, min_version: 1.3, client_certs: optional, client_ca_file: ca.pem, certificates: [{cert_file: a.pem, key_file: a.key}]}
+  proxy_protocol: {enabled: true, trusted: [10.0.0.0/8, "::1"]}
+client:
+  allowed_origins: [self, "https://*.example.com"]
+  token:
+    hmac_secret_key: "0123456789abcdef0123456789abcdef"
+    hmac_previous_secret_key: "fedcba9876543210fedcba9876543210"
+    hmac_previous_until: 2030-01-31T12:00:00.5+01:00
+    issuer_regex: "^a"
+  subscription_token: {enabled: true, jwks_public_endpoint: https://keys.example}
+  per_ip: {connection_limit: 0, connection_rate_limit: 7, ipv6_prefix: 56}
+  memory_budget: 4GiB
+  max_connection_age: 12h
+api: {key: "0", error_mode: transport}
+shutdown: {delay: 5s}
+`
+
 // What loads says the same when it is written and loaded again, and complaints keep to their lines.
 func FuzzLoad(f *testing.F) {
 	for _, content := range forms {
@@ -217,6 +243,9 @@ func FuzzLoad(f *testing.F) {
 	f.Add(`{"a": [`, `EDGE_ROOM_NAMESPACES=[{`)
 	f.Add(example, "EDGE_LISTEN_ADDRESS=:1, :2")
 	f.Add("room: {namespaces: [{name: chat, channel_regex: \"\\x00[\"}]}", "EDGE_ROOM_NAMESPACES=[{}]")
+	f.Add(secretless, "EDGE_CLIENT_TOKEN_JWKS=[{\"issuer\":\"a\",\"endpoint\":\"https://a.example\"}]")
+	f.Add(secretless, `EDGE_HOOKS_RPC_HEADERS={"Authorization":"Bearer \u0001"}`)
+	f.Add("hooks: {rpc: {url: 'unix:/run/app.sock:/rpc', headers: {X-A: \"\\xff\"}, forward_headers: [Cookie]}}", "EDGE_CLIENT_MEMORY_BUDGET=0")
 	f.Fuzz(func(t *testing.T, content, variable string) {
 		for name := range forms {
 			from := Sources{File: file(t, name, content), Environ: []string{variable}}
@@ -225,9 +254,9 @@ func FuzzLoad(f *testing.F) {
 				checkLines(t, err.(Problems))
 				continue
 			}
-			again := load(t, written(t, c))
+			again := load(t, writtenShort(t, c))
 			if !reflect.DeepEqual(again.settings, c.settings) {
-				t.Fatalf("%s\nloaded, written and loaded again gives\n%s", written(t, c), written(t, again))
+				t.Fatalf("%s\nloaded, written and loaded again gives\n%s", writtenShort(t, c), writtenShort(t, again))
 			}
 		}
 	})

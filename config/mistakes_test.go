@@ -24,8 +24,9 @@ func TestMistakesInFiles(t *testing.T) {
 		{"edge.yaml", "1: 2", []string{"1: unknown key; edge configdoc lists all"}},
 
 		// types
-		{"edge.yaml", "client: 5", []string{"client: 5 is not a section; write its keys with their values"}},
+		{"edge.yaml", "client: 5", []string{"client: what it has is not a section; write its keys with their values"}},
 		{"edge.yaml", "client: [ping_interval]", []string{"client: a list is not a section; write its keys with their values"}},
+		{"edge.yaml", "log: 5", []string{"log: 5 is not a section; write its keys with their values"}},
 		{"edge.yaml", "log: {level: }", []string{"log.level: has no value; write debug, info, warn or error, or leave the key out"}},
 		{"edge.yaml", "development: 1", []string{"development: 1 is not a bool; write true or false"}},
 		{"edge.yaml", `development: "true"`, []string{`development: "true" is not a bool; write true or false`}},
@@ -60,6 +61,23 @@ func TestMistakesInFiles(t *testing.T) {
 		{"edge.yaml", `internal: {address: "9000"}`, []string{`internal.address: "9000" is not an address; write host:port`}},
 		{"edge.yaml", `room: {without_namespace: {channel_regex: "[a"}}`, []string{`room.without_namespace.channel_regex: "[a" is not a regular expression: missing closing ]; write a regular expression in the syntax of RE2`}},
 		{"edge.yaml", "room: {without_namespace: {publication_data_format: xml}}", []string{`room.without_namespace.publication_data_format: "xml" is not one of the choices; write "", json, json_object or binary`}},
+
+		{"edge.yaml", "listen: {proxy_protocol: {trusted: [10.0.0.0/33]}}", []string{`listen.proxy_protocol.trusted: a list has "10.0.0.0/33", which is not a network; write networks as 10.0.0.0/8, or addresses`}},
+		{"edge.yaml", "client: {allowed_origins: [example.com]}", []string{`client.allowed_origins: a list has "example.com", which is not an origin; write origins as https://example.com, https://*.example.com, self or *`}},
+		{"edge.yaml", "client: {allowed_origins: []}", []string{"client.allowed_origins: a list is empty; write origins as https://example.com, https://*.example.com, self or *"}},
+		{"edge.yaml", "client: {memory_budget: much}", []string{`client.memory_budget: "much" is not a size; write auto, a size as 4GiB, or 0 for no limit`}},
+		{"edge.yaml", "client: {connection_rate_limit: 0.5}", []string{"client.connection_rate_limit: 0.5 is not a whole number; write 1 or more, or 0 for no limit"}},
+		{"edge.yaml", "listen: {tls: {min_version: 1.1}}", []string{"listen.tls.min_version: 1.1 is not a version that may be the least; write 1.2 or 1.3"}},
+		{"edge.yaml", "client: {token: {hmac_previous_until: tomorrow}}", []string{`client.token.hmac_previous_until: "tomorrow" is not a time; write a time such as 2030-01-31T12:00:00Z`}},
+		{"edge.toml", "client.token.hmac_previous_until = 1030-01-31T12:00:00Z", []string{"client.token.hmac_previous_until: 1030-01-31 12:00:00 +0000 UTC is out of range; write a time such as 2030-01-31T12:00:00Z"}},
+		{"edge.yaml", "client: {token: {jwks_public_endpoint: 'http://keys.example'}}", []string{`client.token.jwks_public_endpoint: "http://keys.example" is not an https address; write an address such as https://issuer.example/keys`}},
+		{"edge.yaml", "hooks: {connect: {forward_headers: [Host]}}", []string{`hooks.connect.forward_headers: a list has "Host", which is not the name of a header that may be forwarded; write names of headers`}},
+
+		// entries
+		{"edge.yaml", "client: {token: {jwks: {issuer: a}}}", []string{"client.token.jwks: a section is not a list; write entries, each with issuer, endpoint, allow_http"}},
+		{"edge.yaml", "client: {token: {jwks: [5]}}", []string{"client.token.jwks[0]: 5 is not a section; write issuer, endpoint, allow_http"}},
+		{"edge.yaml", "client: {token: {jwks: [{isuer: a, endpoint: 'https://a.example'}]}}", []string{"client.token.jwks[0].isuer: unknown key; did you mean issuer?"}},
+		{"edge.yaml", "listen: {tls: {certificates: [{cert_file: 5}, {key_file: b}]}}", []string{"listen.tls.certificates[0].cert_file: 5 is not a string; write the path of a file"}},
 
 		// namespaces
 		{"edge.yaml", "room: {namespaces: {chat: {}}}", []string{"room.namespaces: a section is not a list; write entries, each with a name"}},
@@ -147,6 +165,47 @@ func TestStoreNeedsAPath(t *testing.T) {
 	got := complaints(t, Sources{File: file(t, "edge.yaml", "history: {store: {enabled: true}}")})
 	if want := "history.store.path: missing; write the path of a file"; !slices.Equal(got, []string{want}) {
 		t.Errorf("a store without a path: %q; want %q", got, want)
+	}
+}
+
+// Keys that contradict each other outside rooms.
+func TestRefusedCombinations(t *testing.T) {
+	key := strings.Repeat("k", 32)
+	for _, r := range []struct{ content, want string }{
+		{"listen: {tls: {enabled: true}}", "listen.tls.cert_file: missing; write the path of a certificate, and that of its key as key_file"},
+		{"listen: {tls: {cert_file: a.pem}}", "listen.tls.key_file: missing beside a cert_file; write the path of its private key"},
+		{"listen: {tls: {key_file: a.pem}}", "listen.tls.cert_file: missing beside a key_file; write the path of its certificate"},
+		{"listen: {tls: {cert_file: a, key_file: b, certificates: [{cert_file: a, key_file: b}]}}", "listen.tls.certificates: stands beside cert_file and key_file; write one of the two"},
+		{"listen: {tls: {certificates: [{cert_file: a}]}}", "listen.tls.certificates[0]: lacks a file; write cert_file and key_file"},
+		{"listen: {tls: {client_certs: optional}}", "listen.tls.client_ca_file: missing; write the path of the certificates that may sign those of clients"},
+		{"listen: {proxy_protocol: {enabled: true}}", "listen.proxy_protocol.trusted: missing; write the networks of the proxies, as 10.0.0.0/28"},
+
+		{"internal: {address: ':9000'}", "internal.address: beyond the loopback the HTTP API needs a key; write api.key, or an address as 127.0.0.1:9000"},
+		{"development: true\ninternal: {address: '10.0.0.1:9000'}", "internal.address: beyond the loopback the HTTP API needs a key; write api.key, or an address as 127.0.0.1:9000"},
+		{"internal: {address: ':9000'}\napi: {key: k}", ""},
+		{"internal: {address: 'localhost:9000'}", ""},
+		{"internal: {address: '[::1]:9000'}", ""},
+		{"api: {insecure: true}", "api.insecure: only for development: true; write false, and an api.key"}, // A16
+		{"development: true\napi: {insecure: true}", ""},
+		{"development: true\napi: {insecure: true}\ninternal: {address: '0.0.0.0:9000'}", "api.insecure: only while internal.address is on the loopback; write false, and an api.key"},
+		{"api: {key: a b}", "api.key: has a character that no header has, or a space; write letters and digits, as edge genconfig makes them"},
+
+		{"client: {token: {hmac_previous_secret_key: " + key + "}}", "client.token.hmac_secret_key: missing beside a previous one; write 32 or more random bytes, as edge genconfig makes them"},
+		{"client: {token: {hmac_secret_key: " + key + ", hmac_previous_secret_key: " + key + "}}", "client.token.hmac_previous_until: missing beside a previous secret; write until when that is good, as 2030-01-31T12:00:00Z"},
+		{"client: {token: {hmac_secret_key: " + key + ", hmac_previous_secret_key: " + key + ", hmac_previous_until: 2030-01-31T12:00:00Z}}", ""},
+		{"client: {token: {issuer: a, issuer_regex: a}}", "client.token.issuer: stands beside issuer_regex; write one of them"},
+		{"client: {token: {jwks: [{endpoint: 'https://a.example'}, {issuer: b, endpoint: 'https://b.example'}]}}", `client.token.jwks: JWKS endpoint "https://a.example" beside other public keys; say whose it is`},
+		{"client: {subscription_token: {enabled: true}}", "client.subscription_token.enabled: but no key under client.subscription_token could check a token; write one, as hmac_secret_key"},
+		{"client: {subscription_token: {enabled: true, hmac_secret_key: " + key + "}}", ""},
+		{"client: {subscribe_to_user_personal_channel: {personal_channel_namespace: news}}", `client.subscribe_to_user_personal_channel.personal_channel_namespace: "news" is no namespace; write the name of one under room.namespaces`},
+
+		{"hooks: {rpc: {previous_secret: " + key + "}}", "hooks.rpc.secret: missing beside a previous one; write 16 or more random bytes"},
+		{"hooks: {rpc: {url: 'http://app', ca_file: ca.pem}}", "hooks.rpc.ca_file: is for a URL that begins with https; leave it out"},
+	} {
+		got := strings.Join(complaints(t, Sources{File: file(t, "edge.yaml", r.content)}), "\n")
+		if got != r.want {
+			t.Errorf("%s:\n%s\nwant\n%s", r.content, got, r.want)
+		}
 	}
 }
 

@@ -37,11 +37,11 @@ func (ps Problems) orNil() error {
 	return ps
 }
 
-// about reports whether any of the keys has a problem already.
+// about reports whether any of the keys, or an entry in one, has a problem already.
 func (ps Problems) about(keys ...string) bool {
 	for _, p := range ps {
 		for _, key := range keys {
-			if p.Key == key {
+			if p.Key == key || strings.HasPrefix(p.Key, key+"[") {
 				return true
 			}
 		}

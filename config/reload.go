@@ -10,7 +10,7 @@ import (
 // Change is a key whose value differs between two configurations.
 type Change struct {
 	Key      string
-	From, To string // as YAML; both empty if a namespace has come or gone
+	From, To string // as YAML, without secrets; both empty if a namespace has come or gone
 	What     string // says it in a line: client.ping_interval: 25s, now 10s
 	Live     bool   // a reload is enough
 }
@@ -22,13 +22,15 @@ func (c *Config) Reloaded(next *Config) (*Config, []Change, error) {
 	merged.origins = maps.Clone(c.origins)
 	var changes []Change
 	for _, k := range keys {
-		if k.text(&c.settings) == k.text(&next.settings) {
+		if k.Live {
+			merged.origins[k.Path] = next.origin(k.Path)
+		}
+		if k.same(&c.settings, &next.settings) {
 			continue
 		}
 		changes = append(changes, changesOf(k, &c.settings, &next.settings)...)
 		if k.Live {
 			k.copy(&merged.settings, &next.settings)
-			merged.origins[k.Path] = next.origin(k.Path)
 		}
 	}
 	return &merged, changes, check(&merged.settings, nil).orNil()
@@ -39,11 +41,16 @@ func changesOf(k key[settings], was, now *settings) []Change {
 	if k.Path == namespaces {
 		return namespaceChanges(was.node.Rooms.Namespaces, now.node.Rooms.Namespaces)
 	}
-	return []Change{changed(k.Path, k.text(was), k.text(now), k.Live)}
+	return []Change{changed(k.Path, k.shown(was), k.shown(now), k.Live)}
 }
 
+// changed is the change of a key's value. Where both look the same it is secret, or in a file.
 func changed(path, from, to string, live bool) Change {
-	return Change{Key: path, From: from, To: to, What: path + ": " + from + ", now " + to, Live: live}
+	what := path + ": " + from + ", now " + to
+	if from == to {
+		what = path + ": " + from + ", now another"
+	}
+	return Change{Key: path, From: from, To: to, What: what, Live: live}
 }
 
 // namespaceChanges returns how two lists of namespaces differ, whatever their order.

@@ -108,12 +108,16 @@ func wrongRegexp(s string) string {
 // namespacesField is the list of namespaces. The keys in an entry are called room.namespaces[NAME].KEY.
 type namespacesField struct{}
 
-func (namespacesField) kind() string { return "list" }
+func (namespacesField) kind() string          { return entriesKind }
+func (namespacesField) fetch(*settings) error { return nil }
 
 // at returns where in s the namespaces are.
 func (namespacesField) at(s *settings) *[]server.Namespace { return &s.node.Rooms.Namespaces }
 
 func (f namespacesField) copy(to, from *settings) { *f.at(to) = *f.at(from) }
+
+func (f namespacesField) shown(s *settings) string { return f.text(s) }
+func (f namespacesField) same(a, b *settings) bool { return f.text(a) == f.text(b) }
 
 // text returns the entries, each with what is not a default.
 func (f namespacesField) text(s *settings) string {

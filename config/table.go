@@ -8,12 +8,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/auth"
+	"github.com/seed4ac54ce5/edge/proxyproto"
 	"github.com/seed4ac54ce5/edge/server"
 )
 
 // settings is what the keys set.
 type settings struct {
 	node         server.Config
+	tls          tlsSettings
+	tokens       tokens
+	separate     bool // subscriptions have tokens of their own
+	subTokens    tokens
+	apiKey       secret
+	hooks        hooks
 	storeEnabled bool
 	store        server.StoreConfig
 	logLevel     string
@@ -40,17 +48,24 @@ var (
 	buffer      = size(1, maxBytes, "a size as 65536, 64KiB or 16MiB, below 2GiB")
 	limit       = duration(moment, day, 1, "a time from 100ms to 24h, as 10s")
 	ping        = duration(0, day, time.Second, "whole seconds, as 25s, or 0s for none")
-	path        = words("the path of a file", func(string) string { return "" })
+	path        = words("the path of a file", anything)
+	patience    = duration(0, day, 1, "a time up to 24h, as 25s")
+	perSecond   = codec[float64]{kind: "integer", hint: countOrNone.hint, write: writeWhole, parse: parseWhole}
 )
 
-// nodeKeys are the keys of a node, save those of rooms without a namespace.
-var nodeKeys = []key[settings]{
+// generalKeys are the keys outside the sections listen.tls, client.token, client.subscription_token and hooks, which
+// have tables of their own, as do the options of rooms.
+var generalKeys = []key[settings]{
 	{Key{"development", "", "false", restart, "development", "lets every client in, into every room, and serves `/echo` and the playground; true if there is no configuration file"},
 		is(func(s *settings) *bool { return &s.node.Development }, boolean)},
 
 	{Key{"listen.address", "", "127.0.0.1:8000", restart, "address", "where clients connect: `host:port`, `host:first-last`, `:port` for every address of the host, `unix:path`"},
 		is(func(s *settings) *[]string { return &s.node.Addresses }, list("host:port, host:first-last or unix:path", wrongAddress))},
-	{Key{"internal.address", "", "127.0.0.1:9000", restart, "internal-address", "`host:port` of health, metrics, profiles and playground"},
+	{Key{"listen.proxy_protocol.enabled", "", "false", restart, "", "each public connection begins with a header of the PROXY protocol, version 1 or 2"},
+		is(func(s *settings) *bool { return &s.node.ProxyProtocol.Enabled }, boolean)},
+	{Key{"listen.proxy_protocol.trusted", "", "", restart, "", "networks and addresses of the proxies; a connection from elsewhere is closed"},
+		is(func(s *settings) *[]string { return &s.node.ProxyProtocol.Trusted }, listOrNone("networks as 10.0.0.0/8, or addresses", wrongNetwork))},
+	{Key{"internal.address", "", "127.0.0.1:9000", restart, "internal-address", "`host:port` of the HTTP API, health, metrics, profiles and playground; beyond the loopback only with an `api.key`"},
 		is(func(s *settings) *string { return &s.node.InternalAddress }, words("host:port", wrongInternalAddress))},
 
 	{Key{"reactor.loops", "", "0", restart, "loops", "reactor threads; 0 is one for each CPU"},
@@ -58,8 +73,34 @@ var nodeKeys = []key[settings]{
 	{Key{"reactor.private_fd_tables", "", "auto", restart, "private-fd-tables", "a descriptor table for each loop: auto, on or off"},
 		is(func(s *settings) *string { return &s.node.PrivateTables }, choice("auto", "on", "off"))},
 
-	{Key{"client.anonymous.enabled", "", "false", restart, "", "lets clients without a token in outside development mode too; the options of rooms say what they may do"},
+	{Key{"client.allowed_origins", "", "self", live, "", "pages that may connect, by scheme, host and port: `https://example.com`, `https://*.example.com`, `self` for the host that is asked, `*` for all; programs, which send no origin, need a token, unless anonymous clients may connect"},
+		is(func(s *settings) *[]string { return &s.node.Access.Origins }, list("origins as https://example.com, https://*.example.com, self or *", wrongOrigin))},
+	{Key{"client.anonymous.enabled", "", "false", live, "", "lets clients without a token in outside development mode too; the options of rooms say what they may do"},
 		is(func(s *settings) *bool { return &s.node.Access.Anonymous }, boolean)},
+	{Key{"client.disallow_anonymous_connection_tokens", "", "false", live, "", "refuses tokens without a user"},
+		is(func(s *settings) *bool { return &s.node.Access.NoAnonymousTokens }, boolean)},
+	{Key{"client.subscribe_to_user_personal_channel.enabled", "", "false", live, "", "puts each user into a room of its own, `#USER`"},
+		is(func(s *settings) *bool { return &s.node.Access.Personal.Enabled }, boolean)},
+	{Key{"client.subscribe_to_user_personal_channel.personal_channel_namespace", "", "", live, "", "namespace of these rooms, which are `NAMESPACE:#USER` then"},
+		is(func(s *settings) *string { return &s.node.Access.Personal.Namespace }, words("the name of a namespace", anything))},
+	{Key{"client.connection_limit", "", "0", live, "", "connections of the node; 0 is no limit but memory"},
+		is(func(s *settings) *int { return &s.node.Limits.Connections }, countOrNone)},
+	{Key{"client.connection_rate_limit", "", "20000", live, "", "connections that the node takes a second, a burst aside; 0 is no limit. In development mode there are no limits from here to `client.user_connection_limit` by default"},
+		is(func(s *settings) *float64 { return &s.node.Limits.Rate.PerSecond }, perSecond)},
+	{Key{"client.connection_rate_burst", "", "20000", live, "", "connections that it takes at once"},
+		is(func(s *settings) *int { return &s.node.Limits.Rate.Burst }, count)},
+	{Key{"client.per_ip.connection_limit", "", "10000", live, "", "connections from one address; 0 is no limit. The loopback has none of these"},
+		is(func(s *settings) *int { return &s.node.Limits.AddressConnections }, countOrNone)},
+	{Key{"client.per_ip.connection_rate_limit", "", "500", live, "", "connections that one address may open a second, a burst aside; 0 is no limit"},
+		is(func(s *settings) *float64 { return &s.node.Limits.AddressRate.PerSecond }, perSecond)},
+	{Key{"client.per_ip.connection_rate_burst", "", "5000", live, "", "connections that it may open at once"},
+		is(func(s *settings) *int { return &s.node.Limits.AddressRate.Burst }, count)},
+	{Key{"client.per_ip.ipv6_prefix", "", "64", live, "", "bits of an IPv6 address that tell one client's from another's"},
+		is(func(s *settings) *int { return &s.node.Limits.IPv6Prefix }, integer(1, 128, "1 to 128"))},
+	{Key{"client.user_connection_limit", "", "1000", live, "", "connections of one user; 0 is no limit"},
+		is(func(s *settings) *int { return &s.node.Limits.UserConnections }, countOrNone)},
+	{Key{"client.memory_budget", "", "auto", live, "", "memory of process and kernel together near which nobody more is let in: auto, which is what the cgroup or the host has, a size, or 0 for no limit"},
+		is(func(s *settings) *int64 { return &s.node.MemoryLimit }, budget)},
 	{Key{"client.message_size_limit", "", "64KiB", restart, "message-size-limit", "largest message from a client, after inflation"},
 		is(func(s *settings) *int { return &s.node.MessageLimit }, buffer)},
 	{Key{"client.fragment_limit", "", "1024", restart, "fragment-limit", "most frames that a message may have"},
@@ -91,6 +132,13 @@ var nodeKeys = []key[settings]{
 	{Key{"client.write_stall_limit", "", "10s", restart, "", "how long a client's socket may take nothing of what waits for it"},
 		is(func(s *settings) *time.Duration { return &s.node.StallLimit }, limit)},
 
+	{Key{"client.expired_close_delay", "", "25s", restart, "", "how long a client may stay without a new token when its own has expired"},
+		is(func(s *settings) *time.Duration { return &s.node.ExpiredCloseDelay }, patience)},
+	{Key{"client.expired_sub_close_delay", "", "25s", restart, "", "the same for a subscription"},
+		is(func(s *settings) *time.Duration { return &s.node.ExpiredSubCloseDelay }, patience)},
+	{Key{"client.max_connection_age", "", "0s", restart, "", "age at which a client is told to come back, give or take a tenth; 0s is never"},
+		is(func(s *settings) *time.Duration { return &s.node.MaxConnectionAge }, duration(0, forever, 1, "a time such as 12h, or 0s"))},
+
 	{Key{"room.namespaces", "", "", live, "", "a list of entries, each with a `name` and the options of the rooms whose names begin with it and a colon"},
 		namespacesField{}},
 
@@ -105,11 +153,20 @@ var nodeKeys = []key[settings]{
 	{Key{"history.store.sync_interval", "", "1s", restart, "", "time between two syncs under interval"},
 		is(func(s *settings) *time.Duration { return &s.store.SyncInterval }, duration(time.Millisecond, day, 1, "a time from 1ms to 24h, as 1s"))},
 
+	{Key{"api.insecure", "", "false", restart, "", "lets everybody use the HTTP API who reaches the internal address; in development mode and on the loopback only"},
+		is(func(s *settings) *bool { return &s.node.API.Insecure }, boolean)},
+	{Key{"api.error_mode", "", "reply", restart, "", "how the HTTP API tells errors: reply, in answers with status 200, or transport, by the status"},
+		is(func(s *settings) *bool { return &s.node.API.Transport }, errorMode)},
+	{Key{"api.body_limit", "", "4MiB", restart, "", "largest request to the HTTP API"},
+		is(func(s *settings) *int { return &s.node.API.BodyLimit }, buffer)},
+
 	{Key{"log.level", "", "info", live, "log-level", "least level that is logged: debug, info, warn or error"},
 		is(func(s *settings) *string { return &s.logLevel }, choice("debug", "info", "warn", "error"))},
 	{Key{"log.format", "", "auto", restart, "log-format", "text, json, or auto: text on a terminal, JSON elsewhere"},
 		is(func(s *settings) *string { return &s.logFormat }, choice("auto", "text", "json"))},
 
+	{Key{"shutdown.delay", "", "0s", restart, "", "time for which a node that drains says that it is not ready before it closes its listeners"},
+		is(func(s *settings) *time.Duration { return &s.node.DrainDelay }, duration(0, day, 1, "a time such as 5s, or 0s"))},
 	{Key{"shutdown.window", "", "30s", restart, "shutdown-window", "time over which a drain closes connections"},
 		is(func(s *settings) *time.Duration { return &s.node.ShutdownWindow }, duration(0, day, 1, "a time such as 30s, or 0s"))},
 }
@@ -117,12 +174,38 @@ var nodeKeys = []key[settings]{
 const (
 	withoutNamespace = "room.without_namespace"
 	namespaces       = "room.namespaces"
+	ofConnections    = "client.token"
+	ofSubscriptions  = "client.subscription_token"
 )
+
+// nodeKeys are all keys, save those of rooms without a namespace and of hooks.
+var nodeKeys = func() []key[settings] {
+	all := slices.Clone(generalKeys)
+	before := func(path string, more []key[settings]) {
+		all = slices.Insert(all, slices.Index(paths(all), path), more...)
+	}
+	before("listen.proxy_protocol.enabled", under("listen.tls", func(s *settings) *tlsSettings { return &s.tls }, tlsKeys))
+	before("client.disallow_anonymous_connection_tokens", under(ofConnections, func(s *settings) *tokens { return &s.tokens }, tokenKeys))
+	before("client.disallow_anonymous_connection_tokens", []key[settings]{{
+		Key{ofSubscriptions + ".enabled", "", "false", live, "", "subscriptions have tokens of their own, by keys under `" + ofSubscriptions + "` that are called as those under `" + ofConnections + "`"},
+		is(func(s *settings) *bool { return &s.separate }, boolean)}})
+	before("api.insecure", secretKeys(Key{"api.key", "", "", live, "", "what users of the HTTP API show; without one nobody may use it"},
+		func(s *settings) *secret { return &s.apiKey }, "letters and digits, as edge genconfig makes them", wrongAPIKey))
+	return all
+}()
 
 // keys are all keys, section by section, and keyAt the same by path.
 var (
-	keys = slices.Insert(slices.Clone(nodeKeys), slices.Index(paths(nodeKeys), namespaces),
-		under(withoutNamespace, func(s *settings) *server.RoomOptions { return &s.node.Rooms.WithoutNamespace }, roomKeys)...)
+	keys = func() []key[settings] {
+		all := slices.Clone(nodeKeys)
+		before := func(path string, more []key[settings]) {
+			all = slices.Insert(all, slices.Index(paths(all), path), more...)
+		}
+		before("client.disallow_anonymous_connection_tokens", under(ofSubscriptions, func(s *settings) *tokens { return &s.subTokens }, tokenKeys))
+		before(namespaces, under(withoutNamespace, func(s *settings) *server.RoomOptions { return &s.node.Rooms.WithoutNamespace }, roomKeys))
+		before("log.level", under("hooks", func(s *settings) *hooks { return &s.hooks }, hookKeys))
+		return all
+	}()
 	keyAt    = byPath(keys)
 	sections = sectionsOf(keys)
 )
@@ -173,6 +256,75 @@ func wrongInternalAddress(a string) string {
 	_, port, err := net.SplitHostPort(a)
 	if _, errPort := strconv.ParseUint(port, 10, 16); err != nil || errPort != nil {
 		return "is not an address"
+	}
+	return ""
+}
+
+func parseWhole(raw any) (float64, string) {
+	n, wrong := countOrNone.parse(raw)
+	return float64(n), wrong
+}
+
+func writeWhole(v float64) string { return strconv.Itoa(int(v)) }
+
+// budget is a size, auto, which the node takes as 0, or 0 for none, which it takes as less.
+var budget = codec[int64]{
+	kind: "size",
+	hint: "auto, a size as 4GiB, or 0 for no limit",
+	parse: func(raw any) (int64, string) {
+		if s, ok := asString(raw); ok && s == "auto" {
+			return 0, ""
+		}
+		n, wrong := sizeOrNone.parse(raw)
+		unlimited(&n)
+		return n, wrong
+	},
+	write: func(n int64) string {
+		if n == 0 {
+			return "auto"
+		}
+		return formatSize(max(n, 0))
+	},
+}
+
+// errorMode is whether errors are statuses.
+var errorMode = func() codec[bool] {
+	modes := choice("reply", "transport")
+	return codec[bool]{
+		kind: modes.kind,
+		hint: modes.hint,
+		parse: func(raw any) (bool, string) {
+			mode, wrong := modes.parse(raw)
+			return mode == "transport", wrong
+		},
+		write: func(transport bool) string {
+			if transport {
+				return "transport"
+			}
+			return "reply"
+		},
+	}
+}()
+
+// wrongNetwork returns what is wrong with the address of a proxy, or of several.
+func wrongNetwork(s string) string {
+	if _, err := proxyproto.ParseTrusted([]string{s}); err != nil {
+		return "is not a network"
+	}
+	return ""
+}
+
+func wrongOrigin(s string) string {
+	if _, err := auth.ParseOrigins([]string{s}); err != nil {
+		return "is not an origin"
+	}
+	return ""
+}
+
+// wrongAPIKey returns what keeps a key from being sent in a header.
+func wrongAPIKey(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "has a character that no header has, or a space"
 	}
 	return ""
 }

@@ -7,25 +7,54 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/hook"
 	"github.com/seed4ac54ce5/edge/server"
 )
 
 // fill gives each field of v that a key could set a value that is not zero.
 func fill(v reflect.Value) {
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
-		case reflect.Bool:
-			f.SetBool(true)
-		case reflect.Int, reflect.Int64:
-			f.SetInt(int64(i + 1))
-		case reflect.String:
-			f.SetString("set")
-		case reflect.Slice:
-			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
-		case reflect.Struct:
-			fill(f)
+	switch {
+	case v.Type() == reflect.TypeFor[time.Time]():
+		v.Set(reflect.ValueOf(time.Unix(1, 0)))
+		return
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case v.Kind() == reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i))
 		}
 	}
+	switch v.Kind() {
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(1)
+	case reflect.Float64:
+		v.SetFloat(1)
+	case reflect.String:
+		v.SetString("set")
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+	}
+}
+
+// unset returns the paths of what is zero in v and in the structs in it.
+func unset(path string, v reflect.Value) (all []string) {
+	switch {
+	case v.IsZero():
+		return []string{path}
+	case v.Kind() == reflect.Pointer:
+		return unset(path, v.Elem())
+	case v.Kind() == reflect.Struct && v.Type() != reflect.TypeFor[time.Time]():
+		for i := range v.NumField() {
+			all = append(all, unset(strings.TrimPrefix(path+"."+v.Type().Field(i).Name, "."), v.Field(i))...)
+		}
+	}
+	return all
 }
 
 // Each option of rooms has a key, and no two keys have the same.
@@ -40,24 +69,55 @@ func TestEachRoomOptionHasAKey(t *testing.T) {
 	}
 }
 
-// notKeys are the fields of a node's configuration that are not the operator's.
-var notKeys = []string{"Version", "Log", "Handler"}
-
-// Each other field has a key.
-func TestEachFieldOfANodeHasAKey(t *testing.T) {
-	c := Config{origins: make(map[string]string)}
-	full := settings{storeEnabled: true}
-	fill(reflect.ValueOf(&full.node).Elem())
+// filled returns a configuration in which each key has copied a value that is not zero.
+func filled() *Config {
+	c := &Config{origins: make(map[string]string)}
+	full := settings{storeEnabled: true, separate: true}
+	for _, part := range []any{&full.node, &full.store, &full.tls, &full.tokens, &full.subTokens, &full.apiKey, &full.hooks} {
+		fill(reflect.ValueOf(part).Elem())
+	}
+	full.tls.MinVersion, full.tls.ClientCerts = "1.3", "required"
 	for _, k := range keys {
 		k.copy(&c.settings, &full)
 		c.origins[k.Path] = "a file"
 	}
-	node := reflect.ValueOf(c.Server())
-	for i := range node.NumField() {
-		name := node.Type().Field(i).Name
-		if node.Field(i).IsZero() != slices.Contains(notKeys, name) {
-			t.Errorf("the keys leave %s %v", name, node.Field(i))
-		}
+	return c
+}
+
+// Each field of a node's configuration has a key, save those that are not the operator's.
+func TestEachFieldOfANodeHasAKey(t *testing.T) {
+	notKeys := []string{
+		"Handler", "Version", "Log", "LogDropped", "Listeners", "InternalListener", "WrapAPI", "Access.Tokens.Transport", "Access.Tokens.Fetched", "Access.Subscriptions.Transport", "Access.Subscriptions.Fetched",
+	}
+	got := unset("", reflect.ValueOf(filled().Server()))
+	slices.Sort(got)
+	slices.Sort(notKeys)
+	if !slices.Equal(got, notKeys) {
+		t.Errorf("the keys leave %q; want %q", got, notKeys)
+	}
+}
+
+// Each field of what package hook is told has a key, save those that are a program's.
+func TestEachFieldOfHooksHasAKey(t *testing.T) {
+	got := unset("", reflect.ValueOf(filled().Hooks()))
+	if want := []string{"Wrap", "Observe", "Log"}; !slices.Equal(got, want) {
+		t.Errorf("the keys leave %q; want %q", got, want)
+	}
+}
+
+// What nobody sets is as a hook's endpoint is by itself.
+func TestDefaultsOfHooks(t *testing.T) {
+	got := loadFrom(t, Sources{}).Hooks()
+	e := hook.Endpoint{
+		Timeout: time.Second, Budget: 3 * time.Second, Retries: 2, MaxConcurrent: 128, MaxResponse: 256 << 10,
+		BreakerFailures: 5, BreakerPause: 2 * time.Second,
+	}
+	want := hook.Config{
+		Connect: e, Refresh: e, Subscribe: e, Publish: e, RPC: e, SubRefresh: e, Disconnect: e,
+		DisconnectQueue: 10000, DisconnectWorkers: 4, DisconnectTries: 8,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("Hooks() = %+v; want %+v", got, want)
 	}
 }
 
@@ -84,7 +144,7 @@ func TestKeysAreWellFormed(t *testing.T) {
 func TestDefaultsAreCanonical(t *testing.T) {
 	d := defaults()
 	for _, k := range keys {
-		written := strings.Trim(k.text(&d), `["]`)
+		written := strings.Trim(k.text(&d), `[{"}]`)
 		if written != k.Default {
 			t.Errorf("%s: the default %s is written %s", k.Path, k.Default, written)
 		}
@@ -102,8 +162,9 @@ func TestNearest(t *testing.T) {
 		"history.store.pth":                   "history.store.path",
 		"room.without_namespace.alow_publish": "",
 		"room.without_namspace":               "room.without_namespace",
-		"tls":                                 "",
-		"client.allowed_origins":              "",
+		"tls":                                 "listen.tls",
+		"client.allowed_origin":               "client.allowed_origins",
+		"quuxes":                              "",
 	} {
 		if got := nearest(name, names); got != want {
 			t.Errorf("nearest(%s) = %q; want %q", name, got, want)

@@ -11,11 +11,11 @@ import (
 // WriteDefaults writes a YAML file with every key, its meaning and its default. Loading it changes nothing.
 func WriteDefaults(w io.Writer) error {
 	d := defaults()
-	return writeYAML(w, &d)
+	return writeYAML(w, keys, &d)
 }
 
-// writeYAML writes a file that says what s is.
-func writeYAML(w io.Writer, s *settings) error {
+// writeYAML writes a file that says what s has for some keys, which stand section by section.
+func writeYAML(w io.Writer, keys []key[settings], s *settings) error {
 	var b bytes.Buffer
 	var open []string
 	for _, k := range keys {
@@ -47,13 +47,14 @@ func writeSections(b *bytes.Buffer, open, in []string) {
 // plain returns a meaning without its marks.
 func plain(meaning string) string { return strings.ReplaceAll(meaning, "`", "") }
 
-// WriteEffective writes what holds, a line for each key: its path, its value as YAML, what gave it that.
+// WriteEffective writes what holds, a line for each key: its path, its value as YAML, what gave it that. Of secrets it
+// says only whether they are set.
 func (c *Config) WriteEffective(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(key, value, origin string) { _, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", key, value, origin) } // Flush tells
 	row("KEY", "VALUE", "FROM")
 	for _, k := range keys {
-		row(k.Path, k.text(&c.settings), c.origin(k.Path))
+		row(k.Path, k.shown(&c.settings), c.origin(k.Path))
 	}
 	return t.Flush()
 }
@@ -85,7 +86,7 @@ const referenceHead = `# Configuration
 <!-- Written by "edge configdoc"; "make docs" brings it up to date. -->
 
 A node needs no configuration: without a file it runs in development mode. A file is named with ` + "`--config` or `" + FileVariable + "`" + `
-and is YAML, JSON or TOML by the end of its name.
+and is YAML, JSON or TOML by the end of its name. ` + "`edge genconfig FILE`" + ` makes one with fresh secrets.
 
 ` + "```yaml\n" + example + "```" + `
 
@@ -93,24 +94,46 @@ and is YAML, JSON or TOML by the end of its name.
 
 A flag comes before a variable, a variable before the file, the file before the default. The variable of a key is
 ` + "`EDGE_`" + ` and its path in upper case with ` + "`_`" + ` for the dots: ` + "`EDGE_CLIENT_PING_INTERVAL`" + `. In variables, lists are separated by commas or
-spaces, and ` + "`EDGE_ROOM_NAMESPACES`" + ` is JSON. Durations are written ` + "`25s`, `10m`, `24h`" + `; sizes ` + "`65536`, `64KiB`, `16MiB`" + `.
+spaces, entries and maps are JSON. Durations are written ` + "`25s`, `10m`, `24h`" + `; sizes ` + "`65536`, `64KiB`, `16MiB`" + `; times
+` + "`2030-01-31T12:00:00Z`" + `.
 
 Everything is read strictly: a key or an ` + "`EDGE_`" + ` variable that does not exist, a value of another type or beyond its range,
 and keys that contradict each other are errors, all reported at once with what to write instead. The exit status is 2.
 
 | command | does |
 |---|---|
-| ` + "`edge checkconfig FILE`" + ` | says what is wrong with a file, read together with the environment |
+| ` + "`edge genconfig FILE`" + ` | writes a file with fresh secrets, for its owner's eyes only |
+| ` + "`edge checkconfig FILE`" + ` | says what is wrong with a file, read together with the environment and the files that it names |
 | ` + "`edge defaultconfig`" + ` | prints a file with every key and its default |
 | ` + "`edge configdoc`" + ` | prints this page; with ` + "`--effective`" + `, every value and where it came from |
+| ` + "`edge gentoken`, `edge gensubtoken`" + ` | make a token of a connection or of a subscription, signed with the HMAC secret |
+| ` + "`edge checktoken`, `edge checksubtoken`" + ` | say what is in a token, and whether a node with this configuration believes it |
 
-HUP makes a node read all sources again. Where the column says so, the new value holds at once; other changes are named in the
-log and wait for a restart. A mistake changes nothing, and the log says what it was.
+HUP makes a node read all sources again. Where the column says so, the new value holds at once, for clients that come from then
+on; other changes are named in the log and wait for a restart. A mistake changes nothing, and the log says what it was.
+
+## Secrets
+
+Each secret and each public key has a second key that ends in ` + "`_file`" + `: the file with it, of which the ends of lines at its end
+are cut off. Writing both is an error. The file is read again by every reload. No secret appears in the log, in errors or in
+` + "`configdoc --effective`" + `, and none has a flag, as the arguments of a process are for everybody to see. To change the HMAC secret,
+give the new one as ` + "`client.token.hmac_secret_key`" + ` and the old one as ` + "`hmac_previous_secret_key`" + `, good until the last token under it
+has expired.
 
 ## Keys
 
 | key | type | default | reload | meaning |
 |---|---|---|---|---|
+`
+
+const referenceHooks = `
+## Options of hooks
+
+They stand under ` + "`hooks.connect`, `hooks.refresh`, `hooks.subscribe`, `hooks.publish`, `hooks.rpc`, `hooks.sub_refresh` and\n`hooks.disconnect`" + `. What they ask and what a
+backend answers is in [hooks.md](hooks.md). A reload changes the secrets; the others wait for a restart.
+
+| option | type | default | meaning |
+|---|---|---|---|
 `
 
 const referenceRooms = `
@@ -134,12 +157,22 @@ func WriteReference(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", k.Path, k.kind(), code(k.Default), reload, k.meaning())
 	}
-	b.WriteString(referenceRooms)
-	for _, k := range roomKeys {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.Path, k.kind(), code(k.Default), k.Meaning)
+	b.WriteString(referenceHooks)
+	writeOptions(&b, endpointKeys)
+	for _, k := range hookKeys[len(events)*len(endpointKeys):] {
+		fmt.Fprintf(&b, "| `hooks.%s` | %s | %s | %s |\n", k.Path, k.kind(), code(k.Default), k.Meaning)
 	}
+	b.WriteString(referenceRooms)
+	writeOptions(&b, roomKeys)
 	_, err := b.WriteTo(w)
 	return err
+}
+
+// writeOptions writes the rows of keys that stand in several sections.
+func writeOptions[T any](b *bytes.Buffer, keys []key[T]) {
+	for _, k := range keys {
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", k.Path, k.kind(), code(k.Default), k.Meaning)
+	}
 }
 
 // meaning returns what k's row says, with its flag if it has one.

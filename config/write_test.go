@@ -10,10 +10,18 @@ import (
 )
 
 // written returns c as a YAML file.
-func written(t testing.TB, c *Config) string {
+func written(t testing.TB, c *Config) string { return writtenKeys(t, c, keys) }
+
+// writtenShort is written without what is as by default, which is faster to read.
+func writtenShort(t testing.TB, c *Config) string {
+	plain := defaults()
+	return writtenKeys(t, c, slices.DeleteFunc(slices.Clone(keys), func(k key[settings]) bool { return k.same(&c.settings, &plain) }))
+}
+
+func writtenKeys(t testing.TB, c *Config, keys []key[settings]) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := writeYAML(&b, &c.settings); err != nil {
+	if err := writeYAML(&b, keys, &c.settings); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

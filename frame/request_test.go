@@ -255,8 +255,8 @@ func TestRequestAnswers(t *testing.T) {
 	}
 }
 
-// TestRequestLinear is row H06: what an earlier call has looked at is not looked at again while the head grows.
-func TestRequestLinear(t *testing.T) {
+// TestH06RequestLinear holds that what an earlier call has looked at is not looked at again while the head grows.
+func TestH06RequestLinear(t *testing.T) {
 	b := []byte(opening("X: " + strings.Repeat("a", 4000)))
 	var r Request
 	for end := 1; end < len(b); end++ {

@@ -210,9 +210,9 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestStreamCutAnywhere is row F13: each stream of the table, cut at every byte and into single bytes, gives what it
+// TestF13StreamCutAnywhere holds that each stream of the table, cut at every byte and into single bytes, gives what it
 // gives whole.
-func TestStreamCutAnywhere(t *testing.T) {
+func TestF13StreamCutAnywhere(t *testing.T) {
 	for _, row := range streamRows {
 		t.Run(row.name, func(t *testing.T) {
 			cutEverywhere(t, wire(t, row.drawn), withDefaults(row.o))
@@ -271,8 +271,8 @@ func appendFragment(b []byte, r *rand.Rand, h Header, payload []byte) []byte {
 	return b
 }
 
-// TestStreamRandomCuts is row F13 with streams of many messages and up to a dozen cuts.
-func TestStreamRandomCuts(t *testing.T) {
+// TestF13StreamRandomCuts has streams of many messages and up to a dozen cuts.
+func TestF13StreamRandomCuts(t *testing.T) {
 	const seed = 6455
 	r := rand.New(rand.NewPCG(seed, seed))
 	o := Options{MaxMessage: 1 << 16, MaxFragments: 2000, Deflate: true}

@@ -8,11 +8,15 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/server"
 )
 
 func TestResults(t *testing.T) {
-	yes, no := true, false
+	caps, err := auth.ParseCapabilities(`[{"channels":["c:*"],"allow":["sub"],"match":"wildcard"}]`)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, row := range map[string]struct {
 		body   string
 		decode func([]byte) (any, error)
@@ -24,16 +28,18 @@ func TestResults(t *testing.T) {
 			"allow":["sub"],"match":"wildcard"}],"unheard":"of"}}`,
 			decoder(Connect, (*wireConnect).result),
 			&ConnectResult{User: "56", ExpireAt: 1565436268, Info: []byte(`{"name":"ann"}`), Data: []byte(`[1,2]`),
-				Meta: []byte(`{"k":1}`), Caps: []Capability{{[]string{"c:*"}, []string{"sub"}, "wildcard"}},
+				Meta: []byte(`{"k":1}`), Caps: caps,
 				Subs: []Subscription{
 					{"a", SubscribeResult{ExpireAt: 5, Info: []byte(`{"x":1}`), Data: []byte{0, 0xff},
-						Override: Override{Presence: &yes, JoinLeave: &no}}},
+						Override: auth.Override{Presence: auth.On, JoinLeave: auth.Off}}},
 					{"b", SubscribeResult{}},
 				}}},
-		"connect, nulls": {`{"result":{"user":"","info":null,"data":null,"subs":null,"channels":null},"error":null}`,
+		"connect, nulls": {`{"result":{"user":"","info":null,"data":null,"subs":null,"channels":null,"caps":null},"error":null}`,
 			decoder(Connect, (*wireConnect).result), &ConnectResult{}},
 		"refresh": {`{"result":{"expired":true,"expire_at":7,"b64info":"e30=","meta":1}}`,
 			decoder(Refresh, (*wireRefresh).result), &RefreshResult{Expired: true, ExpireAt: 7, Info: []byte("{}"), Meta: []byte("1")}},
+		"refresh, caps": {`{"result":{"caps":[ {"channels":["c:*"],"allow":["sub"],"match":"wildcard"} ]}}`,
+			decoder(Refresh, (*wireRefresh).result), &RefreshResult{Caps: &caps}},
 		"sub_refresh": {`{"result":{"expire_at":7,"info":{}}}`,
 			decoder(SubRefresh, (*wireRefresh).subResult), &SubRefreshResult{ExpireAt: 7, Info: []byte("{}")}},
 		"subscribe": {`{"result":{"data":{},"b64data":"YQ==","override":null}}`,
@@ -103,9 +109,15 @@ func TestMalformedAnswersLetNobodyIn(t *testing.T) {
 			t.Errorf("decode(%q) = %v, %v; want %s", body, v, err, want)
 		}
 	}
-	bad := `{"result":{"user":"1","subs":{"a":{"b64info":"***"}}}}`
-	if _, err := decode(Connect, []byte(bad), (*wireConnect).result); !errors.Is(err, errBase64) {
-		t.Errorf("decode(%s) = %v; want %v", bad, err, errBase64)
+	for body, want := range map[string]error{
+		`{"result":{"user":"1","subs":{"a":{"b64info":"***"}}}}`:              errBase64,
+		`{"result":{"caps":[{}]}}`:                                            errCaps,
+		`{"result":{"caps":{}}}`:                                              errCaps,
+		`{"result":{"caps":[{"channels":["a"],"allow":["fly"]}],"user":"1"}}`: errCaps,
+	} {
+		if v, err := decode(Connect, []byte(body), (*wireConnect).result); v != nil || !errors.Is(err, want) {
+			t.Errorf("decode(%s) = %v, %v; want %v", body, v, err, want)
+		}
 	}
 }
 

@@ -49,16 +49,18 @@ type Endpoint struct {
 
 	// Headers are sent with each request. They come before those of ForwardHeaders.
 	Headers map[string]string
-	// ForwardHeaders names the headers of a client's handshake request that are sent on. Nothing else that a
-	// client says, its connect command's headers least of all, becomes a header.
+	// ForwardHeaders names the headers of a client's handshake request that are sent on. Nothing else that a client
+	// says, its connect command's headers least of all, becomes a header. A node keeps what is named for another
+	// endpoint than Connect in memory for as long as a client is connected.
 	ForwardHeaders []string
 	// Secret signs requests, see [Sign]; at least 16 bytes. PreviousSecret signs them too, while backends change.
 	Secret         string
 	PreviousSecret string
 
-	CAFile      string // PEM certificates that an https backend's is checked against, in place of the system's
-	Binary      bool   // send all data as b64data
-	IncludeMeta bool   // send what the connect result or the token has as meta
+	CAFile         string // PEM certificates that an https backend's is checked against, in place of the system's
+	Binary         bool   // send all data as b64data
+	IncludeMeta    bool   // send what the connect result or the token has as meta
+	IncludeAddress bool   // send where a client that connects comes from as address
 }
 
 // ErrConfig is what every error in a Config wraps.

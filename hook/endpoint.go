@@ -20,11 +20,11 @@ type endpoint struct {
 	url       string
 	transport *http.Transport
 	tripper   http.RoundTripper // transport, with what Config.Wrap puts around it
-	secrets   []string          // that sign; none for unsigned requests
 	observe   func(Event, Result, time.Duration)
 	clock     clock
 
-	slots   chan struct{} // one for each call under way
+	secrets atomic.Pointer[[]string] // that sign; none for unsigned requests
+	slots   chan struct{}            // one for each call under way
 	breaker breaker
 }
 
@@ -40,18 +40,25 @@ func newEndpoint(event Event, e Endpoint, c *Config, clock clock) (*endpoint, er
 	if err != nil {
 		return nil, err
 	}
-	return &endpoint{
+	made := &endpoint{
 		event:     event,
 		options:   e,
 		url:       to.url,
 		transport: t,
 		tripper:   c.Wrap(t),
-		secrets:   e.secrets(),
 		observe:   c.Observe,
 		clock:     clock,
 		slots:     make(chan struct{}, e.MaxConcurrent),
 		breaker:   breaker{threshold: e.BreakerFailures},
-	}, nil
+	}
+	made.rekey(&e)
+	return made, nil
+}
+
+// rekey takes the secrets of from for the requests from now on. Any goroutine.
+func (e *endpoint) rekey(from *Endpoint) {
+	all := from.secrets()
+	e.secrets.Store(&all)
 }
 
 func (e *Endpoint) secrets() (all []string) {
@@ -218,8 +225,8 @@ func invalid(value string) bool { return !validValue(value) }
 // signed returns header for one request, with the body's signature if there is a secret.
 func (e *endpoint) signed(header http.Header, body []byte) http.Header {
 	h := header.Clone() // RoundTrippers may write into it
-	if len(e.secrets) > 0 {
-		h.Set(SignatureHeader, Sign(body, e.clock.now(), e.secrets...))
+	if secrets := *e.secrets.Load(); len(secrets) > 0 {
+		h.Set(SignatureHeader, Sign(body, e.clock.now(), secrets...))
 	}
 	return h
 }

@@ -2,26 +2,32 @@ package hook
 
 import (
 	"context"
-	"fmt"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/server"
 )
 
 // RefreshFunc is what a node asks when a client's time has come. Expired, or an error that is a [server.Disconnect],
-// ends the client; after any other error the node asks again later, so that a backend that is down costs nobody a
-// connection that stands. [Hooks.Refresh] is one.
+// ends the client; after any other error the node asks again, as long as an expired client may stay. [Hooks.Refresh] is one.
 type RefreshFunc func(context.Context, *RefreshRequest) (*RefreshResult, error)
 
 // SubRefreshFunc is the same for a subscriber and its room. [Hooks.SubRefresh] is one.
 type SubRefreshFunc func(context.Context, *SubRefreshRequest) (*SubRefreshResult, error)
 
-// Fill sets the functions of to whose events have an endpoint, and leaves the others alone.
+// Fill sets the functions of to whose events have an endpoint, and leaves the others alone. It adds the headers that
+// endpoints forward to those that the node keeps.
 func (h *Hooks) Fill(to *server.Handler) {
 	if h.Configured(Connect) {
 		to.Connect = h.handleConnect
 	}
+	if h.Configured(Refresh) {
+		to.Refresh = h.handleRefresh
+	}
 	if h.Configured(Subscribe) {
 		to.Subscribe = h.handleSubscribe
+	}
+	if h.Configured(SubRefresh) {
+		to.SubRefresh = h.handleSubRefresh
 	}
 	if h.Configured(Publish) {
 		to.Publish = h.handlePublish
@@ -32,55 +38,92 @@ func (h *Hooks) Fill(to *server.Handler) {
 	if h.Configured(Disconnect) {
 		to.Disconnect = h.handleDisconnect
 	}
+	h.fillHeaders(to)
 }
 
-func originOf(c server.Client) Origin { return Origin{Client: c.ID, User: c.User} }
+func (h *Hooks) fillHeaders(to *server.Handler) {
+	for event, e := range h.endpoints {
+		if e != nil && len(e.options.ForwardHeaders) > 0 {
+			to.Headers = append(to.Headers, e.options.ForwardHeaders...)
+			to.KeepHeaders = to.KeepHeaders || Event(event) != Connect
+		}
+	}
+}
+
+func originOf(c *server.Client) Origin {
+	return Origin{Client: c.ID, User: c.User, Protocol: c.Protocol, Meta: c.Meta, Header: c.Header}
+}
+
+// timeOf returns a moment of a result; 0 is the zero time.
+func timeOf(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
 
 func (h *Hooks) handleConnect(r *server.ConnectRequest) (reply server.ConnectReply, err error) {
 	v, err := h.Connect(h.running, &ConnectRequest{
-		Origin: Origin{Client: r.Client}, Token: r.Token, Data: r.Data, Name: r.Name,
+		Origin:  Origin{Client: r.Client, Protocol: r.Protocol, Header: r.Header},
+		Address: r.Address, Token: r.Token, Data: r.Data, Name: r.Name, Version: r.Version, Rooms: r.Rooms,
 	})
-	if err == nil {
-		err = keep(Connect, wish{"expire_at", v.ExpireAt != 0})
-	}
 	if err != nil {
 		return reply, err
 	}
-	reply = server.ConnectReply{User: v.User, Info: v.Info, Data: v.Data}
-	for _, s := range v.Subs {
-		if err := s.kept(Connect); err != nil {
-			return server.ConnectReply{}, err
-		}
-		reply.Subs = append(reply.Subs, server.Subscription{Room: s.Room, Info: s.Info, Data: s.Data})
+	reply = server.ConnectReply{
+		User: v.User, Info: v.Info, Data: v.Data, Meta: v.Meta, Capabilities: v.Caps, ExpireAt: timeOf(v.ExpireAt),
+	}
+	for i := range v.Subs {
+		s := &v.Subs[i]
+		reply.Subs = append(reply.Subs, server.Subscription{
+			Room: s.Room, Info: s.Info, Data: s.Data, ExpireAt: timeOf(s.ExpireAt), Override: s.Override,
+		})
 	}
 	return reply, nil
 }
 
-func (h *Hooks) handleSubscribe(c server.Client, r *server.SubscribeRequest) (reply server.SubscribeReply, err error) {
-	v, err := h.Subscribe(h.running, &SubscribeRequest{Origin: originOf(c), Room: r.Room, Data: r.Data})
-	if err == nil {
-		err = v.kept(Subscribe)
-	}
+func (h *Hooks) handleRefresh(c server.Client) (reply server.RefreshReply, err error) {
+	v, err := h.Refresh(h.running, &RefreshRequest{originOf(&c)})
 	if err != nil {
 		return reply, err
 	}
-	return server.SubscribeReply{Info: v.Info, Data: v.Data}, nil
+	return server.RefreshReply{
+		Expired: v.Expired, ExpireAt: timeOf(v.ExpireAt), Info: v.Info, Meta: v.Meta, Capabilities: v.Caps,
+	}, nil
+}
+
+func (h *Hooks) handleSubscribe(c server.Client, r *server.SubscribeRequest) (reply server.SubscribeReply, err error) {
+	v, err := h.Subscribe(h.running, &SubscribeRequest{Origin: originOf(&c), Room: r.Room, Token: r.Token, Data: r.Data})
+	if err != nil {
+		return reply, err
+	}
+	return server.SubscribeReply{Info: v.Info, Data: v.Data, ExpireAt: timeOf(v.ExpireAt), Override: v.Override}, nil
+}
+
+func (h *Hooks) handleSubRefresh(c server.Client, r *server.SubRefreshRequest) (reply server.SubRefreshReply, err error) {
+	v, err := h.SubRefresh(h.running, &SubRefreshRequest{Origin: originOf(&c), Room: r.Room})
+	if err != nil {
+		return reply, err
+	}
+	return server.SubRefreshReply{Expired: v.Expired, ExpireAt: timeOf(v.ExpireAt), Info: v.Info}, nil
 }
 
 func (h *Hooks) handlePublish(c server.Client, r *server.PublishRequest) (reply server.PublishReply, err error) {
-	v, err := h.Publish(h.running, &PublishRequest{Origin: originOf(c), Room: r.Room, Data: r.Data})
-	if err == nil {
-		err = keep(Publish, wish{"skip_history", v.SkipHistory}, wish{"tags", len(v.Tags) > 0},
-			wish{"idempotency_key", v.IdempotencyKey != ""}, wish{"version", v.Version != 0})
-	}
+	v, err := h.Publish(h.running, &PublishRequest{Origin: originOf(&c), Room: r.Room, Data: r.Data})
 	if err != nil {
 		return reply, err
 	}
-	return server.PublishReply{Data: v.Data}, nil
+	return server.PublishReply{Data: v.Data, PublishOptions: server.PublishOptions{
+		IdempotencyKey: v.IdempotencyKey,
+		Version:        v.Version,
+		VersionEpoch:   v.VersionEpoch,
+		Ephemeral:      v.SkipHistory,
+		Tags:           v.Tags,
+	}}, nil
 }
 
 func (h *Hooks) handleRPC(c server.Client, r *server.RPCRequest) ([]byte, error) {
-	v, err := h.RPC(h.running, &RPCRequest{Origin: originOf(c), Method: r.Method, Data: r.Data})
+	v, err := h.RPC(h.running, &RPCRequest{Origin: originOf(&c), Method: r.Method, Data: r.Data})
 	if err != nil {
 		return nil, err
 	}
@@ -88,27 +131,5 @@ func (h *Hooks) handleRPC(c server.Client, r *server.RPCRequest) ([]byte, error)
 }
 
 func (h *Hooks) handleDisconnect(c server.Client, why server.Disconnect) {
-	h.Disconnect(&DisconnectEvent{Origin: originOf(c), Why: why})
-}
-
-// wish is a field of a result and whether it asks for something.
-type wish struct {
-	field string
-	asked bool
-}
-
-// keep returns an error for the first wish that a server.Handler has no place for: what the application relies on,
-// such as an end in time, is refused rather than half obeyed. Fields that only grant more or save work, such as caps
-// and delta, may be left out.
-func keep(event Event, wishes ...wish) error {
-	for _, w := range wishes {
-		if w.asked {
-			return fmt.Errorf("hook: %v: the node cannot do what %s of the result asks for", event, w.field)
-		}
-	}
-	return nil
-}
-
-func (r *SubscribeResult) kept(event Event) error {
-	return keep(event, wish{"expire_at", r.ExpireAt != 0}, wish{"override", r.Override != Override{}})
+	h.Disconnect(&DisconnectEvent{Origin: originOf(&c), Why: why})
 }

@@ -77,6 +77,16 @@ func (c *Config) endpoints() [events]*Endpoint {
 // Configured reports whether there is an endpoint for event.
 func (h *Hooks) Configured(event Event) bool { return h.endpoints[event] != nil }
 
+// Rekey takes the secrets of c, which New must accept, for the requests from now on, and nothing else of it.
+func (h *Hooks) Rekey(c Config) {
+	all := c.endpoints()
+	for event, e := range h.endpoints {
+		if e != nil {
+			e.rekey(all[event])
+		}
+	}
+}
+
 // Connect asks who a client at the door is. An error is an answer of the application, a [*server.Error] or a
 // [server.Disconnect], or says why there is none: a [*server.Error] where the backend was not bothered at all
 // (too many calls, breaker open), else a [*Failure]. The same holds for the other questions.

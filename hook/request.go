@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/netip"
 
 	"github.com/seed4ac54ce5/edge/server"
 )
@@ -23,6 +24,7 @@ type Origin struct {
 // ConnectRequest is a client at the door.
 type ConnectRequest struct {
 	Origin
+	Address netip.AddrPort // where it comes from; the zero value if that is not known
 	Token   []byte
 	Data    []byte
 	Name    string   // of the SDK
@@ -83,15 +85,19 @@ type wireRequest struct {
 	Name      string          `json:"name,omitempty"`
 	Version   string          `json:"version,omitempty"`
 	Channels  []string        `json:"channels,omitempty"`
+	Address   string          `json:"address,omitempty"`
 	Code      uint16          `json:"code,omitempty"`
 	Reason    string          `json:"reason,omitempty"`
 	Reconnect *bool           `json:"reconnect,omitempty"` // whether clients come back after Code
 
-	data []byte // what becomes Data or B64Data
+	data    []byte         // what becomes Data or B64Data
+	address netip.AddrPort // and Address
 }
 
 func (r *ConnectRequest) wire() *wireRequest {
-	return &wireRequest{Token: string(r.Token), data: r.Data, Name: r.Name, Version: r.Version, Channels: r.Rooms}
+	return &wireRequest{
+		Token: string(r.Token), data: r.Data, Name: r.Name, Version: r.Version, Channels: r.Rooms, address: r.Address,
+	}
 }
 
 func (r *RefreshRequest) wire() *wireRequest { return &wireRequest{User: &r.User} }
@@ -122,6 +128,9 @@ func (r *wireRequest) encode(e *endpoint, from *Origin) []byte {
 	orElse(&r.Protocol, "json")
 	if e.options.IncludeMeta && json.Valid(from.Meta) {
 		r.Meta = from.Meta
+	}
+	if e.options.IncludeAddress && r.address.IsValid() {
+		r.Address = r.address.String()
 	}
 	r.pack(e.options.Binary)
 	var b bytes.Buffer

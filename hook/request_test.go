@@ -2,6 +2,7 @@ package hook
 
 import (
 	"context"
+	"net/netip"
 	"testing"
 
 	"github.com/seed4ac54ce5/edge/server"
@@ -78,6 +79,28 @@ func TestBinaryEndpoint(t *testing.T) {
 	want := `{"client":"c1","transport":"websocket","protocol":"protobuf","encoding":"binary","user":"56","b64data":"e30="}`
 	if got := b.requests()[0].body; got != want {
 		t.Errorf("the backend got %s; want %s", got, want)
+	}
+}
+
+func TestAddressIsSentOnlyWhenAskedFor(t *testing.T) {
+	b := newBackend(t, says(`{"result":{}}`))
+	const head = `{"client":"c1","transport":"websocket","protocol":"json","encoding":"json"`
+	for _, r := range []struct {
+		asks    bool
+		address netip.AddrPort
+		want    string
+	}{
+		{true, netip.MustParseAddrPort("[2001:db8::7]:5"), head + `,"address":"[2001:db8::7]:5"}`},
+		{true, netip.AddrPort{}, head + `}`},
+		{false, netip.MustParseAddrPort("192.0.2.1:5"), head + `}`},
+	} {
+		h := newTestHooks(t, Config{Connect: Endpoint{URL: b.URL, IncludeAddress: r.asks}}, nil)
+		if _, err := h.Connect(context.Background(), &ConnectRequest{Origin: Origin{Client: "c1"}, Address: r.address}); err != nil {
+			t.Fatal(err)
+		}
+		if all := b.requests(); all[len(all)-1].body != r.want {
+			t.Errorf("the request is %s; want %s", all[len(all)-1].body, r.want)
+		}
 	}
 }
 

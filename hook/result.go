@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/seed4ac54ce5/edge/auth"
 )
 
 // ConnectResult lets a client in.
@@ -18,7 +20,7 @@ type ConnectResult struct {
 	Data     []byte // for the client
 	Meta     []byte // JSON, for later requests about the client
 	Subs     []Subscription
-	Caps     []Capability
+	Caps     auth.Capabilities
 }
 
 // Subscription is a room that a client is put into.
@@ -27,37 +29,21 @@ type Subscription struct {
 	SubscribeResult
 }
 
-// Capability grants rights in rooms.
-type Capability struct {
-	Rooms []string `json:"channels"`
-	Allow []string `json:"allow"`
-	Match string   `json:"match"`
-}
-
 // RefreshResult lets a client stay, or not.
 type RefreshResult struct {
 	Expired  bool
-	ExpireAt int64  // Unix seconds; 0 is never
-	Info     []byte // nil leaves what it is
-	Meta     []byte // likewise
-	Caps     []Capability
+	ExpireAt int64              // Unix seconds; 0 is never
+	Info     []byte             // nil leaves what it is
+	Meta     []byte             // likewise
+	Caps     *auth.Capabilities // likewise
 }
 
 // SubscribeResult lets a client into a room.
 type SubscribeResult struct {
-	ExpireAt int64  // Unix seconds; 0 is never
-	Info     []byte // JSON, shown to others as chan_info
-	Data     []byte // for the client
-	Override Override
-}
-
-// Override is what holds for one subscriber in place of the room's options; nil leaves them.
-type Override struct {
-	Presence           *bool
-	JoinLeave          *bool
-	ForcePushJoinLeave *bool
-	ForcePositioning   *bool
-	ForceRecovery      *bool
+	ExpireAt int64         // Unix seconds; 0 is never
+	Info     []byte        // JSON, shown to others as chan_info
+	Data     []byte        // for the client
+	Override auth.Override // in place of the room's options
 }
 
 // PublishResult takes a publication.
@@ -94,7 +80,7 @@ type wireConnect struct {
 	Channels []string                 `json:"channels"`
 	Subs     map[string]wireSubscribe `json:"subs"`
 	Meta     json.RawMessage          `json:"meta"`
-	Caps     []Capability             `json:"caps"`
+	Caps     json.RawMessage          `json:"caps"`
 }
 
 type wireRefresh struct {
@@ -103,7 +89,7 @@ type wireRefresh struct {
 	Info     json.RawMessage `json:"info"`
 	B64Info  string          `json:"b64info"`
 	Meta     json.RawMessage `json:"meta"`
-	Caps     []Capability    `json:"caps"`
+	Caps     json.RawMessage `json:"caps"`
 }
 
 type wireSubscribe struct {
@@ -141,11 +127,27 @@ type wireBool struct {
 	Value bool `json:"value"`
 }
 
-func (b *wireBool) value() *bool {
-	if b == nil {
-		return nil
+func (b *wireBool) choice() auth.Choice {
+	switch {
+	case b == nil:
+		return auth.AsRoom
+	case b.Value:
+		return auth.On
 	}
-	return &b.Value
+	return auth.Off
+}
+
+// capsOf returns rights; nil for a field that is not there or null.
+func capsOf(raw json.RawMessage) (*auth.Capabilities, error) {
+	text := compact(raw)
+	if text == nil {
+		return nil, nil
+	}
+	caps, err := auth.ParseCapabilities(string(text))
+	if err != nil {
+		return nil, errCaps
+	}
+	return &caps, nil
 }
 
 func (w *wireConnect) result() (*ConnectResult, error) {
@@ -157,10 +159,15 @@ func (w *wireConnect) result() (*ConnectResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	subs, err := w.subs()
-	return &ConnectResult{
-		User: w.User, ExpireAt: w.ExpireAt, Info: info, Data: data, Meta: compact(w.Meta), Subs: subs, Caps: w.Caps,
-	}, err
+	r := &ConnectResult{User: w.User, ExpireAt: w.ExpireAt, Info: info, Data: data, Meta: compact(w.Meta)}
+	caps, err := capsOf(w.Caps)
+	if caps != nil {
+		r.Caps = *caps
+	}
+	if err == nil {
+		r.Subs, err = w.subs()
+	}
+	return r, err
 }
 
 // subs returns the rooms of subs and channels, each once, by name.
@@ -188,7 +195,11 @@ func (w *wireConnect) subs() ([]Subscription, error) {
 
 func (w *wireRefresh) result() (*RefreshResult, error) {
 	info, err := infoOf(w.Info, w.B64Info)
-	return &RefreshResult{Expired: w.Expired, ExpireAt: w.ExpireAt, Info: info, Meta: compact(w.Meta), Caps: w.Caps}, err
+	if err != nil {
+		return nil, err
+	}
+	caps, err := capsOf(w.Caps)
+	return &RefreshResult{Expired: w.Expired, ExpireAt: w.ExpireAt, Info: info, Meta: compact(w.Meta), Caps: caps}, err
 }
 
 func (w *wireRefresh) subResult() (*SubRefreshResult, error) {
@@ -203,12 +214,12 @@ func (w *wireSubscribe) result() (*SubscribeResult, error) {
 	}
 	data, err := dataOf(w.Data, w.B64Data)
 	o := &w.Override
-	return &SubscribeResult{ExpireAt: w.ExpireAt, Info: info, Data: data, Override: Override{
-		Presence:           o.Presence.value(),
-		JoinLeave:          o.JoinLeave.value(),
-		ForcePushJoinLeave: o.ForcePushJoinLeave.value(),
-		ForcePositioning:   o.ForcePositioning.value(),
-		ForceRecovery:      o.ForceRecovery.value(),
+	return &SubscribeResult{ExpireAt: w.ExpireAt, Info: info, Data: data, Override: auth.Override{
+		Presence:           o.Presence.choice(),
+		JoinLeave:          o.JoinLeave.choice(),
+		ForcePushJoinLeave: o.ForcePushJoinLeave.choice(),
+		ForcePositioning:   o.ForcePositioning.choice(),
+		ForceRecovery:      o.ForceRecovery.choice(),
 	}}, err
 }
 
@@ -231,6 +242,7 @@ func (w *wireRPC) result() (*RPCResult, error) {
 var (
 	errBase64 = errors.New("a field of base64 that is not")
 	errInfo   = errors.New("an info that is not JSON")
+	errCaps   = errors.New("caps that are not of their form")
 )
 
 // dataOf returns a field that has a form in base64, which wins; nil for none.

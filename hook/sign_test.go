@@ -89,6 +89,33 @@ func TestRequestsAreSigned(t *testing.T) {
 	}
 }
 
+// After Rekey requests are signed with the new secrets, as long as there are any.
+func TestRekey(t *testing.T) {
+	b := newBackend(t, says(`{"result":{}}`))
+	f := newFakeClock()
+	h := newTestHooks(t, Config{Subscribe: Endpoint{URL: b.URL, Secret: secret}}, f)
+	for i, secrets := range [][]string{{oldSecret, secret}, {oldSecret}, nil} {
+		var c Config
+		if len(secrets) > 0 {
+			c.Subscribe.Secret = secrets[0]
+		}
+		if len(secrets) > 1 {
+			c.Subscribe.PreviousSecret = secrets[1]
+		}
+		h.Rekey(c)
+		if err := subscribe(h); err != nil {
+			t.Fatal(err)
+		}
+		r, want := b.requests()[i], ""
+		if len(secrets) > 0 {
+			want = Sign([]byte(r.body), f.now(), secrets...)
+		}
+		if got := r.header.Get(SignatureHeader); got != want {
+			t.Errorf("with %d secrets the signature is %q; want %q", len(secrets), got, want)
+		}
+	}
+}
+
 func TestUnsignedWithoutASecret(t *testing.T) {
 	b := newBackend(t, says(`{"result":{}}`))
 	if err := subscribe(newTestHooks(t, Config{Subscribe: Endpoint{URL: b.URL}}, nil)); err != nil {

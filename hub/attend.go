@@ -97,6 +97,25 @@ func (s *shard) overdue(now int64, asleep *loopSet) bool {
 	return true
 }
 
+// Amend changes what rooms tell of a conn that is present in them: info returns what it is to be in a room, good until the
+// next call. Those who are there do not hear of the change by itself.
+func (l *Local) Amend(s *Subs, info func(room string) []byte) {
+	for i := s.head; i != 0; i = l.subs.At(i).next() {
+		sub := l.subs.At(i)
+		if sub.entry == 0 {
+			continue
+		}
+		shard, room := l.roomOf(l.rosters.At(sub.roster))
+		shard.amend(sub.entry, info(shard.name(room)))
+	}
+}
+
+func (s *shard) amend(entry uint32, info []byte) {
+	s.mu.Lock()
+	defer s.unlock()
+	s.presences.amend(entry, info)
+}
+
 func (s *shard) announceLeave(r *room, id uint64, info []byte, asleep *loopSet) {
 	if s.hub.optionsOf(r.ns).JoinLeave {
 		s.announce(r, PubLeave, id, info, asleep)

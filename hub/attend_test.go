@@ -2,6 +2,7 @@ package hub
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -202,5 +203,40 @@ func TestWhoLingersKeepsThePosition(t *testing.T) {
 		t.Error("the position is gone before its time")
 	}
 	p.pass(time.Second)
+	checkEmpty(t, p.Hub, p.loop)
+}
+
+// What is told of a client changes in its rooms, also for the leave push, and in no others.
+func TestAmend(t *testing.T) {
+	p := newParty(t, Options{Presence: true, JoinLeave: true})
+	p.enter(1, "ann")
+	p.enter(2, "ann")
+	elsewhere := &Request{As: Attendee{ID: 2, User: []byte("ann"), Info: []byte("old")}}
+	for _, r := range []struct {
+		room string
+		ns   Namespace
+	}{{"with presence", 1}, {"without", 0}} {
+		if _, err := p.Subscribe(NewMember(2, 0), p.subs[2], r.ns, []byte(r.room), elsewhere); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.settle()
+	p.heard(1)
+	p.Amend(p.subs[2], func(room string) []byte { return []byte("new in " + room) })
+	p.settle()
+	p.want(1, "")
+	var got []string
+	for _, room := range []string{"r", "with presence"} {
+		for _, a := range p.Presence([]byte(room), 9) {
+			got = append(got, fmt.Sprintf("%d %s: %s", a.ID, a.User, a.Info))
+		}
+	}
+	want := []string{"2 ann: new in r", "1 ann: info of 1", "2 ann: new in with presence"}
+	if !slices.Equal(got, want) {
+		t.Errorf("after an Amend: %q; want %q", got, want)
+	}
+	p.cut(2)
+	p.want(1, "-2:new in r;")
+	p.cut(1)
 	checkEmpty(t, p.Hub, p.loop)
 }

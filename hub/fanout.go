@@ -37,11 +37,12 @@ func (l *Local) Fanout(budget time.Duration) (more bool) {
 		return false
 	}
 	l.serving = true
-	for end, spent := l.now()+budget, 0; l.ready.first != nil; {
+	l.clock = l.now()
+	for end, spent := l.clock+budget, 0; l.ready.first != nil; {
 		b := l.ready.pop()
 		spent += 1 + l.advance(b)
 		if spent >= stride {
-			if l.now() >= end {
+			if l.clock = l.now(); l.clock >= end {
 				break
 			}
 			spent = 0
@@ -81,6 +82,7 @@ func (l *Local) finish(b *backlog) (emptied bool) {
 	j := b.job
 	emptied = j.emptied
 	b.job = nil
+	l.measure(j)
 	l.jobs.put(j)
 	if b.until != 0 && !emptied {
 		l.rest(b)
@@ -88,6 +90,18 @@ func (l *Local) finish(b *backlog) (emptied bool) {
 		l.proceed(b)
 	}
 	return emptied
+}
+
+// measure tells the meter of a job that is done.
+func (l *Local) measure(j *job) {
+	if l.Meter == nil || len(j.pubs) == 0 {
+		return
+	}
+	l.clock = l.now()
+	l.Meter.Passed(l.clock - j.began)
+	for _, p := range j.pubs {
+		l.Meter.Delivered(l.clock - p.since)
+	}
 }
 
 // proceed puts b, which has no job, in line if it has events, and closes it otherwise.

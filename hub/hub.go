@@ -55,6 +55,7 @@ type Hub struct {
 	locals []*Local
 	store  Store // nil for none
 	now    func() time.Time
+	start  time.Time // where the Locals' clocks begin
 
 	reload  sync.Mutex // held by the one that changes options
 	options atomic.Pointer[[]Options]
@@ -66,7 +67,7 @@ type Hub struct {
 
 // New returns a hub without rooms and loops.
 func New() *Hub {
-	h := &Hub{seed: maphash.MakeSeed(), now: time.Now}
+	h := &Hub{seed: maphash.MakeSeed(), now: time.Now, start: time.Now()}
 	h.options.Store(&[]Options{{}})
 	for i := range h.shards {
 		h.shards[i].init(h)

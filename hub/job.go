@@ -1,5 +1,7 @@
 package hub
 
+import "time"
+
 const (
 	// maxBatch is the size, in bytes, at which a job takes no further publication.
 	maxBatch = 64 << 10
@@ -22,6 +24,8 @@ type job struct {
 	cursor  uint32 // seats before it are served
 	nextUp  int    // in late
 	emptied bool   // the roster is free when the job is done
+
+	began time.Duration // on the Local's clock, to a stride
 
 	gap *Publication // not nil: there is no batch, and members are told that they have missed what came before this one
 
@@ -85,6 +89,7 @@ func (l *Local) append(r *roster, j *job, p *Publication) bool {
 }
 
 func (l *Local) begun(j *job) *job {
+	j.began = l.clock
 	l.Stats.Jobs++
 	l.Stats.Waiting -= len(j.pubs)
 	l.Stats.WaitingBytes -= j.size

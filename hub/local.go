@@ -33,14 +33,23 @@ type Stats struct {
 	WaitingBytes int    // of them
 }
 
+// Meter is told how fast a loop delivers. Only the loop goroutine calls it.
+type Meter interface {
+	// Passed says how long it took to deliver a batch of publications to all members of a roster.
+	Passed(took time.Duration)
+	// Delivered says how long after the call of Publish the last member of a roster has got a publication.
+	Delivered(after time.Duration)
+}
+
 // Local is the rosters of one loop. Only the loop goroutine touches it, save for hub, id and in.
 type Local struct {
 	// Set before serving.
+	Meter Meter // nil for none
 	hub   *Hub
 	id    uint8
 	in    Inbox
 	sink  Sink
-	now   func() time.Duration // monotonic
+	now   func() time.Duration // monotonic, from hub.start
 	batch int                  // bytes that one job may join
 
 	// Loop goroutine only.
@@ -54,13 +63,13 @@ type Local struct {
 	ready    line       // backlogs that have something to deliver
 	resting  resting    // backlogs whose room has a delay
 	jobs     jobPool
-	serving  bool // within Fanout: Deliver may not come back here
+	serving  bool          // within Fanout: Deliver may not come back here
+	clock    time.Duration // when Fanout last looked at it: at most a stride ago
 }
 
 func newLocal(h *Hub, id uint8, in Inbox, sink Sink) *Local {
 	l := &Local{hub: h, id: id, in: in, sink: sink, batch: maxBatch}
-	start := time.Now()
-	l.now = func() time.Duration { return time.Since(start) }
+	l.now = func() time.Duration { return time.Since(h.start) }
 	l.subs = slab.New[sub](10)
 	l.rosters = slab.New[roster](8)
 	l.tables = slab.New[table](6)

@@ -156,6 +156,15 @@ func (p *presences) add(a *attendance, who uint32, id uint64, user, info []byte)
 	return i
 }
 
+// amend gives presence i another info.
+func (p *presences) amend(i uint32, info []byte) {
+	c := p.all.At(i)
+	user, _ := p.read(c)
+	old := c.text
+	c.text = p.put(user, info)
+	p.texts.Free(old)
+}
+
 // linger keeps presence i, whose client has left, until the time at.
 func (p *presences) linger(i uint32, at int64) {
 	p.unring(i)

@@ -150,7 +150,7 @@ func TestPresenceScripts(t *testing.T) {
 	}
 }
 
-func TestPresenceListIsBounded(t *testing.T) {
+func TestP08PresenceListIsBounded(t *testing.T) {
 	s := stage{presences: newPresences(), entries: make(map[uint64]uint32)}
 	s.play(t, "+ann:1 +bob:2 +cid:3")
 	for limit, want := range map[int]string{

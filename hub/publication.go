@@ -3,6 +3,7 @@ package hub
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // maxPooled is the capacity, in bytes, beyond which a buffer is not kept for reuse.
@@ -35,7 +36,8 @@ type Publication struct {
 	Namespace Namespace
 	Time      int64 // Unix milliseconds
 	Room      []byte
-	Position  Position // zero unless Positioned
+	Position  Position      // zero unless Positioned
+	since     time.Duration // from the hub's start to the call of Publish
 
 	// Any goroutine.
 	refs atomic.Int32 // the publisher's until Publish returns, and one for each loop it was posted to

@@ -51,6 +51,7 @@ type publishing struct {
 func (h *Hub) Publish(ns Namespace, room []byte, pub *Publication, o PublishOptions) (Result, error) {
 	now := h.now()
 	pub.seal(ns, room, now.UnixMilli())
+	pub.since = now.Sub(h.start)
 	p := publishing{ns: ns, pub: pub, o: o, now: now.UnixNano()}
 	if h.optionsOf(ns).remembers() && !p.fleeting() {
 		p.past = newPast(pub, &p.o)

@@ -10,7 +10,7 @@ import (
 
 // Snapshot is what a scrape shows.
 type Snapshot struct {
-	Loops         []Counts // one for each loop that answered
+	Loops         []Loop // those that answered
 	Rooms         int
 	Subscriptions int
 
@@ -18,7 +18,19 @@ type Snapshot struct {
 	HistoryPublications int64
 	HistoryEvictions    uint64 // rooms whose history was dropped to keep to the limit
 	WorkerQueue         int    // jobs that wait for the worker pool
+	Ready               bool   // the node should get clients
+	ProcessBytes        int64  // resident memory
+	KernelBytes         int64  // what the kernel holds for conns, as estimated
+	LogDropped          uint64 // log lines that there was no room for
+	Reloads             uint64 // of the configuration
+	FailedReloads       uint64 // that changed nothing
 	Store               *Store // nil for a node that keeps nothing on disk
+}
+
+// Loop is the counts of one loop.
+type Loop struct {
+	Number int
+	Counts
 }
 
 // Store is what a store of histories has done, and what waits for it.
@@ -70,6 +82,13 @@ var (
 	historyBytes  = describe("history_bytes", "Memory of all histories.")
 	historyPubs   = describe("history_publications", "Publications in all histories.")
 	evictions     = describe("history_evictions_total", "Rooms whose history was dropped to keep to the memory limit.")
+	fanoutSeconds = describe("fanout_duration_seconds", "Time to deliver a batch of publications to all members of a room on a loop.")
+	lagSeconds    = describe("delivery_lag_seconds", "Time from publish until the last member on a loop was written to, of each publication.")
+	turnSeconds   = describe("loop_turn_seconds", "Time that turns of each loop took, without waiting for the kernel.", "loop")
+	draining      = describe("drain_remaining", "Connections that a drain has yet to close.")
+	ready         = describe("ready", "Whether the node should get clients: 1 or 0.")
+	memory        = describe("connection_memory_bytes", "Memory of the node: resident, and as estimated of its sockets in the kernel.", "kind")
+	logDropped    = describe("log_dropped_total", "Log lines that there was no room for.")
 	storeRecords  = describe("store_records_total", "Changes to histories by what became of them.", "result")
 	storeCommits  = describe("store_commits_total", "Transactions of the store.")
 	storeSeconds  = describe("store_commit_seconds_total", "Time that they took.")
@@ -78,6 +97,7 @@ var (
 	overflows     = describe("listen_overflows_total", "Connections for which an accept queue of this host's network had no room.")
 	listenDrops   = describe("listen_drops_total", "Connections that listeners of this host's network dropped, for want of room or memory.")
 	workerQueue   = describe("worker_queue", "Jobs that wait for the worker pool.")
+	reloads       = describe("config_reloads_total", "Reloads of the configuration by result; one that failed changed nothing.", "result")
 	rooms         = describe("rooms", "Rooms with members.")
 	subscriptions = describe("subscriptions", "Subscriptions to rooms.")
 )
@@ -88,7 +108,8 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 		connections, connects, disconnects, rejects, panics, messagesIn, messagesOut, payloadIn, payloadOut,
 		wireIn, wireOut, writes, publications, deliveries, fanoutWrites, slow, limited, queued, loopTurns, loopBusy,
 		recoveries, redelivered, gaps, historyBytes, historyPubs, evictions, workerQueue, rooms, subscriptions,
-		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile, overflows, listenDrops,
+		fanoutSeconds, lagSeconds, turnSeconds, draining, ready, memory, logDropped,
+		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile, reloads, overflows, listenDrops,
 	} {
 		to <- d
 	}
@@ -99,12 +120,12 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	s := c.take()
 	var sum Counts
 	for i := range s.Loops {
-		sum.Add(&s.Loops[i])
-		loop := strconv.Itoa(i)
-		counter(to, loopTurns, float64(s.Loops[i].Turns), loop)
-		counter(to, loopBusy, s.Loops[i].Busy.Seconds(), loop)
+		sum.Add(&s.Loops[i].Counts)
+		s.Loops[i].collect(to)
 	}
 	collectLabelled(to, &sum)
+	sum.FanoutTime.collect(to, fanoutSeconds, eachBound)
+	sum.Lag.collect(to, lagSeconds, eachBound)
 	for _, m := range []struct {
 		desc  *prometheus.Desc
 		value uint64
@@ -113,6 +134,7 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 		{payloadIn, sum.PayloadIn}, {payloadOut, sum.PayloadOut}, {wireIn, sum.WireIn}, {wireOut, sum.WireOut},
 		{writes, sum.Writes}, {publications, sum.Publications}, {deliveries, sum.FanoutDeliveries},
 		{fanoutWrites, sum.FanoutWrites}, {redelivered, sum.Redelivered}, {gaps, sum.Gaps}, {evictions, s.HistoryEvictions},
+		{logDropped, s.LogDropped},
 	} {
 		counter(to, m.desc, float64(m.value))
 	}
@@ -120,6 +142,12 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, historyBytes, float64(s.HistoryBytes))
 	gauge(to, historyPubs, float64(s.HistoryPublications))
 	gauge(to, workerQueue, float64(s.WorkerQueue))
+	gauge(to, draining, float64(sum.Draining))
+	gauge(to, ready, truth(s.Ready))
+	gauge(to, memory, float64(s.ProcessBytes), "process")
+	gauge(to, memory, float64(s.KernelBytes), "kernel")
+	counter(to, reloads, float64(s.Reloads), "ok")
+	counter(to, reloads, float64(s.FailedReloads), "failed")
 	gauge(to, rooms, float64(s.Rooms))
 	gauge(to, subscriptions, float64(s.Subscriptions))
 	if s.Store != nil {
@@ -130,6 +158,22 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 		counter(to, overflows, float64(n["ListenOverflows"]))
 		counter(to, listenDrops, float64(n["ListenDrops"]))
 	}
+}
+
+// truth is 1 for true.
+func truth(v bool) float64 {
+	if v {
+		return 1
+	}
+	return 0
+}
+
+// collect shows the figures that each loop has of its own.
+func (l *Loop) collect(to chan<- prometheus.Metric) {
+	loop := strconv.Itoa(l.Number)
+	counter(to, loopTurns, float64(l.Turns), loop)
+	counter(to, loopBusy, l.Busy.Seconds(), loop)
+	l.TurnTime.collect(to, turnSeconds, eachDecade, loop)
 }
 
 func (s *Store) collect(to chan<- prometheus.Metric) {
@@ -147,8 +191,9 @@ func collectLabelled(to chan<- prometheus.Metric, sum *Counts) {
 	for t, n := range sum.Connections {
 		gauge(to, connections, float64(n), Transport(t).String())
 	}
-	counter(to, connects, float64(sum.Connects), "ok")
-	counter(to, connects, float64(sum.Rejects[RejectToken]), "refused")
+	for r, n := range sum.Connects {
+		counter(to, connects, float64(n), ConnectResult(r).String())
+	}
 	for i, n := range sum.Disconnects {
 		if n > 0 {
 			counter(to, disconnects, float64(n), strconv.Itoa(codeOf(i)))

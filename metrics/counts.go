@@ -7,7 +7,7 @@ import "time"
 type Counts struct {
 	Open        int64             // level: conns of any kind
 	Connections [Transports]int64 // level: sessions that stand
-	Connects    uint64            // connect commands that were answered with a session
+	Connects    [ConnectResults]uint64
 	Disconnects [closeCodes]uint64
 	Rejects     [Rejections]uint64
 	Panics      uint64 // sessions ended by a fault of ours
@@ -28,6 +28,11 @@ type Counts struct {
 
 	Turns uint64
 	Busy  time.Duration // not waiting for the kernel
+
+	FanoutTime Histogram // of batches of publications
+	Lag        Histogram // of publications, from publish to the last member of the loop
+	TurnTime   Histogram // of turns, without waiting for the kernel
+	Draining   int64     // level: conns that a drain has yet to close
 }
 
 // Transport is how a session reaches us.
@@ -42,6 +47,23 @@ const (
 
 // String returns the label's value.
 func (t Transport) String() string { return [...]string{"websocket", "echo"}[t] }
+
+// ConnectResult is what came of a connect command.
+type ConnectResult uint8
+
+// The results.
+const (
+	ConnectOK      ConnectResult = iota // a session
+	ConnectRefused                      // for its token, or by the application
+	ConnectNoToken                      // there is none, and one is needed
+	ConnectBusy                         // there was no room to ask
+	ConnectResults
+)
+
+// String returns the label's value.
+func (r ConnectResult) String() string {
+	return [...]string{"ok", "refused", "no_token", "busy"}[r]
+}
 
 // Rejection is a stage and a reason for which a connection was not served.
 type Rejection uint8
@@ -77,6 +99,7 @@ const (
 	RejectRate                                // session: more commands or bytes than a client may send, for too long
 	RejectUnfinished                          // frame: a message that did not become whole in time
 	RejectInputMemory                         // frame: no memory for one more message that is not whole
+	RejectFieldMemory                         // handshake: no memory for what the application wants to see of one more request
 	Rejections
 )
 
@@ -111,6 +134,12 @@ var rejectionLabels = [Rejections][2]string{
 	RejectRate:               {"session", "rate"},
 	RejectUnfinished:         {"frame", "timeout"},
 	RejectInputMemory:        {"frame", "memory"},
+	RejectFieldMemory:        {"handshake", "memory"},
+}
+
+// Labels returns the labels' values.
+func (r Rejection) Labels() (stage, reason string) {
+	return rejectionLabels[r][0], rejectionLabels[r][1]
 }
 
 // Limit is what was held back because something had no room for more.
@@ -201,13 +230,13 @@ func codeOf(index int) int {
 // Add adds o to c.
 func (c *Counts) Add(o *Counts) {
 	addAll(c.Connections[:], o.Connections[:])
+	addAll(c.Connects[:], o.Connects[:])
 	addAll(c.Disconnects[:], o.Disconnects[:])
 	addAll(c.Rejects[:], o.Rejects[:])
 	addAll(c.Slow[:], o.Slow[:])
 	addAll(c.Recoveries[:], o.Recoveries[:])
 	addAll(c.Limited[:], o.Limited[:])
 	c.Open += o.Open
-	c.Connects += o.Connects
 	c.Panics += o.Panics
 	c.MessagesIn += o.MessagesIn
 	c.MessagesOut += o.MessagesOut
@@ -224,6 +253,10 @@ func (c *Counts) Add(o *Counts) {
 	c.Gaps += o.Gaps
 	c.Turns += o.Turns
 	c.Busy += o.Busy
+	c.FanoutTime.Add(&o.FanoutTime)
+	c.Lag.Add(&o.Lag)
+	c.TurnTime.Add(&o.TurnTime)
+	c.Draining += o.Draining
 }
 
 func addAll[T int64 | uint64](to, from []T) {

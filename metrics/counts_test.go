@@ -16,15 +16,17 @@ func TestAddCoversEveryField(t *testing.T) {
 }
 
 func setOnes(v reflect.Value) {
-	for i := range v.NumField() {
-		f := v.Field(i)
-		if f.Kind() != reflect.Array {
-			f.Set(reflect.ValueOf(1).Convert(f.Type()))
-			continue
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			setOnes(v.Field(i))
 		}
-		for k := range f.Len() {
-			f.Index(k).Set(reflect.ValueOf(1).Convert(f.Index(k).Type()))
+	case reflect.Array:
+		for i := range v.Len() {
+			setOnes(v.Index(i))
 		}
+	default:
+		v.Set(reflect.ValueOf(1).Convert(v.Type()))
 	}
 }
 

@@ -13,8 +13,11 @@ func TestDocsNameMetrics(t *testing.T) {
 	registry.MustRegister(NewCollector(func() Snapshot {
 		var c Counts
 		c.Disconnect(1000) // codes show when they have occurred
-		return Snapshot{Loops: []Counts{c}, Store: new(Store)}
+		return Snapshot{Loops: []Loop{{Counts: c}}, Store: new(Store)}
 	}))
+	api := NewAPI()
+	api.Observe("info", 0, 0) // methods show when they have been called
+	registry.MustRegister(api)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

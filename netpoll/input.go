@@ -4,6 +4,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/internal/poison"
 	"github.com/seed4ac54ce5/edge/internal/sys"
 	"golang.org/x/sys/unix"
 )
@@ -102,10 +103,23 @@ func (in *inputs) buffer(n int) []byte {
 
 // recycle keeps b for the next conn, if it is of a class and the class has few.
 func (in *inputs) recycle(b []byte) {
+	poison.Bytes(b[:cap(b)])
 	for class, size := 0, minInput; class < poolClasses; class, size = class+1, size*2 {
 		if cap(b) == size && len(in.pool[class]) < poolDepth {
+			if poison.On {
+				in.checkTaken(b, class)
+			}
 			in.pool[class] = append(in.pool[class], b[:0])
 			return
+		}
+	}
+}
+
+// checkTaken panics if b is in the pool already: two conns would get it.
+func (in *inputs) checkTaken(b []byte, class int) {
+	for _, free := range in.pool[class] {
+		if &free[:1][0] == &b[:1][0] {
+			panic("netpoll: an input buffer is given back twice")
 		}
 	}
 }
@@ -194,6 +208,20 @@ func (l *Loop) deliver(c *Conn, b []byte) {
 		return
 	}
 	l.keep(c, b, used, need)
+	if poison.On {
+		l.spoil(c, b)
+	}
+}
+
+// spoil overwrites what the handler was given, save what is still held in the same place: its bytes were the handler's for
+// the time of the call.
+func (l *Loop) spoil(c *Conn, b []byte) {
+	if c.in != 0 && len(b) > 0 {
+		if held := l.inputs.table[c.in].held; &held[:1][0] == &b[0] {
+			b = b[len(held):]
+		}
+	}
+	poison.Bytes(b)
 }
 
 // keep holds b[used:] for c. b is either the shared buffer or c's own.

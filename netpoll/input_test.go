@@ -281,7 +281,7 @@ func TestPausedConnNoticesItsPeersEnd(t *testing.T) {
 }
 
 // One conn that always has more never takes more than its budget of a turn, and others are served.
-func TestFloodDoesNotStarveOthers(t *testing.T) {
+func TestX04FloodDoesNotStarveOthers(t *testing.T) {
 	turn, taken, most := uint64(0), 0, 0
 	flooded := make(chan bool, 1)
 	st := open(t, Config{}, script{received: func(l *Loop, c *Conn, b []byte) (used, need int) {

@@ -209,7 +209,7 @@ func TestStopListeningWhilePaused(t *testing.T) {
 		restore := lowerLimit(t, limit)
 		cr.connect(0, 100)
 		await(t, st.pauses, "AcceptError")
-		st.StopListening()
+		st.stopListening()
 		for i := range st.Loops() {
 			st.do(i, func(l *Loop) {
 				if len(l.listeners) != 0 || l.acceptPaused {

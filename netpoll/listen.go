@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/seed4ac54ce5/edge/internal/sys"
@@ -20,12 +21,26 @@ const (
 	acceptPause  = 2        // ticks without accepting after the kernel ran out of something
 )
 
-// listener is one listening socket of one loop.
+// listener is one listening socket as one loop has it.
 type listener struct {
-	fd     int
+	fd     int // -1 when it is closed
 	at     endpoint
-	shared bool // a Unix socket, which all loops accept from
+	data   uint64   // what epoll says it is
+	shared *sharers // nil for a socket that is this loop's alone
+	lent   bool     // somebody else opened it and may listen on: only what is in its queue concerns us
 }
+
+// sharers counts who holds a listener's descriptor in one table: the loops that accept from it, and the reactor until they do.
+type sharers struct{ left atomic.Int32 }
+
+func newSharers() *sharers {
+	s := new(sharers)
+	s.left.Store(1)
+	return s
+}
+
+// leave reports whether the last holder has left, who closes the descriptor.
+func (s *sharers) leave() bool { return s.left.Add(-1) == 0 }
 
 // listenTCP opens this loop's socket for at. The options are inherited by what it accepts, which
 // saves three calls a connection.
@@ -39,19 +54,31 @@ func listenTCP(at endpoint) (l listener, err error) {
 			sys.Close(fd)
 		}
 	}()
-	for _, o := range []struct{ level, name, value int }{
-		{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1},
-		{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1},
-		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
-		{unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowat},
-		{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, userTimeout},
-	} {
-		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
-			return listener{}, fmt.Errorf("netpoll: listen on %v: socket option: %w", at, err)
-		}
+	options := append([]option{{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}, {unix.SOL_SOCKET, unix.SO_REUSEPORT, 1}}, connOptions...)
+	if err := setOptions(fd, at, options); err != nil {
+		return listener{}, err
 	}
 	at, err = bind(fd, at)
 	return listener{fd: fd, at: at}, err
+}
+
+// option is a socket option whose value is a number.
+type option struct{ level, name, value int }
+
+// connOptions are set on TCP listeners for what they accept.
+var connOptions = []option{
+	{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+	{unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowat},
+	{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, userTimeout},
+}
+
+func setOptions(fd int, at endpoint, options []option) error {
+	for _, o := range options {
+		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
+			return fmt.Errorf("netpoll: listen on %v: socket option: %w", at, err)
+		}
+	}
+	return nil
 }
 
 // tcpSocket opens a socket for at. Where the host has no IPv6, "every address" is IPv4's.
@@ -122,7 +149,7 @@ func listenUnix(at endpoint) (listener, error) {
 		sys.Close(fd)
 		return listener{}, err
 	}
-	return listener{fd: fd, at: at, shared: true}, nil
+	return listener{fd: fd, at: at, shared: newSharers()}, nil
 }
 
 func removeDeadSocket(at endpoint) error {
@@ -148,14 +175,19 @@ const bellData = 0
 // listen registers a listener with the loop.
 func (l *Loop) listen(ln listener) error {
 	events := uint32(unix.EPOLLIN)
-	if ln.shared {
+	if ln.shared != nil {
 		events |= unix.EPOLLEXCLUSIVE
 	}
-	ev := sys.NewEpollEvent(events, uint64(len(l.listeners)+1))
+	ln.data = uint64(len(l.listeners) + 1)
+	ev := sys.NewEpollEvent(events, ln.data)
 	if errno := sys.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, ln.fd, &ev); errno != 0 {
 		return fmt.Errorf("netpoll: listen on %v: epoll_ctl: %w", ln.at, errno)
 	}
 	l.listeners = append(l.listeners, ln)
+	if ln.shared != nil {
+		ln.shared.left.Add(1)
+	}
+	l.listening.Store(true)
 	return nil
 }
 
@@ -169,7 +201,7 @@ func (l *Loop) accept(ln *listener) (more bool) {
 		switch errno {
 		case 0:
 			l.admit(fd)
-		case unix.EAGAIN:
+		case unix.EAGAIN, unix.EINVAL: // nobody waits; of a Unix socket that was shut down, nobody any more
 			return false
 		case unix.EMFILE, unix.ENFILE:
 			l.refuse(ln)
@@ -183,19 +215,6 @@ func (l *Loop) accept(ln *listener) (more bool) {
 		}
 	}
 	return true
-}
-
-// stopListening takes in those who are connected and wait in the kernel's queues, whom closing would reset,
-// and then accepts nobody any more. Who keeps coming does not keep it from that.
-func (l *Loop) stopListening() {
-	for i := range l.listeners {
-		for range backlog / maxAccepts {
-			if !l.accept(&l.listeners[i]) {
-				break
-			}
-		}
-	}
-	l.closeListeners()
 }
 
 // admit makes fd a conn.
@@ -284,37 +303,33 @@ func (l *Loop) resumeAccepting() {
 	l.acceptPaused = false
 }
 
-// watchListeners sets what the loop wants to hear from its listeners. One shared by the loops cannot
-// be modified, by a rule of EPOLLEXCLUSIVE: it is taken out and put back. An error leaves some as they were.
+// watchListeners sets what the loop wants to hear from its listeners. An error leaves some as they were.
 func (l *Loop) watchListeners(events uint32) (failed syscall.Errno) {
 	for i := range l.listeners {
-		ln := &l.listeners[i]
-		op, ev := unix.EPOLL_CTL_MOD, sys.NewEpollEvent(events, uint64(i+1))
-		switch {
-		case ln.shared && events == 0:
-			op = unix.EPOLL_CTL_DEL
-		case ln.shared:
-			op, ev.Events = unix.EPOLL_CTL_ADD, events|unix.EPOLLEXCLUSIVE
-		}
-		switch errno := sys.EpollCtl(l.epoll, op, ln.fd, &ev); errno {
-		case 0, unix.EEXIST, unix.ENOENT: // put back or taken out by a call before, of which another part has failed
-		default:
+		if errno := l.watchListener(&l.listeners[i], events); errno != 0 {
 			failed = errno
 		}
 	}
 	return failed
 }
 
-// closeListeners stops accepting for good. In a shared table another loop may hold a shared listener
-// still, so that one leaves the epoll set and is closed by the reactor.
-func (l *Loop) closeListeners() {
-	if !l.acceptPaused {
-		_ = l.watchListeners(0) // events of those that stay name nobody
+// watchListener does it for one, if that is open. One shared by the loops cannot be modified, by a rule of EPOLLEXCLUSIVE: it is
+// taken out and put back.
+func (l *Loop) watchListener(ln *listener, events uint32) syscall.Errno {
+	if ln.fd < 0 {
+		return 0
 	}
-	for _, ln := range l.listeners {
-		if !ln.shared || l.private {
-			sys.Close(ln.fd)
-		}
+	op, ev := unix.EPOLL_CTL_MOD, sys.NewEpollEvent(events, ln.data)
+	switch {
+	case ln.shared != nil && events == 0:
+		op = unix.EPOLL_CTL_DEL
+	case ln.shared != nil:
+		op, ev.Events = unix.EPOLL_CTL_ADD, events|unix.EPOLLEXCLUSIVE
 	}
-	l.listeners, l.acceptPaused = nil, false
+	switch errno := sys.EpollCtl(l.epoll, op, ln.fd, &ev); errno {
+	case 0, unix.EEXIST, unix.ENOENT: // put back or taken out by a call before, of which another part has failed
+		return 0
+	default:
+		return errno
+	}
 }

@@ -3,6 +3,7 @@ package netpoll
 import (
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -84,6 +85,8 @@ type Loop struct {
 	reserve      int // descriptor given up to refuse politely, -1 for none
 	acceptPaused bool
 	acceptAgain  uint32 // tick
+	leaving      bool   // the listeners close when it is leaveAt
+	leaveAt      uint32 // tick
 	stallChecked uint32 // tick
 	again        []ConnID
 	slow         []overflow
@@ -104,7 +107,8 @@ type Loop struct {
 	events [maxEvents]sys.EpollEvent
 
 	// Any goroutine.
-	inbox inbox
+	inbox     inbox
+	listening atomic.Bool // the loop has listeners
 }
 
 // closing is a conn that has been closed in this turn.
@@ -217,6 +221,7 @@ func (l *Loop) run() {
 		l.expire()
 		l.more = l.handler.Turn()
 		l.resumeAccepting()
+		l.leave()
 		l.checkStalled()
 		l.tellSlow()
 		l.sweep()
@@ -236,7 +241,7 @@ func (l *Loop) wait() int {
 		return n
 	}
 	timeout := max(l.wheel.idle(), 0)
-	if l.ticking || l.acceptPaused || l.outqs.bytes > 0 {
+	if l.ticking || l.acceptPaused || l.leaving || l.outqs.bytes > 0 {
 		timeout = min(timeout, tick) // a pause may end and a socket may have stalled, which no event tells
 	}
 	if nap > 0 {
@@ -300,7 +305,7 @@ func (l *Loop) dispatch(ev *sys.EpollEvent) {
 // dispatchOwn serves the loop's own descriptors: the bell needs nothing, the inbox is looked at in
 // every turn.
 func (l *Loop) dispatchOwn(n uint32) {
-	if n != bellData && int(n) <= len(l.listeners) {
+	if n != bellData && int(n) <= len(l.listeners) && l.listeners[n-1].fd >= 0 {
 		l.accept(&l.listeners[n-1])
 	}
 }

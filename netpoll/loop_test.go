@@ -68,7 +68,7 @@ func TestShutdownInReceived(t *testing.T) {
 }
 
 // An identity that is kept names nobody once its conn has closed, whoever has the slot then.
-func TestStaleIdentity(t *testing.T) {
+func TestX01StaleIdentity(t *testing.T) {
 	forTables(t, func(t *testing.T, tables Tables) {
 		st := open(t, Config{Tables: tables}, script{})
 		client, stale := st.connect()
@@ -215,7 +215,7 @@ func TestTickMakesTurns(t *testing.T) {
 }
 
 // An idle loop with conns sleeps: half-closed, paused and lingering ones do not keep it awake.
-func TestQuietConnsCostNoTurns(t *testing.T) {
+func TestX05QuietConnsCostNoTurns(t *testing.T) {
 	st := open(t, Config{}, script{received: func(l *Loop, c *Conn, b []byte) (used, need int) { return 0, 0 }})
 	for _, f := range []func(l *Loop, c *Conn){
 		nothing, (*Loop).Pause,

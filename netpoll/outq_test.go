@@ -83,7 +83,7 @@ func openFull(t *testing.T, config Config, s script) full {
 }
 
 // What a peer does not take is queued: copied by Write, by reference by WriteRef, in one order.
-func TestQueueKeepsOrderAndContent(t *testing.T) {
+func TestX02QueueKeepsOrderAndContent(t *testing.T) {
 	forTables(t, func(t *testing.T, tables Tables) {
 		rng := seeded(t)
 		drained := make(chan bool, 10)
@@ -127,7 +127,7 @@ func TestQueueKeepsOrderAndContent(t *testing.T) {
 }
 
 // EPOLLOUT is armed while something waits and not otherwise; the kernel's own list says so.
-func TestWriteInterestOnlyWhileQueued(t *testing.T) {
+func TestX05WriteInterestOnlyWhileQueued(t *testing.T) {
 	drained := make(chan bool, 1)
 	f := openFull(t, Config{Tables: TablesOff, QueueLimit: 64 << 20}, script{drained: func(*Loop, *Conn) { drained <- true }})
 	interest := func() (events uint64) {
@@ -296,7 +296,7 @@ func TestProgressIsNoStall(t *testing.T) {
 }
 
 // A write to a conn whose peer is gone ends that conn and nothing else.
-func TestWriteToDeadPeer(t *testing.T) {
+func TestX03WriteToDeadPeer(t *testing.T) {
 	forTables(t, func(t *testing.T, tables Tables) {
 		f := openFull(t, Config{Tables: tables}, script{})
 		other, _ := f.connect()
@@ -350,7 +350,7 @@ func TestShutdownFlushesFirst(t *testing.T) {
 }
 
 // A peer that never closes is given up when the time to linger is over, with or without a backlog.
-func TestShutdownHasADeadline(t *testing.T) {
+func TestX03ShutdownHasADeadline(t *testing.T) {
 	for _, backlog := range []int{0, 1 << 20} {
 		f := openFull(t, Config{}, script{})
 		f.on(f.id, func(l *Loop, c *Conn) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -38,8 +39,9 @@ const MaxLoops = 256
 
 // Config says what a reactor is made of.
 type Config struct {
-	Loops      int      // 0 is one for each CPU the process may use
-	Addresses  []string // host:port, host:first-last, unix:path; none for loops that only dial
+	Loops      int        // 0 is one for each CPU the process may use
+	Addresses  []string   // host:port, host:first-last, unix:path; none for loops that only dial
+	Listeners  []*os.File // sockets that listen already, besides Addresses; the reactor takes them over, and all loops share them
 	Tables     Tables
 	NewHandler func(l *Loop) Handler // called for each loop before anything runs
 
@@ -93,9 +95,7 @@ func Open(config Config) (*Reactor, error) {
 		r.Close()
 		return nil, err
 	}
-	if r.private {
-		r.closeShared()
-	}
+	r.closeShared()
 	return r, nil
 }
 
@@ -156,20 +156,10 @@ func (r *Reactor) chooseTables() error {
 func (r *Reactor) PrivateTables() (bool, error) { return r.private, r.why }
 
 // prepare makes the loops and what they share: bells, which every loop must be able to ring, and
-// listeners on Unix sockets.
+// listeners of which there is only one.
 func (r *Reactor) prepare() error {
-	for _, at := range r.endpoints {
-		if at.path == "" {
-			if err := checkFree(at); err != nil {
-				return err
-			}
-			continue
-		}
-		ln, err := listenUnix(at)
-		if err != nil {
-			return err
-		}
-		r.listeners = append(r.listeners, ln)
+	if err := r.prepareListeners(); err != nil {
+		return err
 	}
 	for i := range r.config.Loops {
 		bell, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
@@ -182,6 +172,31 @@ func (r *Reactor) prepare() error {
 	}
 	for _, l := range r.loops {
 		l.handler = r.config.NewHandler(l)
+	}
+	return nil
+}
+
+// prepareListeners opens the listeners that the loops share, and looks whether the other addresses are free.
+func (r *Reactor) prepareListeners() error {
+	for _, f := range r.config.Listeners {
+		ln, err := adopt(f)
+		if err != nil {
+			return err
+		}
+		r.listeners = append(r.listeners, ln)
+	}
+	for _, at := range r.endpoints {
+		if at.path == "" {
+			if err := checkFree(at); err != nil {
+				return err
+			}
+			continue
+		}
+		ln, err := listenUnix(at)
+		if err != nil {
+			return err
+		}
+		r.listeners = append(r.listeners, ln)
 	}
 	return nil
 }
@@ -276,17 +291,27 @@ func (r *Reactor) Addresses() []string {
 	for _, e := range r.endpoints {
 		as = append(as, e.String())
 	}
+	for _, ln := range r.listeners {
+		if ln.lent {
+			as = append(as, ln.at.String())
+		}
+	}
 	return as
 }
 
-// StopListening closes the listening sockets. Conns stay, and connections that wait in the kernel's queues
-// become conns first. One that arrives in between is reset, unless net.ipv4.tcp_migrate_req lets another
-// process's listener have it.
+// StopListening closes the listening sockets. Conns stay, and nobody is lost who is connected or about to be: new clients
+// go unanswered from now on, those whose handshake is under way come to be conns, and a quarter of a second later the sockets
+// close. A Unix socket ends at once, and its file is gone when StopListening returns. See [Reactor.Listening].
 func (r *Reactor) StopListening() {
 	r.unlink()
 	for _, l := range r.loops {
 		l.Send(Post{Kind: kindStopListening})
 	}
+}
+
+// Listening reports whether a loop still accepts connections. Any goroutine.
+func (r *Reactor) Listening() bool {
+	return slices.ContainsFunc(r.loops, func(l *Loop) bool { return l.listening.Load() })
 }
 
 // Close ends the loops and all conns, and returns when the last thread is gone.
@@ -310,12 +335,18 @@ func (r *Reactor) release() {
 	}
 }
 
-// closeShared closes this table's duplicates of what the loops listen on together, if they are still
-// open: one left so would keep the socket alive after the loops have closed theirs.
+// closeShared lets go of what the loops listen on together, if that has not been done: the reactor's own hold on it would keep
+// the sockets alive after the loops have closed theirs.
 func (r *Reactor) closeShared() {
-	for i, ln := range r.listeners {
-		sys.Close(ln.fd)
-		r.listeners[i].fd = -1
+	for i := range r.listeners {
+		ln := &r.listeners[i]
+		if ln.fd < 0 {
+			continue // nothing changes once the reactor is open
+		}
+		if r.private || ln.shared.leave() {
+			sys.Close(ln.fd)
+		}
+		ln.fd = -1
 	}
 }
 
@@ -323,7 +354,9 @@ func (r *Reactor) closeShared() {
 func (r *Reactor) unlink() {
 	r.unlinked.Do(func() {
 		for _, ln := range r.listeners {
-			_ = os.Remove(ln.at.path) // already gone is fine
+			if !ln.lent {
+				_ = os.Remove(ln.at.path) // already gone is fine
+			}
 		}
 	})
 }

@@ -185,8 +185,7 @@ func TestStopListeningKeepsConns(t *testing.T) {
 		await(t, st.opened, "Opened")
 		await(t, st.opened, "Opened")
 		for range 2 { // a second time is nothing new
-			st.StopListening()
-			st.settle()
+			st.stopListening()
 		}
 		for _, address := range []string{st.Addresses()[0], path} {
 			network := map[bool]string{true: "unix", false: "tcp"}[address == path]
@@ -207,7 +206,6 @@ func TestCloseLeavesTheSuccessorsSocketFile(t *testing.T) {
 		config := Config{Loops: 2, Tables: tables, Addresses: []string{"unix:" + path}}
 		old := open(t, config, script{})
 		old.StopListening()
-		old.settle()
 		successor := open(t, config, script{})
 		old.Close()
 		wantEcho(t, dial(t, successor.Addresses()[0]), "the new one")

@@ -108,6 +108,16 @@ func (w *wheel) expired(s *slots, dst []uint32, max int) []uint32 {
 	return dst
 }
 
+// count returns how many deadlines w holds, by walking over all of them.
+func (w *wheel) count(s *slots) (n int) {
+	for _, at := range w.heads {
+		for ; at != 0; at = s.slab.At(at - 1).next {
+			n++
+		}
+	}
+	return n
+}
+
 // SetTimer makes c's one timer run out in d, in place of what it was set to before. The loop then
 // calls [Handler.Expired], up to a seventh of a second late.
 func (l *Loop) SetTimer(c *Conn, d time.Duration) {
@@ -140,6 +150,9 @@ func (l *Loop) setDeadline(c *Conn, at uint32) {
 func (l *Loop) Timer(c *Conn) (left time.Duration, set bool) {
 	return time.Duration(int32(c.deadline-l.wheel.now)) * tick, c.has(flagTimer)
 }
+
+// Timers returns how many timers are set, in time that grows with their number. Loop goroutine only.
+func (l *Loop) Timers() int { return l.wheel.count(&l.slots) }
 
 // StopTimer makes c's timer not run out.
 func (l *Loop) StopTimer(c *Conn) {

@@ -64,6 +64,9 @@ func TestWheelAgainstModel(t *testing.T) {
 			t.Fatalf("idle() = %v at tick %d; want %v", got, w.now, want)
 		}
 	}
+	if got := w.count(&s); got != len(m) {
+		t.Errorf("count() = %d; want %d", got, len(m))
+	}
 	for _, c := range conns {
 		w.unlink(&s, c)
 	}

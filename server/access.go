@@ -29,7 +29,16 @@ func (l *loop) maySubscribe(c *netpoll.Conn, s *session, ns *namespace, room []b
 	return protocol.ErrPermissionDenied
 }
 
-// grants reports whether the token that a client came with gives it a right in a room.
+// setCapabilities says what a client may do beyond the rooms' options.
+func (l *loop) setCapabilities(id netpoll.ConnID, k auth.Capabilities) {
+	if k.String() == "" {
+		delete(l.capabilities, id)
+	} else {
+		l.capabilities[id] = &k
+	}
+}
+
+// grants reports whether whoever let a client in has given it a right in a room.
 func (l *loop) grants(c *netpoll.Conn, room []byte, right auth.Rights) bool {
 	if len(l.capabilities) == 0 {
 		return false

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/netpoll"
@@ -48,13 +49,9 @@ func (s *Server) Publish(ctx context.Context, room string, data []byte, o Publis
 		return PublishResult{}, protocol.ErrTooManyRequests
 	}
 	stored := make(chan outcome, 1)
-	result, err := s.hub.Publish(ns.id, name, o.publication(data), hub.PublishOptions{
-		IdempotencyKey: []byte(o.IdempotencyKey),
-		Version:        o.Version,
-		VersionEpoch:   []byte(o.VersionEpoch),
-		SkipHistory:    o.Ephemeral,
-		Done:           func(r hub.Result, err error) { stored <- outcome{r, err} },
-	})
+	options := o.forHub()
+	options.Done = func(r hub.Result, err error) { stored <- outcome{r, err} }
+	result, err := s.hub.Publish(ns.id, name, o.publication(data), options)
 	if err == hub.ErrStoring {
 		select {
 		case p := <-stored:
@@ -73,12 +70,27 @@ func (s *Server) Publish(ctx context.Context, room string, data []byte, o Publis
 func (o *PublishOptions) publication(data []byte) *hub.Publication {
 	pub := hub.NewPublication()
 	pub.Data = append(pub.Data, data...)
+	o.mark(pub)
+	pub.Opaque = !protocol.ValidJSON(data)
+	return pub
+}
+
+// mark gives pub what o says of it.
+func (o *PublishOptions) mark(pub *hub.Publication) {
 	pub.Key = append(pub.Key, o.Key...)
 	for key, value := range o.Tags {
 		pub.Tags = pub.Tags.Append([]byte(key), []byte(value))
 	}
-	pub.Opaque = !protocol.ValidJSON(data)
-	return pub
+}
+
+// forHub returns what the hub needs to know of o.
+func (o *PublishOptions) forHub() hub.PublishOptions {
+	return hub.PublishOptions{
+		IdempotencyKey: []byte(o.IdempotencyKey),
+		Version:        o.Version,
+		VersionEpoch:   []byte(o.VersionEpoch),
+		SkipHistory:    o.Ephemeral,
+	}
 }
 
 // outcome is what came of a publication.
@@ -108,8 +120,11 @@ func (s *Server) namespaceOf(room []byte) (*namespace, *protocol.Error) {
 		return nil, protocol.ErrBadRequest
 	}
 	ns := s.spaces.Load().of(room)
-	if ns == nil {
+	switch {
+	case ns == nil:
 		return nil, protocol.ErrUnknownChannel
+	case !ns.fits(room):
+		return nil, protocol.ErrBadRequest
 	}
 	return ns, nil
 }
@@ -122,12 +137,26 @@ type Target struct {
 }
 
 // Subscribe puts the conns of a target into a room. What its clients may do there themselves does not matter. A conn
-// that is in the room already stays as it is.
+// that is in the room already stays as it is. Some conns may enter and others not: error 106 is that one is in as many rooms as
+// it may be, 112 that something since sub.RecoverSince is missing. Error 108 says that the room has no history.
 func (s *Server) Subscribe(ctx context.Context, t Target, sub Subscription) error {
-	if _, err := s.namespaceOf([]byte(sub.Room)); err != nil {
-		return err
+	ns, refusal := s.namespaceOf([]byte(sub.Room))
+	switch {
+	case refusal != nil:
+		return refusal
+	case sub.RecoverSince != nil && !ns.history():
+		return protocol.ErrNotAvailable
 	}
-	return s.forEach(ctx, t, func(l *loop, c *netpoll.Conn, ss *session) { l.subscribeByServer(c, ss, &sub) })
+	var failure atomic.Pointer[protocol.Error]
+	err := s.forEach(ctx, t, func(l *loop, c *netpoll.Conn, ss *session) {
+		if err := l.subscribeByServer(c, ss, &sub); err != nil {
+			failure.Store(err)
+		}
+	})
+	if one := failure.Load(); err == nil && one != nil {
+		return one
+	}
+	return err
 }
 
 // Unsubscribe takes the conns of a target out of a room, for good (code 2000).
@@ -148,14 +177,17 @@ func (s *Server) Disconnect(ctx context.Context, t Target, why Disconnect) error
 	return s.forEach(ctx, t, func(l *loop, c *netpoll.Conn, ss *session) { l.disconnect(c, ss, why) })
 }
 
-// forEach runs f for each connected conn of a target, on its loop, and returns when all have run.
+// forEach runs f for each connected conn of a target, on its loop, and returns when all have run. The anonymous clients may
+// be all that there are, so it goes to them slice by slice.
 func (s *Server) forEach(ctx context.Context, t Target, f func(*loop, *netpoll.Conn, *session)) error {
-	return s.onLoops(ctx, func(l *loop) {
-		l.each(&t, func(c *netpoll.Conn, ss *session) {
-			f(l, c, ss)
-			l.flush(c)
+	if t == (Target{}) {
+		return s.visitAll(ctx, visitSlice, func(l *loop, c *netpoll.Conn, ss *session) {
+			if l.users.anonymous(ss.who) {
+				f(l, c, ss)
+			}
 		})
-	})
+	}
+	return s.onLoops(ctx, func(l *loop) { l.each(&t, f) })
 }
 
 // onLoops runs f on each loop and waits for all of them.
@@ -185,34 +217,24 @@ type order struct {
 	done chan<- struct{}
 }
 
-// each calls f for the connected conns of a target on this loop.
-func (l *loop) each(t *Target, f func(*netpoll.Conn, *session)) {
+// each calls f for the connected conns on this loop of a target that has a user or a client.
+func (l *loop) each(t *Target, f func(*loop, *netpoll.Conn, *session)) {
 	if t.Client != "" {
-		id, ok := l.ids.parse(&l.idSpace, []byte(t.Client))
-		if c := l.net.Conn(netpoll.ConnID(id)); ok && c != nil {
-			l.ifMeant(c, t, f)
+		if id, ok := l.ids.parse(&l.idSpace, []byte(t.Client)); ok {
+			l.visit(netpoll.ConnID(id), func(l *loop, c *netpoll.Conn, ss *session) {
+				if string(l.users.appendUser(nil, ss.who)) == t.User {
+					f(l, c, ss)
+				}
+			})
 		}
 		return
 	}
-	var slots []uint32 // f may end sessions
-	if t.User != "" {
-		for slot := range l.users.sessions([]byte(t.User)) {
-			slots = append(slots, slot)
-		}
-	} else {
-		l.net.Each(func(c *netpoll.Conn) { slots = append(slots, c.Slot()) })
+	var ids []netpoll.ConnID // f may end sessions
+	for slot := range l.users.sessions([]byte(t.User)) {
+		ids = append(ids, l.net.ID(l.net.At(slot)))
 	}
-	for _, slot := range slots {
-		l.ifMeant(l.net.At(slot), t, f)
-	}
-}
-
-// ifMeant calls f if c is connected as the target's user.
-func (l *loop) ifMeant(c *netpoll.Conn, t *Target, f func(*netpoll.Conn, *session)) {
-	defer l.guard(c)
-	s := l.sessions.At(c.Slot())
-	if s.state == stateReady && string(l.users.appendUser(nil, s.who)) == t.User {
-		f(c, s)
+	for _, id := range ids {
+		l.visit(id, f)
 	}
 }
 

@@ -235,15 +235,19 @@ func (n *town) checkHeard(t *testing.T, who []int, pushes ...string) {
 	}
 }
 
-// A client that is in as many rooms as it may be is put into no other.
+// A client that is in as many rooms as it may be is put into no other, and whoever wants that is told.
 func TestServerSubscribeKeepsTheLimit(t *testing.T) {
 	n := openTown(t)
 	c := n.citizen("alice")
 	defer c.close()
-	for i := range n.config.RoomLimit + 1 {
+	for i := range n.config.RoomLimit {
 		if err := n.Subscribe(t.Context(), Target{User: "alice"}, Subscription{Room: fmt.Sprint(i)}); err != nil {
 			t.Error(err)
 		}
+	}
+	err := n.Subscribe(t.Context(), Target{User: "alice"}, Subscription{Room: "one more"})
+	if !errors.Is(err, protocol.ErrLimitExceeded) {
+		t.Errorf("one room more: %v; want %v", err, protocol.ErrLimitExceeded)
 	}
 	if got := c.heard(n.config.RoomLimit); len(got) != n.config.RoomLimit {
 		t.Errorf("a client was put into %d rooms; want %d", len(got), n.config.RoomLimit)

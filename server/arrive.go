@@ -21,6 +21,7 @@ func (l *loop) Opened(c *netpoll.Conn) {
 	s := l.sessions.Reserve(c.Slot())
 	*s = session{}
 	l.net.SetTimer(c, l.server.config.HeadTimeout)
+	l.shedding.add(l, l.net.ID(c))
 	peer := l.net.Peer(c)
 	switch {
 	case !l.server.config.ProxyProtocol.Enabled:
@@ -34,7 +35,7 @@ func (l *loop) Opened(c *netpoll.Conn) {
 
 // hangUp closes a conn that has said nothing that could be answered.
 func (l *loop) hangUp(c *netpoll.Conn, s *session, why metrics.Rejection) {
-	l.counts.Rejects[why]++
+	l.reject(c, why)
 	s.finish()
 	l.net.Close(c, netpoll.ClosedLocally)
 }
@@ -78,7 +79,7 @@ func (l *loop) arrive(c *netpoll.Conn, s *session, from netip.Addr, local bool) 
 
 // turnAway tells a client when to come again, before anything is spent on it.
 func (l *loop) turnAway(c *netpoll.Conn, s *session, v admission.Verdict) {
-	l.counts.Rejects[rejectionOfVerdict[v.Reason]]++
+	l.reject(c, rejectionOfVerdict[v.Reason])
 	s.finish()
 	if l.server.tls != nil {
 		l.net.Close(c, netpoll.ClosedLocally) // it could not be told without a handshake
@@ -128,9 +129,6 @@ func (l *loop) addressOf(c *netpoll.Conn, s *session) netip.AddrPort {
 	a := l.peers.At(c.Slot())
 	return netip.AddrPortFrom(netip.AddrFrom16(a.ip).Unmap(), a.port)
 }
-
-// SetLimits changes who is let in, from the next conn on. What is 0 has its default. Any goroutine.
-func (s *Server) SetLimits(l admission.Limits) { s.admission.SetLimits(s.config.limits(l)) }
 
 // limits returns l with defaults for what it does not say.
 func (c *Config) limits(l admission.Limits) admission.Limits {

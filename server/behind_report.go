@@ -11,8 +11,8 @@ import (
 	"github.com/seed4ac54ce5/edge/netpoll"
 )
 
-// laggard is a conn that is behind.
-type laggard struct {
+// Laggard is a conn that is behind.
+type Laggard struct {
 	Client       string `json:"client"`
 	User         string `json:"user"`
 	QueuedBytes  int    `json:"queued_bytes"`         // in its out queue
@@ -25,7 +25,7 @@ type laggard struct {
 }
 
 // byLag sorts laggards: first the one for which most waits, or among equals the one that is stuck for longest.
-func byLag(a, b laggard) int {
+func byLag(a, b Laggard) int {
 	return cmp.Or(
 		cmp.Compare(b.QueuedBytes+b.WaitingBytes, a.QueuedBytes+a.WaitingBytes),
 		cmp.Compare(b.StalledMS, a.StalledMS),
@@ -34,7 +34,7 @@ func byLag(a, b laggard) int {
 }
 
 // furthest returns the n of all that are furthest behind, in order.
-func furthest(n int, all []laggard) []laggard {
+func furthest(n int, all []Laggard) []Laggard {
 	slices.SortFunc(all, byLag)
 	return all[:min(n, len(all))]
 }
@@ -65,12 +65,12 @@ func (s *Server) slowest(w http.ResponseWriter, r *http.Request) {
 }
 
 // laggards asks each loop for the n conns that are furthest behind, and returns those of all.
-func (s *Server) laggards(ctx context.Context, n int) ([]laggard, error) {
-	answers := make(chan []laggard, len(s.loops)) // room for all: a loop never waits
+func (s *Server) laggards(ctx context.Context, n int) ([]Laggard, error) {
+	answers := make(chan []Laggard, len(s.loops)) // room for all: a loop never waits
 	if err := s.onLoops(ctx, func(l *loop) { answers <- l.laggards(n) }); err != nil {
 		return nil, err
 	}
-	all := []laggard{}
+	all := []Laggard{}
 	for range s.loops {
 		all = append(all, <-answers...)
 	}
@@ -79,10 +79,10 @@ func (s *Server) laggards(ctx context.Context, n int) ([]laggard, error) {
 
 // laggards returns the n conns of the loop that are furthest behind. Most are passed over before anything but figures
 // is known of them.
-func (l *loop) laggards(n int) []laggard {
-	var all []laggard
+func (l *loop) laggards(n int) []Laggard {
+	var all []Laggard
 	l.net.Backlogs(func(id netpoll.ConnID, bytes int, stalled time.Duration) {
-		g := laggard{id: id, QueuedBytes: bytes, StalledMS: stalled.Milliseconds()}
+		g := Laggard{id: id, QueuedBytes: bytes, StalledMS: stalled.Milliseconds()}
 		if w := l.behind.lists[id]; w != nil {
 			g.Waiting, g.WaitingBytes = len(w.entries), w.bytes
 		}
@@ -98,7 +98,7 @@ func (l *loop) laggards(n int) []laggard {
 }
 
 // introduce adds who g is.
-func (l *loop) introduce(g *laggard) {
+func (l *loop) introduce(g *Laggard) {
 	c := l.net.Conn(g.id)
 	s := l.sessions.At(c.Slot())
 	g.Client = string(l.clientID(c))

@@ -11,7 +11,7 @@ import (
 )
 
 // askSlow returns what the list of slow conns says for a query.
-func (n *node) askSlow(query string) (all []laggard, body string) {
+func (n *node) askSlow(query string) (all []Laggard, body string) {
 	n.t.Helper()
 	status, body := n.get("/debug/slow" + query)
 	if err := json.Unmarshal([]byte(body), &all); err != nil || status != http.StatusOK {
@@ -90,9 +90,9 @@ func (n *node) memberAs(who int, rooms ...string) *client {
 // Of many the list has the furthest, in order, whatever the order in which they were found.
 func TestFurthest(t *testing.T) {
 	rng := newRandom(t)
-	var all, kept []laggard
+	var all, kept []Laggard
 	for i := range 500 {
-		g := laggard{QueuedBytes: rng.IntN(50), WaitingBytes: rng.IntN(50), StalledMS: rng.Int64N(3), id: 1}
+		g := Laggard{QueuedBytes: rng.IntN(50), WaitingBytes: rng.IntN(50), StalledMS: rng.Int64N(3), id: 1}
 		g.Rooms = i
 		all = append(all, g)
 		if kept = append(kept, g); len(kept) == 20 {

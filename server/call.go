@@ -123,6 +123,9 @@ func (l *loop) refuseCommand(c *netpoll.Conn, s *session, id uint32, err error) 
 		answer *protocol.Error
 		end    protocol.Disconnect
 	)
+	if s.state == stateNew {
+		l.counts.Connects[connectResultOf(err)]++
+	}
 	switch {
 	case errors.As(err, &end):
 		l.disconnect(c, s, end)
@@ -137,6 +140,14 @@ func (l *loop) refuseCommand(c *netpoll.Conn, s *session, id uint32, err error) 
 	if id != 0 {
 		l.replyError(s, id, answer)
 	}
+}
+
+// connectResultOf returns the counter for an error that answers a connect command.
+func connectResultOf(err error) metrics.ConnectResult {
+	if err == error(protocol.ErrTooManyRequests) {
+		return metrics.ConnectBusy
+	}
+	return metrics.ConnectRefused
 }
 
 // holdBack keeps what stands behind a command that is out for when it is back.

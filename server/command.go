@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/internal/poison"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
@@ -114,6 +115,7 @@ func (l *loop) endReplies(s *session) {
 	if len(l.replies) > 0 {
 		l.counts.PayloadOut += uint64(len(l.replies))
 		l.out = frame.AppendFrame(l.out, s.opcode(), l.replies, false)
+		poison.Bytes(l.replies)
 		l.replies = trim(l.replies)
 	}
 }
@@ -126,7 +128,7 @@ func (l *loop) replyError(s *session, id uint32, e *protocol.Error) {
 // disconnect ends a session for a reason of the protocol.
 func (l *loop) disconnect(c *netpoll.Conn, s *session, d protocol.Disconnect) {
 	if d == protocol.DisconnectBadRequest && s.state != stateClosing {
-		l.counts.Rejects[metrics.RejectCommand]++
+		l.reject(c, metrics.RejectCommand)
 	}
 	l.end(c, s, d.Code, d.Reason)
 }

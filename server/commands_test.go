@@ -48,13 +48,11 @@ func (n *node) runTalks(before string, talks []talk) {
 				send = append(send, masked(0x81, text)...)
 			}
 			runs := cutsOf(t, len(send))
-			moved := n.rejections(func() {
+			n.withstand(t, k.reject, len(runs), func() {
 				for _, cuts := range runs {
 					n.runTalk(t, &k, before, send, cuts)
 				}
 			})
-			checkMoved(t, moved, k.reject, len(runs))
-			n.checkNeighbour()
 		})
 	}
 }

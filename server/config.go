@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"os"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/admission"
@@ -16,8 +18,13 @@ import (
 type Config struct {
 	Addresses       []string // public: host:port, host:first-last, unix:path; 127.0.0.1:8000
 	InternalAddress string   // health, metrics, playground; 127.0.0.1:9000
-	Loops           int      // one for each CPU
-	PrivateTables   string   // a descriptor table for each loop: auto (the default), on or off
+
+	// Sockets that listen already, as a service manager passes them on. The node takes them over in place of the addresses.
+	Listeners        []*os.File   // public; all loops share each of them
+	InternalListener net.Listener // nil for none
+
+	Loops         int    // one for each CPU
+	PrivateTables string // a descriptor table for each loop: auto (the default), on or off
 
 	// Development lets anonymous clients in, lets them do in any room what its options offer, and serves
 	// /echo and the playground.
@@ -58,6 +65,9 @@ type Config struct {
 
 	Version string // told to clients
 	Log     *slog.Logger
+
+	WrapAPI    func(http.Handler) http.Handler // puts something around the HTTP API, such as traces; nil for nothing
+	LogDropped func() uint64                   // how many lines Log has dropped, for the metrics; nil if it drops none
 }
 
 // ProxyProtocol says that every public connection begins with a header of the PROXY protocol, version 1 or 2, and from whom it
@@ -69,8 +79,8 @@ type ProxyProtocol struct {
 
 // API says who may use the HTTP API.
 type API struct {
-	Key       string // what its users show; without one nobody may, save that
-	Insecure  bool   // everybody may, who reaches the internal address
+	Key       string // what its users show; without one nobody may, and the internal address must be of the loopback
+	Insecure  bool   // without a key everybody on this host may, as in development mode
 	Transport bool   // errors are HTTP statuses too, if the request does not say otherwise
 	BodyLimit int    // bytes of a request; 4 MiB
 }
@@ -99,7 +109,9 @@ const (
 
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() Config {
-	if len(c.Addresses) == 0 {
+	if len(c.Listeners) > 0 {
+		c.Addresses = nil
+	} else if len(c.Addresses) == 0 {
 		c.Addresses = []string{"127.0.0.1:8000"}
 	}
 	orElse(&c.InternalAddress, "127.0.0.1:9000")

@@ -43,8 +43,8 @@ func closeRows() []row {
 }
 
 // A client that sends on behind its close frame, against RFC 6455 section 5.5.1, must still get ours, and not
-// a reset in its place (C06).
-func TestCloseBeforeMuchElse(t *testing.T) {
+// a reset in its place.
+func TestC06CloseBeforeMuchElse(t *testing.T) {
 	n := openNode(t, nil)
 	send := append(closing(1000, ""), make([]byte, 1<<20)...)
 	if got := fmt.Sprint(n.exchange(send, nil, pathEcho, nil)); got != "[close 1000]" {
@@ -61,8 +61,8 @@ func TestRefusalBeforeMuchElse(t *testing.T) {
 	}
 }
 
-// The server ends a TCP connection whose peer never answers its close frame (C05).
-func TestCloseThatIsNotAnswered(t *testing.T) {
+// The server ends a TCP connection whose peer never answers its close frame.
+func TestC05CloseThatIsNotAnswered(t *testing.T) {
 	t.Parallel()
 	n := openNode(t, nil)
 	c := n.open(pathEcho)
@@ -74,8 +74,8 @@ func TestCloseThatIsNotAnswered(t *testing.T) {
 	testutil.Eventually(t, lingerTimeout+patience, func() bool { return n.counts().Open == 1 }, "the conn's slot is free")
 }
 
-// A peer that vanishes at any point of its stream leaves nothing behind and harms nobody (F27).
-func TestPeerThatVanishes(t *testing.T) {
+// A peer that vanishes at any point of its stream leaves nothing behind and harms nobody.
+func TestF27PeerThatVanishes(t *testing.T) {
 	n := openNode(t, nil)
 	whole := stream([]byte(request(pathEcho)), masked(0x01, "Hel"), masked(0x80, "lo"))
 	for _, linger := range []int{0, -1} { // a reset, an end of file

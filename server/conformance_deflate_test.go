@@ -160,8 +160,8 @@ func inflateRows(limit int) []row {
 	return rows
 }
 
-// A bomb is measured, not kept: what it would come to is never there (Z01).
-func TestBombCostsNoMemory(t *testing.T) {
+// A bomb is measured, not kept: what it would come to is never there.
+func TestZ01BombCostsNoMemory(t *testing.T) {
 	const limit, size = 2 << 20, 32 << 20
 	n := openNode(t, func(c *Config) { c.MessageLimit = limit })
 	bomb := stream(masked(0xc2, deflate(strings.Repeat("\x00", size))))

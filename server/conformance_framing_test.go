@@ -131,7 +131,7 @@ func messageRows() []row {
 	}
 }
 
-// TestConformanceMask has F23: every length up to 300 at every alignment, each under a key of its own.
+// TestConformanceMask has every length up to 300 at every alignment, each under a key of its own.
 func TestConformanceMask(t *testing.T) {
 	n := openNode(t, nil)
 	var send []byte
@@ -142,7 +142,7 @@ func TestConformanceMask(t *testing.T) {
 		send = append(send, maskedWith(key, 0x82, string(payload[:size]))...)
 		want = append(want, said(ws.OpBinary, payload[:size]))
 	}
-	n.runRow(t, &row{send: send, want: want}, pathEcho, nil)
+	n.runRows([]row{{"5.3 F23 every length up to 300", send, want, none}}, pathEcho)
 }
 
 // TestConformanceLargeMessages has the largest messages that the limits may be raised for.

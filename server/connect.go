@@ -18,42 +18,64 @@ func (l *loop) connect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		l.refuseCommand(c, s, cmd.ID, protocol.ErrTooManyRequests)
 	case len(cmd.Connect.Token) > 0 && (l.access().keyed || l.server.handler.Connect == nil):
 		l.connectWithToken(c, s, cmd)
+	case l.server.handler.Connect != nil && l.ambient(s, &cmd.Connect):
+		l.reject(c, metrics.RejectOrigin)
+		l.disconnect(c, s, protocol.DisconnectPermissionDenied)
 	case l.server.handler.Connect != nil:
 		l.askConnect(c, s, cmd)
 	case l.server.config.Development:
 		l.welcome(c, s, cmd.ID, &cmd.Connect, &ConnectReply{})
 	case !l.access().Anonymous:
-		l.counts.Rejects[metrics.RejectNoToken]++
+		l.counts.Connects[metrics.ConnectNoToken]++
+		l.reject(c, metrics.RejectNoToken)
 		l.end(c, s, protocol.DisconnectBadRequest.Code, protocol.DisconnectBadRequest.Reason)
-	case s.has(flagNoOrigin):
-		l.counts.Rejects[metrics.RejectOrigin]++
-		l.disconnect(c, s, protocol.DisconnectPermissionDenied)
 	default:
 		l.welcome(c, s, cmd.ID, &cmd.Connect, &ConnectReply{})
 	}
+}
+
+// ambient reports whether a client has no more to show than cookies, which some page may have made its browser send: nothing says
+// which page, or that it is a browser.
+func (l *loop) ambient(s *session, r *protocol.ConnectRequest) bool {
+	return len(r.Token) == 0 && s.has(flagNoOrigin) && l.fields.wants("Cookie")
 }
 
 // askConnect has the application decide.
 func (l *loop) askConnect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	id, r := cmd.ID, cmd.Connect
 	r.Subs = bytes.Clone(r.Subs)
-	req := &ConnectRequest{
-		Client: string(l.clientID(c)),
-		Token:  bytes.Clone(r.Token),
-		Data:   bytes.Clone(r.Data),
-		Name:   string(r.Name),
-	}
-	who := Client{ID: req.Client}
+	req := l.requestOf(c, s, &r)
 	run := func() (ConnectReply, error) { return l.server.handler.Connect(req) }
 	then := func(c *netpoll.Conn, s *session, v ConnectReply) {
 		s.set(flagByApplication)
 		l.welcome(c, s, id, &r, &v)
 	}
 	gone := func(v ConnectReply) { // the application has let it in, so it is told of the end
-		who.User, who.Info = v.User, v.Info
+		who := Client{ID: req.Client, User: v.User, Info: v.Info, Protocol: req.Protocol, Meta: v.Meta}
+		if l.server.handler.KeepHeaders {
+			who.Header = req.Header
+		}
 		l.farewell(l.goodbye(who, protocol.DisconnectConnectionClosed))
 	}
 	askOr(l, c, s, id, run, then, gone)
+}
+
+// requestOf is what the application is told of a client that wants to connect.
+func (l *loop) requestOf(c *netpoll.Conn, s *session, r *protocol.ConnectRequest) *ConnectRequest {
+	req := &ConnectRequest{
+		Client:   string(l.clientID(c)),
+		Protocol: s.protocol(),
+		Address:  l.addressOf(c, s),
+		Header:   headerOf(l.fields.byConn[l.net.ID(c)]),
+		Token:    bytes.Clone(r.Token),
+		Data:     bytes.Clone(r.Data),
+		Name:     string(r.Name),
+		Version:  string(r.Version),
+	}
+	for room := range s.encoding().Subs(&l.decoder, r) {
+		req.Rooms = append(req.Rooms, string(room))
+	}
+	return req
 }
 
 // welcome opens the session.
@@ -61,16 +83,15 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 	s.state = stateReady
 	s.set(flagConnected)
 	ticket, verdict := l.server.admission.AdmitUser(v.User)
+	s.who = l.users.login(c.Slot(), []byte(v.User), v.Info, []byte(v.token), ticket)
+	l.setCapabilities(l.net.ID(c), v.Capabilities)
+	l.attach(l.net.ID(c), v.Meta)
 	if !verdict.Admitted() {
-		l.counts.Rejects[metrics.RejectUserConnections]++
+		l.reject(c, metrics.RejectUserConnections)
 		l.disconnect(c, s, protocol.DisconnectConnectionLimit)
 		return
 	}
-	s.who = l.users.login(c.Slot(), []byte(v.User), v.Info, []byte(v.token), ticket)
-	if v.capabilities.String() != "" {
-		l.capabilities[l.net.ID(c)] = &v.capabilities
-	}
-	l.counts.Connects++
+	l.counts.Connects[metrics.ConnectOK]++
 	subs := l.firstSubs(c, s, r, v)
 	if s.state == stateClosing {
 		return // one of them is not for this client
@@ -82,6 +103,7 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 		Subs:    subs,
 	}
 	s.expires = l.momentOf(v.ExpireAt)
+	l.setAge(c)
 	if !s.has(flagByApplication) {
 		result.Expires, result.TTL = ttl(v.ExpireAt)
 	}
@@ -139,10 +161,14 @@ func (l *loop) stateOf(s *session, r *protocol.ConnectRequest, room string) *pro
 
 // clientOf returns who c is, for the application.
 func (l *loop) clientOf(c *netpoll.Conn, s *session) Client {
+	more := l.attachments[l.net.ID(c)]
 	return Client{
-		ID:   string(l.clientID(c)),
-		User: string(l.users.appendUser(nil, s.who)),
-		Info: l.users.appendInfo(nil, s.who),
+		ID:       string(l.clientID(c)),
+		User:     string(l.users.appendUser(nil, s.who)),
+		Info:     l.users.appendInfo(nil, s.who),
+		Protocol: s.protocol(),
+		Meta:     bytes.Clone(more.meta),
+		Header:   headerOf(more.fields),
 	}
 }
 
@@ -158,6 +184,7 @@ func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
 		l.partials.drop(&s.partial)
 	}
 	if !s.has(flagConnected) {
+		l.dropAttachment(l.net.ID(c))
 		return
 	}
 	s.clear(flagConnected)
@@ -170,6 +197,7 @@ func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
 	l.rosters.LeaveAll(&s.subs)
 	l.forget(l.net.ID(c), nil)
 	l.sayGoodbye(c, s, why)
+	l.dropAttachment(l.net.ID(c))
 	if ticket := l.users.logout(s.who); ticket != 0 {
 		l.server.admission.ReleaseUser(ticket)
 	}

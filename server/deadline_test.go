@@ -35,48 +35,46 @@ func (c *client) trickle(stop <-chan struct{}, next func() []byte) (done chan st
 	return done
 }
 
-// Before a conn is a session it has one deadline that nothing it does moves (N01, H17).
+// Before a conn is a session it has one deadline that nothing it does moves.
 func TestHeadDeadline(t *testing.T) {
 	t.Parallel()
 	n := openNode(t, func(c *Config) { c.HeadTimeout = soon })
 	head := request(pathEcho)
 	for _, r := range []struct {
-		what string
+		rule string
 		next func() []byte
 	}{
-		{"nothing", func() []byte { return nil }},
-		{"a byte at a time", func() []byte { b := head[:1]; head = head[1:]; return []byte(b) }},
+		{"N01 nothing", func() []byte { return nil }},
+		{"H17 a byte at a time", func() []byte { b := head[:1]; head = head[1:]; return []byte(b) }},
 	} {
-		moved := n.rejections(func() {
+		n.attack(r.rule, metrics.RejectHeadTimeout, 1, func(t *testing.T) {
 			began, c := time.Now(), n.dial()
 			stop := make(chan struct{})
 			done := c.trickle(stop, r.next)
 			got := c.readHead()
 			if took := time.Since(began); got != "" || took < soon || took > late {
-				t.Errorf("a client that sends %s: %q after %v; want the end of the stream after %v", r.what, got, took, soon)
+				t.Errorf("%q after %v; want the end of the stream after %v", got, took, soon)
 			}
 			close(stop)
 			<-done
 			c.close()
 		})
-		checkMoved(t, moved, metrics.RejectHeadTimeout, 1)
 	}
-	n.checkNeighbour()
 }
 
-// A WebSocket on the session's path must become a session in time, however lively it is (H18).
+// A WebSocket on the session's path must become a session in time, however lively it is.
 func TestConnectDeadline(t *testing.T) {
 	t.Parallel()
 	n := openNode(t, func(c *Config) { c.StaleTimeout = soon })
 	for _, r := range []struct {
-		what string
+		rule string
 		next []byte
 	}{
-		{"nothing", nil},
-		{"pings", masked(0x89, "")},
-		{"fragments without an end", masked(0x01, "")},
+		{"H18 nothing", nil},
+		{"H18 pings", masked(0x89, "")},
+		{"H18 fragments without an end", masked(0x01, "")},
 	} {
-		moved := n.rejections(func() {
+		n.attack(r.rule, metrics.RejectStale, 1, func(t *testing.T) {
 			began, c := time.Now(), n.open(pathWebSocket)
 			stop := make(chan struct{})
 			next := r.next
@@ -92,15 +90,13 @@ func TestConnectDeadline(t *testing.T) {
 				got = c.next()
 			}
 			if took := time.Since(began); got != "close 3502" || took < soon || took > late {
-				t.Errorf("a client that sends %s: %s after %v; want close 3502 after %v", r.what, got, took, soon)
+				t.Errorf("%s after %v; want close 3502 after %v", got, took, soon)
 			}
 			close(stop)
 			<-done
 			c.close()
 		})
-		checkMoved(t, moved, metrics.RejectStale, 1)
 	}
-	n.checkNeighbour()
 }
 
 // The deadline for a head ends with the head.

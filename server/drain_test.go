@@ -1,12 +1,17 @@
 package server
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,7 +37,7 @@ func (n *node) serve() (stop func() <-chan struct{}) {
 
 // A drain refuses who comes, says that the node is not ready, and tells everybody who is there to go.
 func TestDrain(t *testing.T) {
-	n := openNode(t, func(c *Config) { c.Loops = 2 })
+	n := openNode(t, func(c *Config) { c.Loops, c.HeadTimeout = 2, time.Second })
 	session, echo, fresh, head := n.member("room"), n.open(pathEcho), n.open(pathWebSocket), n.dial()
 	clients := []*client{session, echo, fresh, head}
 	stop := n.serve()
@@ -144,5 +149,176 @@ func TestDrainOfClientsThatStay(t *testing.T) {
 	<-n.serve()()
 	if took := time.Since(began); took > lingerTimeout+late {
 		t.Errorf("a drain in a hurry took %v", took)
+	}
+}
+
+// R02: while a node says that it is not ready it serves as before, those who come included, until its delay is over.
+func TestR02DrainDelay(t *testing.T) {
+	n := openNode(t, func(c *Config) { c.Loops, c.DrainDelay = 2, time.Hour })
+	early := n.member("room")
+	defer early.close()
+	done := n.serve()
+	n.Drain()
+	n.Drain() // a second time is nothing new
+	testutil.Eventually(t, patience, func() bool { return errors.Is(n.Ready(t.Context()), errDrains) }, "the node says that it drains")
+	late := n.member("room")
+	defer late.close()
+	early.say(publish(3, "room", "1"))
+	for _, c := range []*client{early, late} {
+		if h := c.hear(0, 1, false); len(h.pushes) != 1 || h.end != "" {
+			t.Errorf("a member in the delay heard %q; want the publication", h)
+		}
+	}
+	if d := n.Departure(); !d.Draining || d.Remaining != 0 || d.Surplus != 0 {
+		t.Errorf("Departure() in the delay = %+v; want no more than that it drains", d)
+	}
+	n.HurryDrain()
+	for _, c := range []*client{early, late} {
+		if got := c.rest(); got[len(got)-1] != "close 3001" {
+			t.Errorf("a member got %s; want close 3001 in the end", got)
+		}
+		c.close()
+	}
+	n.neighbour.close()
+	<-done()
+}
+
+// A drain that goes on can be hurried.
+func TestHurryDuringDrain(t *testing.T) {
+	h, held, release := holder()
+	n := openNode(t, func(c *Config) { c.Handler, c.ShutdownWindow = h, time.Hour })
+	c := n.open(pathWebSocket)
+	defer c.close()
+	c.say(hello + "\n" + rpc(2, "1"))
+	<-held
+	n.neighbour.close()
+	done := n.serve()()
+	testutil.Eventually(t, patience, func() bool { return n.Departure().Surplus == 1 }, "one session is waited for")
+	n.HurryDrain()
+	if got := c.rest(); got[len(got)-1] != "close 3001" {
+		t.Errorf("a client got %s; want close 3001 though its call is out", got)
+	}
+	release <- struct{}{}
+	c.close()
+	<-done
+}
+
+// R03: neither an application that has got stuck nor a thousand clients that do not read keep a node from its end, and it says
+// how many it has cut off.
+func TestR03DrainStuck(t *testing.T) {
+	t.Parallel()
+	const clients, size = 1000, 1 << 20
+	h, held, release := holder()
+	var book logBook
+	n := openNode(t, func(c *Config) {
+		c.Handler, c.ShutdownWindow, c.StallLimit = h, time.Second, time.Hour
+		c.QueueLimit, c.QueueBudget, c.Log = 2*size, -1, slog.New(slog.NewTextHandler(&book, nil))
+	})
+	n.neighbour.close()
+	calling := n.open(pathWebSocket)
+	defer calling.close()
+	calling.say(hello + "\n" + rpc(2, "1"))
+	<-held
+	defer func() { release <- struct{}{} }()
+	for range clients {
+		defer n.memberOf("room").close()
+	}
+	if _, err := n.Publish(t.Context(), "room", []byte(`"`+strings.Repeat("x", size)+`"`), PublishOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	testutil.Eventually(t, patience, func() bool {
+		behind, err := n.laggards(t.Context(), clients)
+		return err == nil && len(behind) == clients
+	}, "the publication waits for everybody")
+	done := n.serve()()
+	if got := calling.rest(); got[len(got)-1] != "close 3001" {
+		t.Errorf("a client whose call does not come back got %s; want close 3001", got)
+	}
+	calling.close()
+	<-done
+	if got := n.Departure().Cut; got != clients {
+		t.Errorf("Departure().Cut = %d; want %d", got, clients)
+	}
+	if want := fmt.Sprintf("level=WARN msg=drained cut=%d", clients); !book.has(want) {
+		t.Errorf("the log lacks %s", want)
+	}
+}
+
+// R06: while a node stops listening, whoever connects is served before it is sent away, or is refused.
+func TestR06DrainDuringConnects(t *testing.T) {
+	n := openNode(t, func(c *Config) { c.Loops, c.ShutdownWindow = 2, 100*time.Millisecond })
+	n.neighbour.close()
+	var served atomic.Int64
+	var flood sync.WaitGroup
+	for range 8 {
+		flood.Go(func() {
+			for n.visit() {
+				served.Add(1)
+			}
+		})
+	}
+	testutil.Eventually(t, patience, func() bool { return served.Load() > 100 }, "clients come and go")
+	<-n.serve()()
+	flood.Wait()
+}
+
+// visit is a client that connects, and reports whether it could. One that can gets its handshake.
+func (n *node) visit() bool {
+	conn, err := net.DialTimeout("tcp", n.Addresses()[0], patience)
+	if err != nil {
+		return false
+	}
+	c := &client{t: n.t, conn: conn.(*net.TCPConn), in: bufio.NewReader(conn)}
+	c.extend()
+	defer c.close()
+	c.send([]byte(request(pathWebSocket)))
+	if head := c.readHead(); !strings.HasPrefix(head, "HTTP/1.1 101 ") {
+		n.t.Errorf("a client that had connected got %q; want its upgrade", head)
+		return false
+	}
+	return true
+}
+
+// Sessions do not go in the order in which they came.
+func TestDrainOrderIsRandom(t *testing.T) {
+	const sessions = 100
+	var mu sync.Mutex
+	var order []string
+	n := openNode(t, func(c *Config) {
+		c.ShutdownWindow = time.Millisecond
+		c.Handler = Handler{
+			NonBlocking: true,
+			Connect:     func(r *ConnectRequest) (ConnectReply, error) { return ConnectReply{User: string(r.Data)}, nil },
+			Disconnect: func(c Client, _ Disconnect) {
+				mu.Lock()
+				defer mu.Unlock()
+				order = append(order, c.User)
+			},
+		}
+	})
+	n.neighbour.close()
+	var clients []*client
+	for i := range sessions {
+		c := n.open(pathWebSocket)
+		c.say(fmt.Sprintf(`{"id":1,"connect":{"data":%d}}`, i))
+		c.next()
+		clients = append(clients, c)
+	}
+	done := n.serve()()
+	for _, c := range clients {
+		c.rest()
+		c.close()
+	}
+	<-done
+	disorder := 0
+	for i, user := range order {
+		place, err := strconv.Atoi(user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		disorder += max(i-place, place-i)
+	}
+	if len(order) != sessions || disorder < sessions*sessions/6 { // a third of the square is the mean, in order it is 0
+		t.Errorf("sessions went in the order %s", order)
 	}
 }

@@ -86,8 +86,8 @@ func checkOrders(t *testing.T, i int, pushes, first []string, publishers, each i
 }
 
 // A publisher that is a member hears the reply first and its own publication then, and one that has left hears
-// nothing more (P04).
-func TestOwnPublication(t *testing.T) {
+// nothing more.
+func TestP04OwnPublication(t *testing.T) {
 	n := openNode(t, nil)
 	c := n.member("room")
 	defer c.close()

@@ -181,15 +181,15 @@ func TestHandlerHearsOfDrain(t *testing.T) {
 	busy.say(hello + "\n" + rpc(2, `"wait"`))
 	<-w.held
 	done := stop()
-	if got := busy.rest(); len(got) != 2 || got[1] != "close 3001" {
-		t.Errorf("a client with a call out got %s; want its connect and close 3001", got)
-	}
 	for _, c := range clients {
 		if got := c.rest(); len(got) != 1 || got[0] != "close 3001" {
 			t.Errorf("a client got %s; want close 3001", got)
 		}
 	}
 	w.release <- struct{}{}
+	if got := busy.rest(); len(got) != 3 || !strings.Contains(got[1], "rpc") || got[2] != "close 3001" {
+		t.Errorf("a client with a call out got %s; want its connect, the answer and close 3001", got)
+	}
 	for _, c := range append(clients, busy, n.neighbour) {
 		c.close()
 	}

@@ -67,6 +67,9 @@ func (l *loop) upgrade(c *netpoll.Conn, s *session, r *frame.Request) *frame.HTT
 	if err != nil {
 		return err
 	}
+	if next == stateNew && !l.fields.keep(l.net.ID(c), r) {
+		return frame.ErrUnavailable
+	}
 	l.out = frame.AppendUpgrade(l.out, r.Key, name, deflate)
 	s.deflate = deflate
 	l.open(c, s, next)
@@ -151,7 +154,7 @@ func isLoopback(host string) bool {
 
 // refuse answers a request that does not become a WebSocket, and ends the conn.
 func (l *loop) refuse(c *netpoll.Conn, s *session, e *frame.HTTPError) {
-	l.counts.Rejects[rejectionOf(e)]++
+	l.reject(c, rejectionOf(e))
 	s.finish()
 	l.out = frame.AppendHTTPError(l.out, e)
 	l.lastWord(c)
@@ -170,6 +173,8 @@ func rejectionOf(e *frame.HTTPError) metrics.Rejection {
 		return metrics.RejectNotFound
 	case http.StatusForbidden:
 		return metrics.RejectOrigin
+	case http.StatusServiceUnavailable:
+		return metrics.RejectFieldMemory
 	}
 	return metrics.RejectBadRequest
 }

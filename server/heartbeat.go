@@ -21,8 +21,10 @@ func (l *loop) timer(c *netpoll.Conn, s *session) {
 	early := s.has(flagLastTimer)
 	s.clear(flagLastTimer)
 	switch {
-	case s.expires != 0 && l.net.Now() >= l.lastMoment(s):
+	case s.expires != 0 && l.net.Now() >= l.lastMoment(c, s):
 		l.expire(c, s)
+	case l.tooOld(c):
+		l.renew(c, s)
 	case l.server.config.PingInterval <= 0:
 		l.aimTimer(c, s)
 	case early && s.has(flagAsked):
@@ -38,8 +40,7 @@ func (l *loop) expire(c *netpoll.Conn, s *session) {
 	case !s.has(flagByApplication) || l.server.handler.Refresh == nil:
 		l.disconnect(c, s, protocol.DisconnectExpired)
 	case s.has(flagOffloaded):
-		l.net.SetTimer(c, refreshAgain) // it is asked about something else
-		s.set(flagLastTimer)
+		l.refreshSoon(c, s) // it is asked about something else
 	default:
 		l.askRefresh(c, s)
 	}

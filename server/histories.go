@@ -62,7 +62,7 @@ func (s *Server) tick() {
 		select {
 		case now := <-ticker.C:
 			s.hub.Tick(now)
-			if s.config.MemoryLimit >= 0 {
+			if s.measuring.Load() {
 				s.sampleMemory()
 			}
 		case <-s.stop:

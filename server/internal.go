@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/seed4ac54ce5/edge/api"
 	"github.com/seed4ac54ce5/edge/metrics"
 )
 
@@ -21,44 +22,34 @@ var playground = template.Must(template.New("playground").Parse(playgroundPage))
 
 // routes are the internal address's paths.
 func (s *Server) routes() http.Handler {
+	requests := metrics.NewAPI()
+	s.api = s.newAPI(requests)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		metrics.NewCollector(s.snapshot),
+		metrics.NewCollector(s.snapshot), requests,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	mux := http.NewServeMux()
+	var backends http.Handler = s.api
+	if s.config.WrapAPI != nil {
+		backends = s.config.WrapAPI(backends)
+	}
+	mux.Handle(api.Prefix, backends)
+	mux.Handle(api.Prefix+"/", backends)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /health", s.ready)
 	mux.HandleFunc("GET /health/ready", s.ready)
 	mux.HandleFunc("GET /health/live", s.live)
 	mux.HandleFunc("GET /{$}", s.playground)
+	mux.HandleFunc("GET /info", s.about)
+	mux.HandleFunc("GET /debug/top", s.top)
 	mux.HandleFunc("GET /debug/slow", s.slowest)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	s.routeControl(mux)
 	return mux
-}
-
-// ready answers whether the node should get clients: its loops turn and it does not drain.
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	switch {
-	case s.draining.Load():
-		notReady(w, "draining")
-	case len(s.snapshot().Loops) < len(s.reactor.Loops()):
-		notReady(w, "a loop does not turn")
-	default:
-		writeJSON(w, http.StatusOK, struct{}{})
-	}
-}
-
-// live answers that the process serves requests at all.
-func (s *Server) live(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, struct{}{})
-}
-
-func notReady(w http.ResponseWriter, why string) {
-	writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": why})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

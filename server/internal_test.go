@@ -36,7 +36,7 @@ func TestHealth(t *testing.T) {
 
 // The figures of a session that subscribes, publishes and is refused are the ones that operators know the names of.
 func TestMetrics(t *testing.T) {
-	n := openNode(t, nil)
+	n := openNode(t, func(c *Config) { c.LogDropped = func() uint64 { return 7 } })
 	c, _ := n.connect(pathWebSocket)
 	defer c.close()
 	c.say(subscribe(2, "a") + "\n" + publish(3, "a", `"12345"`))
@@ -63,6 +63,13 @@ func TestMetrics(t *testing.T) {
 		`edge_outbound_queue_bytes 0`,
 		`edge_session_panics_total 0`,
 		`edge_slow_consumers_total{action="close_queue"} 0`,
+		`edge_connects_total{result="no_token"} 0`,
+		`edge_fanout_duration_seconds_count 1`,
+		`edge_delivery_lag_seconds_count 1`,
+		`edge_delivery_lag_seconds_bucket{le="+Inf"} 1`,
+		`edge_drain_remaining 0`,
+		`edge_ready 1`,
+		`edge_log_dropped_total 7`,
 		`edge_slow_consumers_total{action="close_stall"} 0`,
 	} {
 		if !strings.Contains(body, "\n"+line+"\n") {
@@ -71,7 +78,7 @@ func TestMetrics(t *testing.T) {
 	}
 	for _, name := range []string{
 		"edge_payload_bytes_in_total", "edge_payload_bytes_out_total", "edge_wire_bytes_in_total", "edge_wire_bytes_out_total",
-		"edge_writes_total", "edge_loop_busy_seconds_total", "edge_loop_turns_total", "go_goroutines", "process_open_fds",
+		"edge_loop_turn_seconds", "edge_connection_memory_bytes", "edge_writes_total", "edge_loop_busy_seconds_total", "edge_loop_turns_total", "go_goroutines", "process_open_fds",
 	} {
 		if !strings.Contains(body, "\n# TYPE "+name+" ") {
 			t.Errorf("/metrics lacks %s", name)

@@ -10,7 +10,7 @@ import (
 // Access says who may connect, by what they can show. All of it can change while the node runs: [Server.SetAccess].
 type Access struct {
 	// Tokens says which tokens are believed: of connections, and of subscriptions too unless Subscriptions is set. Without
-	// a key in it none is, unless the application takes them.
+	// a key in it none is, save that an application that decides about such clients is given their tokens instead.
 	Tokens        auth.Config
 	Subscriptions *auth.Config
 
@@ -18,7 +18,7 @@ type Access struct {
 	NoAnonymousTokens bool // tokens without a user id are refused (3507)
 
 	// Origins are the pages that may connect, as [auth.ParseOrigins] reads them; nil is pages of the host that is asked. In
-	// development pages of this machine may too. Programs, which send no origin, need a token.
+	// development pages of this machine may too. Programs, which send no origin, need a token unless Anonymous lets them in.
 	Origins []string
 
 	// Personal subscribes each user to a room of its own, as server-side subscription.
@@ -49,16 +49,19 @@ type access struct {
 	subscribe *auth.Verifier
 	origins   auth.Origins
 	keyed     bool // there are keys for connections
+	subKeyed  bool // and for subscriptions
 }
 
 // newAccess checks a.
 func newAccess(a Access) (*access, error) {
 	all := &access{Access: a, keyed: hasKeys(&a.Tokens)}
+	all.subKeyed = all.keyed
 	var errs [3]error
 	all.connect, errs[0] = auth.New(a.Tokens)
 	all.subscribe = all.connect
 	if a.Subscriptions != nil {
 		all.subscribe, errs[1] = auth.New(*a.Subscriptions)
+		all.subKeyed = hasKeys(a.Subscriptions)
 	}
 	if a.Origins == nil {
 		a.Origins = []string{"self"}

@@ -12,8 +12,8 @@ import (
 	"github.com/seed4ac54ce5/edge/metrics"
 )
 
-// A client that sends more commands than it may is not read for a while, and loses nothing (F18).
-func TestCommandRate(t *testing.T) {
+// A client that sends more commands than it may is not read for a while, and loses nothing.
+func TestF18CommandRate(t *testing.T) {
 	t.Parallel()
 	n := openNode(t, func(c *Config) { c.CommandRate, c.RateBurst = 100, 500*time.Millisecond })
 	c := n.open(pathWebSocket)
@@ -33,20 +33,22 @@ func TestCommandRate(t *testing.T) {
 	n.checkNeighbour()
 }
 
-// One that keeps it up is closed (F18), whatever it sends too much of (F20).
+// One that keeps it up is closed, whatever it sends too much of.
 func TestRateThatIsKeptUp(t *testing.T) {
 	t.Parallel()
 	for _, r := range []struct {
-		what  string
+		rule  string
 		send  []byte
 		limit metrics.Limit
 	}{
-		{"commands", masked(0x81, unsubscribe(2, "a")), metrics.LimitCommands},
-		{"many commands in a message", masked(0x81, strings.Repeat(unsubscribe(2, "a")+"\n", 100)), metrics.LimitCommands},
-		{"pings", masked(0x89, ""), metrics.LimitCommands},
-		{"pongs", masked(0x8a, ""), metrics.LimitCommands},
-		{"fragments", slices.Concat(masked(0x01, `{"id":2,"unsubscribe":{"channel":`), masked(0x00, ""), masked(0x80, `"a"}}`)), metrics.LimitCommands},
-		{"bytes", masked(0x81, unsubscribe(2, "a")+strings.Repeat(" ", 10_000)), metrics.LimitBytes},
+		{"F18 commands", masked(0x81, unsubscribe(2, "a")), metrics.LimitCommands},
+		{"F18 many commands in a message", masked(0x81, strings.Repeat(unsubscribe(2, "a")+"\n", 100)), metrics.LimitCommands},
+		{"F20 pings", masked(0x89, ""), metrics.LimitCommands},
+		{"F20 F21 pongs", masked(0x8a, ""), metrics.LimitCommands},
+		{"F18 fragments", slices.Concat(masked(0x01, `{"id":2,"unsubscribe":{"channel":`), masked(0x00, ""), masked(0x80, `"a"}}`)), metrics.LimitCommands},
+		{"F18 bytes", masked(0x81, unsubscribe(2, "a")+strings.Repeat(" ", 10_000)), metrics.LimitBytes},
+		{"P06 joins and leaves", masked(0x81, subscribe(2, "a")+"\n"+unsubscribe(3, "a")), metrics.LimitCommands},
+		{"P12 publications", masked(0x81, publish(2, "a", "1")), metrics.LimitCommands},
 	} {
 		n := openNode(t, func(c *Config) {
 			c.CommandRate, c.RateBurst = 1000, 200*time.Millisecond
@@ -54,7 +56,7 @@ func TestRateThatIsKeptUp(t *testing.T) {
 				c.ByteRate, c.MessageLimit = 50_000, 20_000
 			}
 		})
-		moved := n.rejections(func() {
+		n.attack(r.rule, metrics.RejectRate, 1, func(t *testing.T) {
 			c := n.open(pathWebSocket)
 			defer c.close()
 			c.say(hello)
@@ -72,22 +74,20 @@ func TestRateThatIsKeptUp(t *testing.T) {
 				}
 			}()
 			if all := c.rest(); len(all) == 0 || all[len(all)-1] != "close 3013" {
-				t.Errorf("a flood of %s ends with %.100q; want close 3013", r.what, all[max(len(all)-1, 0):])
+				t.Errorf("a flood ends with %.100q; want close 3013", all[max(len(all)-1, 0):])
 			}
 			close(stop)
 			c.close()
 			<-done
 		})
-		checkMoved(t, moved, metrics.RejectRate, 1)
 		if limited := n.counts().Limited; limited[r.limit] == 0 {
-			t.Errorf("a flood of %s: limited %v times", r.what, limited)
+			t.Errorf("%s: limited %v times", r.rule, limited)
 		}
-		n.checkNeighbour()
 	}
 }
 
-// Of the pings that come together the first and the last are answered, in order (F20, RFC 6455 section 5.5.3).
-func TestManyPings(t *testing.T) {
+// Of the pings that come together the first and the last are answered, in order (RFC 6455 section 5.5.3).
+func TestF20ManyPings(t *testing.T) {
 	n := openNode(t, nil)
 	var send []byte
 	var want []string
@@ -106,25 +106,25 @@ func TestManyPings(t *testing.T) {
 	n.checkNeighbour()
 }
 
-// A message that does not become whole in time ends its session, however it is sent (F19). Whole ones in
+// A message that does not become whole in time ends its session, however it is sent. Whole ones in
 // between are no excuse for fragments, but a message's time begins with its first byte.
 func TestMessageTimeout(t *testing.T) {
 	t.Parallel()
 	frame := masked(0x81, strings.Repeat(" ", 200)+unsubscribe(2, "a"))
 	for _, r := range []struct {
-		what string
+		rule string
 		next func(i int) []byte
 	}{
-		{"half a frame", func(i int) []byte { return frame[:min(20, max(0, 20-20*i))] }},
-		{"a byte at a time", func(i int) []byte { return frame[min(i, len(frame)-1):][:1] }},
-		{"a header cut short", func(i int) []byte { return frame[:min(1, max(0, 1-i))] }},
-		{"fragments", func(i int) []byte {
+		{"F19 half a frame", func(i int) []byte { return frame[:min(20, max(0, 20-20*i))] }},
+		{"F19 a byte at a time", func(i int) []byte { return frame[min(i, len(frame)-1):][:1] }},
+		{"F19 a header cut short", func(i int) []byte { return frame[:min(1, max(0, 1-i))] }},
+		{"F19 fragments", func(i int) []byte {
 			if i == 0 {
 				return masked(0x01, "{")
 			}
 			return masked(0x00, " ")
 		}},
-		{"fragments and pings", func(i int) []byte {
+		{"F19 fragments and pings", func(i int) []byte {
 			if i == 0 {
 				return masked(0x01, "{")
 			}
@@ -133,7 +133,7 @@ func TestMessageTimeout(t *testing.T) {
 	} {
 		for _, connected := range []bool{true, false} {
 			n := openNode(t, func(c *Config) { c.MessageTimeout = soon })
-			moved := n.rejections(func() {
+			n.attack(r.rule, metrics.RejectUnfinished, 1, func(t *testing.T) {
 				c := n.open(pathWebSocket)
 				if connected {
 					c.say(hello)
@@ -147,14 +147,12 @@ func TestMessageTimeout(t *testing.T) {
 					got = c.next()
 				}
 				if took := time.Since(began); got != "close 1008" || took < soon || took > late {
-					t.Errorf("%s: %s after %v; want close 1008 after %v", r.what, got, took, soon)
+					t.Errorf("%s after %v; want close 1008 after %v", got, took, soon)
 				}
 				close(stop)
 				<-done
 				c.close()
 			})
-			checkMoved(t, moved, metrics.RejectUnfinished, 1)
-			n.checkNeighbour()
 		}
 	}
 }
@@ -181,8 +179,8 @@ func TestMessagesInTime(t *testing.T) {
 }
 
 // Strangers cannot make the node hold more than they need for a connect, and all clients together
-// have a budget for what is not whole (F29).
-func TestInputMemory(t *testing.T) {
+// have a budget for what is not whole.
+func TestF29InputMemory(t *testing.T) {
 	const budget = 1 << 20
 	n := openNode(t, func(c *Config) { c.MessageLimit, c.InputBudget = 8<<20, budget })
 	moved := n.rejections(func() {

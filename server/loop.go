@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
+	"github.com/seed4ac54ce5/edge/internal/poison"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
@@ -41,15 +43,20 @@ type loop struct {
 	behind       behind
 	subEnds      subEnds
 	capabilities map[netpoll.ConnID]*auth.Capabilities // of clients whose token grants any
+	fields       fields                                // of the requests of clients that have not connected yet
+	attachments  map[netpoll.ConnID]attachment         // of clients that have any
 	throttles    throttles
 	decoder      protocol.Decoder
 	command      protocol.Command
 	request      frame.Request
 	counts       metrics.Counts
+	rejected     rejections
+	worked       time.Duration // of l.net.Busy, what has been counted as turns
 	random       *rand.Rand
-	drain        drain
-	typingDue    time.Duration // when to look at the typists again
-	pings        int           // of the conn in hand in this call
+	shedding     shedding
+	ages         netpoll.Table[uint32] // moments at which sessions are to connect anew; empty where they never are
+	typingDue    time.Duration         // when to look at the typists again
+	pings        int                   // of the conn in hand in this call
 	lastPing     []byte
 	reaped       time.Duration // when the loop last looked for messages that do not become whole
 	spent        int           // commands and control frames of the conn in hand that have been served since the last charge
@@ -71,6 +78,11 @@ type loop struct {
 	who      []byte
 
 	recoverable int // bytes that the connect in hand may still recover
+
+	// Any goroutine (atomic).
+	remaining atomic.Int64 // conns that a drain has not seen the end of
+	toShed    atomic.Int64 // sessions that are still to be told to go
+	cut       atomic.Int64 // conns that a drain has closed before they had taken all that waited for them
 }
 
 // fanoutSlice is how long the loop serves rooms before it looks at its sockets again.
@@ -92,6 +104,8 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		typists:      make(map[netpoll.ConnID][]typing),
 		chanInfos:    make(map[netpoll.ConnID][]chanInfo),
 		debts:        debts{byConn: make(map[netpoll.ConnID][]*debt)},
+		fields:       newFields(s.handler.Headers),
+		attachments:  make(map[netpoll.ConnID]attachment),
 		throttles:    make(throttles),
 		subEnds:      subEnds{byConn: make(map[netpoll.ConnID]map[string]term)},
 		capabilities: make(map[netpoll.ConnID]*auth.Capabilities),
@@ -101,6 +115,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		random:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	l.rosters = s.hub.AddLoop(inbox{n}, l)
+	l.rosters.Meter = meter{l}
 	return l
 }
 
@@ -147,6 +162,7 @@ func (l *loop) flush(c *netpoll.Conn) {
 	l.endReplies(l.sessions.At(c.Slot()))
 	if len(l.out) > 0 {
 		l.write(c, l.out)
+		poison.Bytes(l.out)
 		l.out = trim(l.out)
 	}
 }
@@ -202,7 +218,7 @@ func (l *loop) Expired(c *netpoll.Conn) {
 	case stateProxy, stateTLS, stateHead:
 		l.hangUp(c, s, metrics.RejectHeadTimeout)
 	case stateNew:
-		l.counts.Rejects[metrics.RejectStale]++
+		l.reject(c, metrics.RejectStale)
 		l.disconnect(c, s, protocol.DisconnectStale)
 	case stateReady:
 		l.timer(c, s)
@@ -221,6 +237,7 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 		l.counts.Disconnect(1006)
 	}
 	l.depart(c, s)
+	l.noteGone(c, why)
 	if why == netpoll.ClosedStalled {
 		l.counts.Slow[metrics.SlowClosedStall]++
 	}
@@ -228,9 +245,10 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 
 // Turn serves rooms for a slice, the drain, and what has become due.
 func (l *loop) Turn() (more bool) {
-	l.drain.step(l)
+	l.timeTurn()
+	more = l.shed()
 	l.endUnfinished()
-	more = l.endSubscriptions()
+	more = l.endSubscriptions() || more
 	more = l.reread() || more
 	if l.timed {
 		more = l.runTimed() || more
@@ -256,7 +274,7 @@ func (l *loop) runTimed() (more bool) {
 // keepTime makes turns come by themselves as long as something waits for a time.
 func (l *loop) keepTime() {
 	l.timed = len(l.typists) > 0 || len(l.throttles) > 0 || len(l.debts.queue) > 0 || len(l.debts.catching) > 0 || len(l.farewells) > 0
-	l.net.Tick(l.timed || l.drain.total > 0)
+	l.net.Tick(l.timed)
 }
 
 // maxWaiting is how many bytes of publications may wait on a loop for their fan-out. While one has more,
@@ -279,9 +297,9 @@ const (
 	postStored              // the store is done with a publication
 	postOrder               // somebody wants something done
 	postCounts              // somebody wants a copy of the counts
-	postDrain
-	postTLS  // a step of a handshake is over
-	postGate // it is this loop's turn to fan out
+	postTLS                 // a step of a handshake is over
+	postShed                // sessions are to go
+	postGate                // it is this loop's turn to fan out
 )
 
 // Posted serves what others have posted.
@@ -298,11 +316,11 @@ func (l *loop) Posted(p netpoll.Post) {
 		o.do(l)
 		o.done <- struct{}{}
 	case postCounts:
-		p.Item.(chan<- metrics.Counts) <- l.snapshot()
-	case postDrain:
-		l.drain.begin(l, p.Item.(time.Duration))
+		p.Item.(chan<- metrics.Loop) <- metrics.Loop{Number: l.net.Number(), Counts: l.snapshot()}
 	case postTLS:
 		l.goOnShaking(netpoll.ConnID(p.A))
+	case postShed:
+		l.shedding.begin(l, p.Item.(shedOrder))
 	case postGate:
 		l.inGate = true
 	}
@@ -320,6 +338,7 @@ func (l *loop) snapshot() metrics.Counts {
 	c.Open, c.Queued = int64(l.net.Open()), int64(l.net.Queued()+l.behind.bytes)
 	c.Gaps = r.Gaps
 	c.Turns, c.Busy = n.Turns, l.net.Busy()
+	c.Draining = int64(l.remaining.Load())
 	return c
 }
 

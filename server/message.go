@@ -5,6 +5,7 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/internal/poison"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
@@ -144,6 +145,7 @@ func (l *loop) readMessage(c *netpoll.Conn, s *session, op frame.Opcode, payload
 		l.inflateAway(c, s, op, payload)
 	default:
 		l.inflatedMessage(c, s, op, whole)
+		poison.Bytes(whole)
 	}
 }
 
@@ -195,7 +197,7 @@ func (l *loop) closeReceived(c *netpoll.Conn, s *session, payload []byte) {
 
 // fail ends a session with the code of a broken rule.
 func (l *loop) fail(c *netpoll.Conn, s *session, err *frame.CloseError) {
-	l.counts.Rejects[rejectionOfClose(err)]++
+	l.reject(c, rejectionOfClose(err))
 	l.end(c, s, uint16(err.Code), err.Reason)
 }
 
@@ -220,6 +222,7 @@ func (l *loop) end(c *netpoll.Conn, s *session, code uint16, reason string) {
 // lastWord sends what is due to c, a close frame or an HTTP answer at its end, and ends the conn in order.
 func (l *loop) lastWord(c *netpoll.Conn) {
 	l.shutdown(c, l.out)
+	poison.Bytes(l.out)
 	l.out = trim(l.out)
 }
 

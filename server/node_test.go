@@ -33,15 +33,7 @@ func openNode(t testing.TB, change func(c *Config)) *node {
 // openNodeAlone is openNode without the neighbour.
 func openNodeAlone(t testing.TB, change func(c *Config)) *node {
 	t.Helper()
-	config := Config{
-		Addresses:       []string{"127.0.0.1:0"},
-		InternalAddress: "127.0.0.1:0",
-		Loops:           1,
-		Development:     true,
-		PingInterval:    -1,
-		MemoryLimit:     -1, // the host's, which others use too
-		Log:             slog.New(slog.DiscardHandler),
-	}
+	config := isolated()
 	if change != nil {
 		change(&config)
 	}
@@ -52,6 +44,19 @@ func openNodeAlone(t testing.TB, change func(c *Config)) *node {
 	n := &node{Server: s, t: t}
 	t.Cleanup(n.close)
 	return n
+}
+
+// isolated is a configuration of a node with ports of its own.
+func isolated() Config {
+	return Config{
+		Addresses:       []string{"127.0.0.1:0"},
+		InternalAddress: "127.0.0.1:0",
+		Loops:           1,
+		Development:     true,
+		PingInterval:    -1,
+		MemoryLimit:     -1, // the host's, which others use too
+		Log:             slog.New(slog.DiscardHandler),
+	}
 }
 
 // run runs f as a subtest, whose t is n's meanwhile.
@@ -77,6 +82,9 @@ func (n *node) close() {
 		if used := max(len(l.partials.table)-1, 0) - len(l.partials.free); used != 0 {
 			n.t.Errorf("loop %d keeps %d messages of conns that are gone", l.net.Number(), used)
 		}
+		if n1, n2 := len(l.attachments), len(l.fields.byConn); n1+n2+l.fields.bytes != 0 {
+			n.t.Errorf("loop %d keeps attachments of %d conns and fields of %d that are gone", l.net.Number(), n1, n2)
+		}
 	}
 }
 
@@ -90,20 +98,20 @@ func (n *node) empty() bool {
 
 // counts returns the sum of the loops' counts: the figures of a snapshot that cost little to ask for.
 func (n *node) counts() (sum metrics.Counts) {
-	answers := make(chan metrics.Counts, len(n.loops))
+	answers := make(chan metrics.Loop, len(n.loops))
 	for _, l := range n.loops {
-		l.net.Send(netpoll.Post{Kind: postCounts, Item: (chan<- metrics.Counts)(answers)})
+		l.net.Send(netpoll.Post{Kind: postCounts, Item: (chan<- metrics.Loop)(answers)})
 	}
 	for range n.loops {
-		c := <-answers
-		sum.Add(&c)
+		l := <-answers
+		sum.Add(&l.Counts)
 	}
 	return sum
 }
 
 func total(snap metrics.Snapshot) (sum metrics.Counts) {
 	for i := range snap.Loops {
-		sum.Add(&snap.Loops[i])
+		sum.Add(&snap.Loops[i].Counts)
 	}
 	return sum
 }

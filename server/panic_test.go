@@ -36,8 +36,8 @@ func (n *node) setIDs(ids clientIDs) {
 	n.counts() // every loop sees them from here on
 }
 
-// A panic in a session ends that session with 1011. It is counted and logged, and nobody else notices (X07).
-func TestPanicEndsItsSession(t *testing.T) {
+// A panic in a session ends that session with 1011. It is counted and logged, and nobody else notices.
+func TestX07PanicEndsItsSession(t *testing.T) {
 	var book logBook
 	n := openNode(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&book, nil)) })
 	standing := n.member("room")

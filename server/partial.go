@@ -3,6 +3,7 @@ package server
 import (
 	"time"
 
+	"github.com/seed4ac54ce5/edge/internal/poison"
 	"github.com/seed4ac54ce5/edge/netpoll"
 )
 
@@ -48,6 +49,7 @@ func (p *partials) add(i uint32, payload []byte) {
 func (p *partials) drop(i *uint32) {
 	if *i != 0 {
 		p.budget.Add(-cap(p.table[*i].payload))
+		poison.Bytes(p.table[*i].payload)
 		p.table[*i] = partial{}
 		p.free = append(p.free, *i)
 		*i = 0

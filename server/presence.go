@@ -54,3 +54,17 @@ func (l *loop) present(room []byte) (clients []protocol.ClientInfo) {
 	}
 	return clients
 }
+
+// setInfo changes what others are told of a client from now on, in the rooms that it is in too.
+func (l *loop) setInfo(c *netpoll.Conn, s *session, info []byte) {
+	s.who = l.users.setInfo(c.Slot(), s.who, info)
+	l.amend(c, s)
+}
+
+// amend tells the rooms that a client is in what others are told of it now.
+func (l *loop) amend(c *netpoll.Conn, s *session) {
+	l.rosters.Amend(&s.subs, func(room string) []byte {
+		l.who = l.appendAttendee(l.who[:0], s, l.chanInfo(l.net.ID(c), []byte(room)))
+		return l.who
+	})
+}

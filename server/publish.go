@@ -28,10 +28,9 @@ func (l *loop) publish(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 type offer struct {
 	id         uint32 // of the command
 	rpc        bool   // it came as a call, whose result is the position
-	ephemeral  bool
-	changed    bool // data is the application's
+	changed    bool   // data is the application's
 	room, data []byte
-	key        []byte
+	options    PublishOptions
 }
 
 // release publishes o, when the application agrees if there is one to ask.
@@ -45,7 +44,7 @@ func (l *loop) release(c *netpoll.Conn, s *session, ns *namespace, o offer) {
 
 // askPublish has the application decide.
 func (l *loop) askPublish(c *netpoll.Conn, s *session, ns *namespace, o offer) {
-	o.room, o.data, o.key = bytes.Clone(o.room), bytes.Clone(o.data), bytes.Clone(o.key)
+	o.room, o.data = bytes.Clone(o.room), bytes.Clone(o.data)
 	who := l.clientOf(c, s)
 	req := &PublishRequest{Room: string(o.room), Data: o.data}
 	run := func() (PublishReply, error) { return l.server.handler.Publish(who, req) }
@@ -53,8 +52,16 @@ func (l *loop) askPublish(c *netpoll.Conn, s *session, ns *namespace, o offer) {
 		if v.Data != nil {
 			o.data, o.changed = v.Data, true
 		}
+		o.options = o.options.or(v.PublishOptions)
 		l.put(c, s, ns, &o)
 	})
+}
+
+// or returns how to publish what a client has asked for as o and its application as more: what the application says counts.
+func (o PublishOptions) or(more PublishOptions) PublishOptions {
+	more.Ephemeral = more.Ephemeral || o.Ephemeral
+	orElse(&more.Key, o.Key)
+	return more
 }
 
 // put publishes o. In a room whose history is on disk the answer follows when o is safe there; the conn goes on
@@ -64,9 +71,9 @@ func (l *loop) put(c *netpoll.Conn, s *session, ns *namespace, o *offer) {
 	pub.Data = append(pub.Data, o.data...)
 	pub.Info = l.appendPublisher(pub.Info, c, s, o.room)
 	pub.Sender = uint64(l.net.ID(c))
-	pub.Key = append(pub.Key, o.key...)
+	o.options.mark(pub)
 	pub.Opaque = (o.changed || s.has(flagProtobuf)) && !protocol.ValidJSON(o.data)
-	options := hub.PublishOptions{SkipHistory: o.ephemeral}
+	options := o.options.forHub()
 	if ns.Store {
 		options.Done = l.whenStored(l.net.ID(c), o.id, o.rpc)
 	}

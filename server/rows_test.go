@@ -52,15 +52,13 @@ func (n *node) runRows(rows []row, target string, fields ...string) {
 func (n *node) runRow(t *testing.T, r *row, target string, fields []string) {
 	send, want := r.stream()
 	runs := cutsOf(t, len(send))
-	moved := n.rejections(func() {
+	n.withstand(t, r.reject, len(runs), func() {
 		for _, cuts := range runs {
 			if got := n.exchange(send, cuts, target, fields); !slices.Equal(got, want) {
 				t.Fatalf("%s\ncut at %v\n got %s\nwant %s", hexOf(send), cuts, got, want)
 			}
 		}
 	})
-	checkMoved(t, moved, r.reject, len(runs))
-	n.checkNeighbour()
 }
 
 // checkMoved compares the rejections that were counted with those of n runs that are all refused for why.

@@ -88,7 +88,7 @@ func (l *loop) rpcPublish(c *netpoll.Conn, s *session, id uint32, data []byte) {
 	if !ok {
 		return
 	}
-	o := offer{id: id, rpc: true, ephemeral: p.Ephemeral, room: []byte(p.Channel), data: p.Data, key: []byte(p.Key)}
+	o := offer{id: id, rpc: true, room: []byte(p.Channel), data: p.Data, options: PublishOptions{Ephemeral: p.Ephemeral, Key: p.Key}}
 	ns, err := l.checkPublish(c, s, &protocol.PublishRequest{Channel: o.room, Data: o.data})
 	if err != nil {
 		l.replyError(s, id, err)

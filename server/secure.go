@@ -144,7 +144,7 @@ func (l *loop) failSecured(c *netpoll.Conn, s *session) {
 	if s.state == stateClosing || c.Closing() {
 		return
 	}
-	l.counts.Rejects[metrics.RejectTLS]++
+	l.reject(c, metrics.RejectTLS)
 	l.leave(c, s, protocol.DisconnectConnectionClosed)
 	s.finish()
 	l.net.Shutdown(c, nil, turnedAwayFor)

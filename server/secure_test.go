@@ -236,8 +236,9 @@ func TestProxyHeaderBeforeTLS(t *testing.T) {
 	inside.send(from("198.51.100.7:4711"))
 	inside.secure(tls.VersionTLS13)
 	inside.send(from("198.51.100.8:4711"))
+	const rule = "N13 a header within TLS"
 	if head := inside.readHead(); !strings.HasPrefix(head, "HTTP/1.1 400 ") {
-		t.Errorf("a header inside TLS: %q", head)
+		t.Errorf("%s: %q", rule, head)
 	}
 }
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -13,10 +12,10 @@ import (
 	"time"
 
 	"github.com/seed4ac54ce5/edge/admission"
+	"github.com/seed4ac54ce5/edge/api"
 	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
-	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/proxyproto"
 	"github.com/seed4ac54ce5/edge/store"
@@ -42,21 +41,33 @@ type Server struct {
 	inputs    *netpoll.Budget    // of what has come from them and is not whole
 	reactor   *netpoll.Reactor
 	loops     []*loop
+	api       *api.Handler
 	internal  *http.Server
 	inside    net.Listener
 	faults    chan fault
+	refused   chan rejection
 
-	reload       sync.Mutex // guards namespaceIDs
+	reload       sync.Mutex // guards namespaceIDs, and what reload.go changes of config
 	namespaceIDs map[string]hub.Namespace
 
 	// Any goroutine (atomic).
 	spaces     atomic.Pointer[namespaces]
 	access     atomic.Pointer[access]
 	revoked    *auth.Revoked
+	measuring  atomic.Bool      // memory is limited
+	reloads    [2]atomic.Uint64 // of the configuration: done, failed
 	draining   atomic.Bool
-	hurry      atomic.Bool
 	full       atomic.Int32 // loops that are behind with their fan-out
+	cut        atomic.Int64 // conns that a drain has cut off
+	control    atomic.Pointer[Control]
+	crowds     crowds
 	acceptedAt atomic.Int64 // when a log line last said that accepting pauses, Unix seconds
+
+	leaving     sync.Once
+	leave       chan struct{} // closed by Drain
+	hurrying    sync.Once
+	hurried     chan struct{} // closed by HurryDrain
+	rebalancing sync.Mutex    // held while the loops are told who is to go
 
 	closed  sync.Once
 	stop    chan struct{}
@@ -92,7 +103,10 @@ func Open(config Config) (*Server, error) {
 		inputs:       netpoll.NewBudget(config.InputBudget),
 		namespaceIDs: make(map[string]hub.Namespace),
 		faults:       make(chan fault, faultQueue),
+		refused:      make(chan rejection, rejectionQueue),
 		revoked:      auth.NewRevoked(maxRevoked),
+		leave:        make(chan struct{}),
+		hurried:      make(chan struct{}),
 		stop:         make(chan struct{}),
 	}
 	s.encoders = newEncoders(s.ids)
@@ -100,6 +114,7 @@ func Open(config Config) (*Server, error) {
 		return nil, err
 	}
 	s.memory = admission.NewBudget("/", config.MemoryLimit)
+	s.measuring.Store(config.MemoryLimit >= 0)
 	s.admission = admission.New(admission.Options{Budget: s.memory}, config.limits(config.Limits))
 	if err := s.openEdge(); err != nil {
 		return nil, err
@@ -130,18 +145,6 @@ func (s *Server) openEdge() (err error) {
 	return nil
 }
 
-// SetTLS changes certificates and what else TLS is told, from the next handshake on; a node that was opened without TLS stays so.
-// After an error, which wraps [ErrConfig], everything is as before. Any goroutine.
-func (s *Server) SetTLS(c tlsrecord.Config) error {
-	if s.tls == nil {
-		return fmt.Errorf("%w: TLS can be turned on only at the start", ErrConfig)
-	}
-	if err := s.tls.Reload(c); err != nil {
-		return fmt.Errorf("%w: %w", ErrConfig, err)
-	}
-	return nil
-}
-
 func (s *Server) open() (err error) {
 	tables, err := netpoll.ParseTables(s.config.PrivateTables)
 	if err != nil {
@@ -153,9 +156,14 @@ func (s *Server) open() (err error) {
 	if err := s.openStore(); err != nil {
 		return err
 	}
-	s.inside, err = net.Listen("tcp", s.config.InternalAddress)
+	if s.inside = s.config.InternalListener; s.inside == nil {
+		s.inside, err = net.Listen("tcp", s.config.InternalAddress)
+	}
 	if err != nil {
 		return fmt.Errorf("server: internal address: %w", err)
+	}
+	if err := s.checkInternal(s.config.API.Key); err != nil {
+		return err
 	}
 	if s.handler.Start != nil {
 		s.handler.Start(s)
@@ -163,6 +171,7 @@ func (s *Server) open() (err error) {
 	s.reactor, err = netpoll.Open(netpoll.Config{
 		Loops:       s.config.Loops,
 		Addresses:   s.config.Addresses,
+		Listeners:   s.config.Listeners,
 		Tables:      tables,
 		NewHandler:  s.addLoop,
 		QueueLimit:  s.config.QueueLimit,
@@ -176,6 +185,7 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	s.logging.Go(s.logFaults)
+	s.logging.Go(s.logRejections)
 	s.ticking.Go(s.tick)
 	s.internal = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 5 * time.Second}
 	s.logging.Go(func() { _ = s.internal.Serve(s.inside) }) // ends with Close
@@ -234,57 +244,12 @@ func (s *Server) acceptError(loop int, why syscall.Errno) {
 	}
 }
 
-// Run serves until ctx is done, then drains: the node says that it is not ready, closes its listeners, and
-// closes its sessions over the window.
-func (s *Server) Run(ctx context.Context) error {
-	<-ctx.Done()
-	s.drain()
-	s.Close()
-	return nil
-}
-
-// HurryDrain makes the drain that follows take a second at most. Any goroutine.
-func (s *Server) HurryDrain() { s.hurry.Store(true) }
-
-// window is the time over which a drain closes sessions.
-func (s *Server) window() time.Duration {
-	if s.hurry.Load() {
-		return min(s.config.ShutdownWindow, time.Second)
-	}
-	return s.config.ShutdownWindow
-}
-
-// drain ends all sessions in order. What is left after the window is closed hard, by Close.
-func (s *Server) drain() {
-	if s.draining.Swap(true) {
-		return
-	}
-	s.reactor.StopListening()
-	for _, l := range s.reactor.Loops() {
-		l.Send(netpoll.Post{Kind: postDrain, Item: s.window()})
-	}
-	deadline := time.Now().Add(s.window() + lingerTimeout)
-	poll := time.NewTicker(20 * time.Millisecond)
-	defer poll.Stop()
-	left := s.openConns()
-	for left > 0 && time.Now().Before(deadline) {
-		select {
-		case <-poll.C:
-			left = s.openConns()
-		case <-s.stop:
-			s.config.Log.Info("drain cut short", "cut", left)
-			return
-		}
-	}
-	s.config.Log.Info("drained", "cut", left)
-}
-
-// openConns returns how many conns are open on all loops. A loop that does not answer in time has at least one.
+// openConns returns how many conns are open on all loops.
 func (s *Server) openConns() int {
-	snap := s.snapshot()
-	n := len(s.loops) - len(snap.Loops)
-	for _, c := range snap.Loops {
-		n += int(c.Open)
+	all := s.loopCounts()
+	n := len(s.loops) - len(all)
+	for i := range all {
+		n += int(all[i].Open)
 	}
 	return n
 }
@@ -304,6 +269,7 @@ func (s *Server) Close() {
 		for _, l := range s.loops {
 			l.sessions.Free()
 			l.peers.Free()
+			l.ages.Free()
 		}
 		if s.internal != nil {
 			errs = append(errs, s.internal.Close())
@@ -315,6 +281,7 @@ func (s *Server) Close() {
 			errs = append(errs, s.store.Close())
 		}
 		close(s.faults)
+		close(s.refused)
 		s.logging.Wait()
 		if err := errors.Join(errs...); err != nil {
 			s.config.Log.Warn("close", "error", err)
@@ -331,33 +298,4 @@ func (s *Server) lastCalls() error {
 		}
 	}
 	return s.work.close(lingerTimeout)
-}
-
-// scrapeTimeout is how long a loop may take to answer before it counts as stuck.
-const scrapeTimeout = time.Second
-
-// snapshot asks each loop for its counts. Loops that do not answer in time are missing.
-func (s *Server) snapshot() metrics.Snapshot {
-	answers := make(chan metrics.Counts, len(s.loops)) // room for all: a loop never waits
-	for _, l := range s.loops {
-		l.net.Send(netpoll.Post{Kind: postCounts, Item: (chan<- metrics.Counts)(answers)})
-	}
-	timeout := time.NewTimer(scrapeTimeout)
-	defer timeout.Stop()
-	var snap metrics.Snapshot
-	snap.Rooms, snap.Subscriptions = s.hub.Count()
-	snap.HistoryBytes, snap.HistoryPublications, snap.HistoryEvictions = s.hub.MemoryStats()
-	snap.WorkerQueue = s.work.waiting()
-	if s.store != nil {
-		snap.Store = storeFigures(s.store.Stats())
-	}
-	for range s.loops {
-		select {
-		case c := <-answers:
-			snap.Loops = append(snap.Loops, c)
-		case <-timeout.C:
-			return snap
-		}
-	}
-	return snap
 }

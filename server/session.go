@@ -93,6 +93,14 @@ func (s *session) encoding() protocol.Encoding {
 	return protocol.JSON
 }
 
+// protocol is the encoding's name for the application.
+func (s *session) protocol() string {
+	if s.has(flagProtobuf) {
+		return "protobuf"
+	}
+	return "json"
+}
+
 // opcode is that of the frames that carry them.
 func (s *session) opcode() frame.Opcode { return opcodeOf(s.encoding()) }
 

@@ -137,8 +137,8 @@ func TestEchoToClientThatReadsLate(t *testing.T) {
 	<-sent
 }
 
-// A client that pings and pings without reading a pong cannot make the node hold more than a queue (F20).
-func TestPingsFromClientThatDoesNotRead(t *testing.T) {
+// A client that pings and pings without reading a pong cannot make the node hold more than a queue.
+func TestF20PingsFromClientThatDoesNotRead(t *testing.T) {
 	const limit = 64 << 10
 	n := openNode(t, func(c *Config) { c.QueueLimit, c.StallLimit = limit, soon })
 	c := n.open(pathEcho).sluggish()

@@ -30,6 +30,7 @@ type entry struct {
 	chanInfo   []byte
 	data       []byte    // for the client
 	expireAt   time.Time // zero for never
+	byToken    bool      // the client itself refreshes it
 	consumer   string    // of a durable room
 	recovers   bool      // the client asked for recovery
 	refuse     bool      // and for an error if there is none
@@ -50,10 +51,10 @@ func (l *loop) subscribe(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	switch {
 	case err != nil:
 		l.replyError(s, cmd.ID, err)
-	case len(r.Token) > 0:
+	case len(r.Token) > 0 && (l.access().subKeyed || l.server.handler.Subscribe == nil):
 		l.subscribeWithToken(c, s, cmd, ns)
 	case l.server.handler.Subscribe != nil:
-		l.askSubscribe(c, s, cmd.ID, ns, r)
+		l.askSubscribe(c, s, cmd, ns)
 	default:
 		if err := l.maySubscribe(c, s, ns, r.Channel); err != nil {
 			l.replyError(s, cmd.ID, err)
@@ -65,12 +66,13 @@ func (l *loop) subscribe(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 }
 
 // askSubscribe has the application decide.
-func (l *loop) askSubscribe(c *netpoll.Conn, s *session, id uint32, ns *namespace, r *protocol.SubscribeRequest) {
-	e := l.entryOf(c, s, ns, bytes.Clone(r.Channel), r)
-	who := l.clientOf(c, s)
-	req := &SubscribeRequest{Room: string(r.Channel), Data: bytes.Clone(r.Data)}
+func (l *loop) askSubscribe(c *netpoll.Conn, s *session, cmd *protocol.Command, ns *namespace) {
+	id, r, who := cmd.ID, cmd.Subscribe, l.clientOf(c, s)
+	r.Channel, r.Epoch, r.Data = bytes.Clone(r.Channel), bytes.Clone(r.Epoch), bytes.Clone(r.Data)
+	req := &SubscribeRequest{Room: string(r.Channel), Token: bytes.Clone(r.Token), Data: bytes.Clone(r.Data)}
 	run := func() (SubscribeReply, error) { return l.server.handler.Subscribe(who, req) }
 	ask(l, c, s, id, run, func(c *netpoll.Conn, s *session, v SubscribeReply) {
+		e := l.entryOf(c, s, ns.with(v.Override), r.Channel, &r)
 		e.chanInfo, e.data, e.expireAt = v.Info, v.Data, v.ExpireAt
 		l.subscribed(c, s, id, &e)
 	})
@@ -173,7 +175,7 @@ func (l *loop) enter(c *netpoll.Conn, s *session, e *entry) (protocol.SubscribeR
 	}
 	l.setChanInfo(l.net.ID(c), e.room, e.chanInfo)
 	if !e.expireAt.IsZero() {
-		l.setSubExpiry(c, e.room, e.expireAt)
+		l.setSubTerm(c, e.room, e.expireAt, !e.byToken)
 	}
 	l.readable(c, s, joined.Past)
 	return l.resultOf(e, &joined), nil
@@ -196,7 +198,7 @@ func (l *loop) resultOf(e *entry, joined *hub.Joined) protocol.SubscribeResult {
 		Data:          e.data,
 		Publications:  publicationsOf(joined.Past),
 	}
-	if !e.serverSide {
+	if e.byToken {
 		result.Expires, result.TTL = ttl(e.expireAt)
 	}
 	if e.positioned {
@@ -255,19 +257,30 @@ func (l *loop) enterByServer(c *netpoll.Conn, s *session, e *entry, made []proto
 	return append(made, protocol.ConnectSub{Channel: e.room, SubscribeResult: result})
 }
 
-// subscribeByServer puts a connected client into a room and tells it.
-func (l *loop) subscribeByServer(c *netpoll.Conn, s *session, sub *Subscription) {
+// subscribeByServer puts a connected client into a room and tells it. What the room has for it from before follows. A client
+// that is there already stays as it is.
+func (l *loop) subscribeByServer(c *netpoll.Conn, s *session, sub *Subscription) *protocol.Error {
 	room := []byte(sub.Room)
 	ns, err := l.room(room)
-	if err != nil || s.subs.Len() >= l.server.config.RoomLimit || l.rosters.Subscribed(&s.subs, room) {
-		return
+	switch {
+	case err != nil:
+		return err
+	case l.rosters.Subscribed(&s.subs, room):
+		return nil
+	case s.subs.Len() >= l.server.config.RoomLimit:
+		return protocol.ErrLimitExceeded
 	}
 	e := l.serverEntry(c, s, ns, sub, &protocol.SubscribeRequest{})
+	e.refuse = sub.RecoverSince != nil && !ns.durable // the push has no word for a hole
 	result, err := l.enter(c, s, &e)
-	if err != nil {
-		return
+	if err != nil || s.state == stateClosing {
+		return err
 	}
 	l.replies = s.encoding().AppendSubscribePush(l.reply(s), room, &result)
+	for i := range result.Publications {
+		l.replies = s.encoding().AppendPublicationPush(l.reply(s), room, &result.Publications[i])
+	}
+	return nil
 }
 
 // serverEntry is a subscription that the server makes, whatever its client may do itself. r is the client's recovery
@@ -275,6 +288,10 @@ func (l *loop) subscribeByServer(c *netpoll.Conn, s *session, sub *Subscription)
 func (l *loop) serverEntry(c *netpoll.Conn, s *session, ns *namespace, sub *Subscription, r *protocol.SubscribeRequest) entry {
 	e := l.entryOf(c, s, ns.with(sub.Override), []byte(sub.Room), r)
 	e.serverSide, e.chanInfo, e.data, e.expireAt = true, sub.Info, sub.Data, sub.ExpireAt
+	if sub.RecoverSince != nil && !r.Recover && ns.history() {
+		e.recovers, e.request.Recover = true, true
+		e.request.Since = hub.Position{Offset: sub.RecoverSince.Offset, Epoch: parseEpoch([]byte(sub.RecoverSince.Epoch))}
+	}
 	return e
 }
 

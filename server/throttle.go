@@ -124,7 +124,7 @@ func (l *loop) releaseThrottled() {
 			l.unthrottle(c, s)
 		case l.net.Now()-since > 2*max(l.commandRate.burst, l.byteRate.burst):
 			delete(l.throttles, id)
-			l.counts.Rejects[metrics.RejectRate]++
+			l.reject(c, metrics.RejectRate)
 			l.disconnect(c, s, protocol.DisconnectTooManyRequests)
 			l.flush(c)
 		case excess <= 1:

@@ -41,7 +41,7 @@ func (l *loop) connectWithToken(c *netpoll.Conn, s *session, cmd *protocol.Comma
 	}
 	verify(l, c, s, id, v, r.Token, v.Connect, func(c *netpoll.Conn, s *session, claims auth.ConnectClaims, err error) {
 		if err := l.checkClaims(&claims, err); err != nil {
-			l.counts.Rejects[metrics.RejectToken]++
+			l.reject(c, metrics.RejectToken)
 			l.refuseCommand(c, s, id, err)
 			return
 		}
@@ -52,11 +52,12 @@ func (l *loop) connectWithToken(c *netpoll.Conn, s *session, cmd *protocol.Comma
 
 // checkClaims returns why a connection token does not open a session: err of its verifier, or what it claims.
 func (l *loop) checkClaims(claims *auth.ConnectClaims, err error) error {
+	if err == nil {
+		err = l.checkRevoked(&claims.Identity)
+	}
 	switch {
 	case err != nil:
 		return refusalOf(err)
-	case l.server.revoked.Has(&claims.Identity, time.Now()):
-		return protocol.DisconnectInvalidToken
 	case claims.User == "" && l.access().NoAnonymousTokens:
 		return protocol.DisconnectPermissionDenied
 	}
@@ -82,8 +83,8 @@ func refusalOf(err error) error {
 // replyTo is what a connection token grants.
 func replyTo(k *auth.ConnectClaims) ConnectReply {
 	reply := ConnectReply{
-		User: k.User, Info: k.Info, ExpireAt: k.Expiry,
-		token: k.ID, capabilities: k.Capabilities,
+		User: k.User, Info: k.Info, ExpireAt: k.Expiry, Meta: k.Meta,
+		token: k.ID, Capabilities: k.Capabilities,
 	}
 	for i := range k.Subs {
 		reply.Subs = append(reply.Subs, subscriptionOf(&k.Subs[i]))
@@ -110,12 +111,12 @@ func (l *loop) subscribeWithToken(c *netpoll.Conn, s *session, cmd *protocol.Com
 			err = protocol.ErrPermissionDenied
 		}
 		if err != nil {
-			l.counts.Rejects[metrics.RejectToken]++
+			l.reject(c, metrics.RejectToken)
 			l.refuseCommand(c, s, id, err)
 			return
 		}
 		e := l.entryOf(c, s, ns.with(claims.Override), r.Channel, &r)
-		e.chanInfo, e.data, e.expireAt = claims.Info, claims.Data, claims.Expiry
+		e.chanInfo, e.data, e.expireAt, e.byToken = claims.Info, claims.Data, claims.Expiry, true
 		l.subscribed(c, s, id, &e)
 	})
 }
@@ -123,8 +124,11 @@ func (l *loop) subscribeWithToken(c *netpoll.Conn, s *session, cmd *protocol.Com
 // checkFor returns why a subscription token is not for this client in this room; nil if it is.
 func (l *loop) checkFor(c *netpoll.Conn, s *session, room []byte, claims *auth.SubscribeClaims) error {
 	user := string(l.users.appendUser(nil, s.who))
-	if !claims.For(string(room), user, string(l.clientID(c))) || l.server.revoked.Has(&claims.Identity, time.Now()) {
+	if !claims.For(string(room), user, string(l.clientID(c))) {
 		return protocol.DisconnectInvalidToken
+	}
+	if err := l.checkRevoked(&claims.Identity); err != nil {
+		return refusalOf(err)
 	}
 	return nil
 }
@@ -145,11 +149,13 @@ func (l *loop) refresh(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 			err = protocol.DisconnectInvalidToken
 		}
 		if err != nil {
-			l.counts.Rejects[metrics.RejectToken]++
+			l.reject(c, metrics.RejectToken)
 			l.refuseCommand(c, s, id, err)
 			return
 		}
 		l.setExpiry(c, s, claims.Expiry)
+		s.who = l.users.setToken(c.Slot(), s.who, []byte(claims.ID))
+		l.prolong(c, s, &RefreshReply{Info: claims.Info, Meta: claims.Meta, Capabilities: &claims.Capabilities})
 		result := protocol.RefreshResult{Client: l.clientID(c), Version: l.server.config.Version}
 		result.Expires, result.TTL = ttl(claims.Expiry)
 		l.replies = s.encoding().AppendRefreshReply(l.reply(s), id, &result)
@@ -179,7 +185,7 @@ func (l *loop) subRefresh(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		}
 		switch {
 		case err != nil:
-			l.counts.Rejects[metrics.RejectToken]++
+			l.reject(c, metrics.RejectToken)
 			l.refuseCommand(c, s, id, err)
 			return
 		case !l.rosters.Subscribed(&s.subs, room): // it has left meanwhile

@@ -54,7 +54,7 @@ func (l *loop) giveUp(c *netpoll.Conn) {
 	if s.early() || s.state == stateClosing || s.has(flagOffloaded|flagThrottled) {
 		return
 	}
-	l.counts.Rejects[metrics.RejectUnfinished]++
+	l.reject(c, metrics.RejectUnfinished)
 	l.end(c, s, uint16(unfinished.Code), unfinished.Reason)
 	l.flush(c)
 }
@@ -65,13 +65,13 @@ func (l *loop) limitInput(c *netpoll.Conn, s *session, n int) {
 		return
 	}
 	if s.state == stateHead {
-		l.counts.Rejects[metrics.RejectInputMemory]++
+		l.reject(c, metrics.RejectInputMemory)
 		s.finish()
 		l.out = frame.AppendHTTPError(l.out, frame.ErrUnavailable)
 		l.lastWord(c)
 		return
 	}
-	l.counts.Rejects[metrics.RejectInputMemory]++
+	l.reject(c, metrics.RejectInputMemory)
 	l.end(c, s, uint16(overloaded.Code), overloaded.Reason)
 	l.flush(c)
 }

@@ -94,6 +94,33 @@ func (u *users) logout(i uint32) (ticket admission.Ticket) {
 	return ticket
 }
 
+// setInfo gives the session in slot, of identity i, another conn_info and returns its identity: a new one if it had none.
+func (u *users) setInfo(slot, i uint32, info []byte) uint32 {
+	if i == 0 {
+		return u.login(slot, nil, info, nil, 0)
+	}
+	id := u.identities.At(i)
+	u.texts.Free(id.info)
+	id.info = u.texts.Put(info)
+	return i
+}
+
+// setToken is setInfo for the id of the session's token.
+func (u *users) setToken(slot, i uint32, token []byte) uint32 {
+	if i == 0 {
+		return u.login(slot, nil, nil, token, 0)
+	}
+	id := u.identities.At(i)
+	u.texts.Free(id.token)
+	id.token = u.texts.Put(token)
+	return i
+}
+
+// cameWith reports whether an identity's session has the token with this id, which is not empty.
+func (u *users) cameWith(i uint32, token []byte) bool {
+	return i != 0 && u.texts.Equal(u.identities.At(i).token, token)
+}
+
 // appendUser appends the user id of an identity.
 func (u *users) appendUser(dst []byte, i uint32) []byte {
 	if i == 0 {

@@ -23,7 +23,11 @@ func TestUsersAgainstAMap(t *testing.T) {
 	u, model := newUsers(), map[uint32]known{}
 	for range 20_000 {
 		slot := random.Uint32N(60)
-		if old, in := model[slot]; in {
+		if old, in := model[slot]; in && random.IntN(2) == 0 {
+			old.info = someText(random, "info")
+			old.who = u.setToken(slot, u.setInfo(slot, old.who, []byte(old.info)), []byte(someText(random, "token")))
+			model[slot] = old
+		} else if in {
 			u.logout(old.who)
 			delete(model, slot)
 		} else {

@@ -8,6 +8,23 @@ import (
 	"github.com/spf13/cobra"
 )
 
+func genConfigCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "genconfig FILE",
+		Short: "Write a configuration file with fresh secrets",
+		Long: "Genconfig makes a YAML file with a secret for tokens and a key for the HTTP API, which nobody but its owner\n" +
+			"may read. It never writes over a file.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := config.Generate(args[0]); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), args[0]+": written; edge serve --config "+args[0])
+			return err
+		},
+	}
+}
+
 func checkConfigCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "checkconfig FILE",
@@ -16,10 +33,14 @@ func checkConfigCommand() *cobra.Command {
 			"anything is wrong, and each mistake has a line.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := config.Load(config.Sources{File: args[0], Environ: os.Environ()}); err != nil {
+			c, err := config.Load(config.Sources{File: args[0], Environ: os.Environ()})
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), args[0]+": fine")
+			if err := c.CheckFiles(); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), args[0]+": fine")
 			return err
 		},
 	}

@@ -54,7 +54,10 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.Flags().AddFlagSet(serve.Flags())
-	root.AddCommand(serve, checkConfigCommand(), defaultConfigCommand(), configDocCommand(), floodCommand(), versionCommand())
+	root.AddCommand(serve, genConfigCommand(), checkConfigCommand(), defaultConfigCommand(), configDocCommand())
+	root.AddCommand(genTokenCommand(), checkTokenCommand(), genSubTokenCommand(), checkSubTokenCommand())
+	root.AddCommand(topCommand(), infoCommand(), drainCommand(), reloadCommand(), rebalanceCommand())
+	root.AddCommand(floodCommand(), versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

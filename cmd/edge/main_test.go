@@ -111,6 +111,7 @@ func TestWrongUsage(t *testing.T) {
 type serving struct {
 	cmd       *exec.Cmd
 	log       *bufio.Scanner
+	past      strings.Builder // what has been read of it
 	Addresses []string
 	Internal  string
 }
@@ -118,7 +119,12 @@ type serving struct {
 // start runs edge until its log says that it serves.
 func start(t *testing.T, args ...string) *serving {
 	t.Helper()
-	cmd := edge(append([]string{"--address=127.0.0.1:0", "--internal-address=127.0.0.1:0"}, args...)...)
+	return begin(t, edge(append([]string{"--address=127.0.0.1:0", "--internal-address=127.0.0.1:0"}, args...)...))
+}
+
+// begin runs cmd, which is edge, until its log says that it serves.
+func begin(t *testing.T, cmd *exec.Cmd) *serving {
+	t.Helper()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -132,6 +138,7 @@ func start(t *testing.T, args ...string) *serving {
 		_ = cmd.Wait()
 	})
 	for s.log.Scan() {
+		s.past.WriteString(s.log.Text() + "\n")
 		var line struct {
 			Message   string `json:"msg"`
 			Addresses []string

@@ -27,6 +27,7 @@ func (s *serving) await(t *testing.T, message string) logged {
 	stuck := time.AfterFunc(patience, func() { _ = s.cmd.Process.Kill() })
 	defer stuck.Stop()
 	for s.log.Scan() {
+		s.past.WriteString(s.log.Text() + "\n")
 		var line logged
 		if err := json.Unmarshal(s.log.Bytes(), &line); err != nil {
 			t.Fatalf("log line %q: %v", s.log.Text(), err)
@@ -54,8 +55,8 @@ type client struct {
 	conn net.Conn
 }
 
-// connect opens a session that is connected.
-func (s *serving) connect(t *testing.T) *client {
+// open opens a session that has not connected.
+func (s *serving) open(t *testing.T) *client {
 	t.Helper()
 	dialer := ws.Dialer{Timeout: patience}
 	conn, early, _, err := dialer.Dial(t.Context(), "ws://"+s.Addresses[0]+"/connection/websocket")
@@ -70,6 +71,13 @@ func (s *serving) connect(t *testing.T) *client {
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+// connect opens a session that is connected.
+func (s *serving) connect(t *testing.T) *client {
+	t.Helper()
+	c := s.open(t)
 	if reply := c.ask(`{"id":1,"connect":{}}`); !strings.Contains(reply, `"connect":{`) {
 		t.Fatalf("connect: %s", reply)
 	}
@@ -78,19 +86,27 @@ func (s *serving) connect(t *testing.T) *client {
 
 func (c *client) close() { _ = c.conn.Close() } // twice is fine
 
-// ask sends a command and returns its reply, passing over pings.
+// ask sends a command and returns its reply.
 func (c *client) ask(command string) string {
 	c.t.Helper()
-	if err := wsutil.WriteClientText(c.conn, []byte(command)); err != nil {
+	if err := c.say(command); err != nil {
 		c.t.Fatal(err)
 	}
+	reply, err := c.hear()
+	if err != nil {
+		c.t.Fatalf("%s: %v", command, err)
+	}
+	return reply
+}
+
+func (c *client) say(command string) error { return wsutil.WriteClientText(c.conn, []byte(command)) }
+
+// hear returns the next text of the node's, passing over pings. The error is what ends the session.
+func (c *client) hear() (string, error) {
 	for {
 		reply, err := wsutil.ReadServerText(c.conn)
-		if err != nil {
-			c.t.Fatalf("%s: %v", command, err)
-		}
-		if string(reply) != "{}" {
-			return string(reply)
+		if err != nil || string(reply) != "{}" {
+			return string(reply), err
 		}
 	}
 }

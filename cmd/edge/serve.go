@@ -10,9 +10,15 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/config"
+	"github.com/seed4ac54ce5/edge/hook"
+	"github.com/seed4ac54ce5/edge/internal/systemd"
+	"github.com/seed4ac54ce5/edge/logging"
 	"github.com/seed4ac54ce5/edge/server"
+	"github.com/seed4ac54ce5/edge/tracing"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -25,7 +31,7 @@ func serveCommand() *cobra.Command {
 		Long: "Serve runs a node. Without a configuration file it runs in development mode: clients need no token and\n" +
 			"may subscribe to and publish in any room, /echo sends back what it gets, and a playground page waits on\n" +
 			"the internal address. HUP reloads the configuration. TERM drains the node, INT drains it fast, a second\n" +
-			"INT ends it at once.",
+			"INT ends it at once. Under systemd it says when it is ready, and takes over sockets.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return serve(from.sources()) },
 	}
@@ -41,14 +47,39 @@ func serve(from config.Sources) error {
 	if err != nil {
 		return err
 	}
+	if err := c.CheckFiles(); err != nil {
+		return err
+	}
 	level := new(slog.LevelVar)
 	level.Set(c.LogLevel())
 	node := c.Server()
 	node.Version = "edge " + version()
-	node.Log = slog.New(logHandler(c.LogFormat(), level))
+	signal.Ignore(syscall.SIGPIPE) // a reader of the log that has gone is no reason to end
+	log := logging.Open(logging.Options{Output: os.Stderr, JSON: !textual(c.LogFormat()), Level: level})
+	defer log.Close(logPatience)
+	node.Log, node.LogDropped = slog.New(log.Handler()), log.Dropped
+	tracer, err := tracing.Open(version(), node.Log)
+	if err != nil {
+		return err
+	}
+	defer endTraces(tracer, node.Log)
+	node.WrapAPI = tracer.Handler
 	end, reload := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM, syscall.SIGINT)
 	signal.Notify(reload, syscall.SIGHUP) // several before the next reload are one
+	if err := takeSockets(&node); err != nil {
+		return err
+	}
+	manager, err := systemd.Find()
+	if err != nil {
+		return err
+	}
+	backends, err := hook.New(hooksOf(c, node.Log, tracer))
+	if err != nil {
+		return err
+	}
+	defer deliverRest(backends, node.Log)
+	backends.Fill(&node.Handler)
 	s, err := server.Open(node)
 	if err != nil {
 		return explain(err)
@@ -57,43 +88,79 @@ func serve(from config.Sources) error {
 	announce(&node, s)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	go obey(end, s, stop)
-	go reloadOn(ctx, reload, &reloader{from: from, config: c, rooms: s, level: level, log: node.Log})
+	go obey(end, s)
+	told := &supervisor{manager: manager, node: s, log: node.Log}
+	told.ready()
+	go told.watch(ctx)
+	r := &reloader{from: from, config: c, node: s, hooks: backends, level: level, log: node.Log}
+	reloaded := told.reloading(r.reload)
+	s.SetControl(server.Control{Drain: s.Drain, Reload: reloaded, Rebalance: s.Rebalance})
+	go reloadOn(ctx, reload, func() { _, _ = reloaded() }) // the log has it
 	return s.Run(ctx)
 }
 
-// obey drains the node at the first signal and ends it at an interrupt after that.
-func obey(signals <-chan os.Signal, s *server.Server, drain func()) {
-	if <-signals == syscall.SIGINT {
-		s.HurryDrain()
+// hooksOf returns which backends decide.
+func hooksOf(c *config.Config, log *slog.Logger, tracer *tracing.Tracer) hook.Config {
+	h := c.Hooks()
+	h.Log, h.Wrap = log, tracer.Transport
+	return h
+}
+
+// lastNews is how long the end of a node waits for backends to take the news of clients that have left.
+const lastNews = 5 * time.Second
+
+// deliverRest delivers what waits for backends, once the node has ended.
+func deliverRest(backends *hook.Hooks, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastNews)
+	defer cancel()
+	if err := backends.Close(ctx); err != nil {
+		log.Warn("close", "error", err)
 	}
-	drain()
+}
+
+// obey drains the node at the first signal. An interrupt hurries that, and another one ends the node.
+func obey(signals <-chan os.Signal, s *server.Server) {
+	hurried := false
 	for sig := range signals {
-		if sig == syscall.SIGINT {
+		s.Drain()
+		if sig != syscall.SIGINT {
+			continue
+		}
+		if hurried {
 			s.Close()
 		}
+		s.HurryDrain()
+		hurried = true
 	}
 }
 
 // reloadOn reloads at each signal until ctx is done.
-func reloadOn(ctx context.Context, signals <-chan os.Signal, r *reloader) {
+func reloadOn(ctx context.Context, signals <-chan os.Signal, reload func()) {
 	for {
 		select {
 		case <-signals:
-			r.reload()
+			reload()
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// logHandler writes text, JSON, or with auto text to a terminal and JSON to anything else.
-func logHandler(format string, level slog.Leveler) slog.Handler {
-	options := &slog.HandlerOptions{Level: level}
-	if format == "text" || format == "auto" && term.IsTerminal(int(os.Stderr.Fd())) {
-		return slog.NewTextHandler(os.Stderr, options)
+// logPatience is how long the end of the process may wait for its last log lines, and for its last spans.
+const logPatience = 2 * time.Second
+
+// endTraces sends the last spans, for a while.
+func endTraces(t *tracing.Tracer, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), logPatience)
+	defer cancel()
+	if err := t.Close(ctx); err != nil {
+		log.Warn("traces are lost", "error", err)
 	}
-	return slog.NewJSONHandler(os.Stderr, options)
+}
+
+// textual reports whether the log is text: with auto on a terminal.
+func textual(format string) bool {
+	return format == "text" || format == "auto" && term.IsTerminal(int(os.Stderr.Fd()))
 }
 
 // announce says who may connect, where that is everybody or nobody, and what to open.
@@ -101,9 +168,14 @@ func announce(node *server.Config, s *server.Server) {
 	switch {
 	case node.Development:
 		announceDevelopment(node.Log, s)
-	case !node.Access.Anonymous:
-		node.Log.Warn("no client may connect: there are no tokens, and client.anonymous.enabled is false")
+	case !node.Access.Anonymous && !takesTokens(&node.Access.Tokens) && node.Handler.Connect == nil:
+		node.Log.Warn("no client may connect: client.token has no key, hooks.connect no url, and client.anonymous.enabled is false")
 	}
+}
+
+// takesTokens reports whether any token can be right.
+func takesTokens(c *auth.Config) bool {
+	return c.HMACSecret+c.RSAPublicKey+c.ECDSAPublicKey+c.Ed25519PublicKey != "" || len(c.JWKS) > 0
 }
 
 // announceDevelopment says what development mode means.

@@ -17,6 +17,9 @@ func New[T any, P Record[T]](shift uint8) Slab[T, P] { return Slab[T, P]{shift: 
 // Live returns how many records are in use.
 func (s *Slab[T, P]) Live() int { return s.live }
 
+// End returns the index behind all that have been handed out so far, those in use and those that are free again.
+func (s *Slab[T, P]) End() uint32 { return max(s.unused, 1) }
+
 // Record is a T that lends the slab a field for its free list while it is free.
 type Record[T any] interface {
 	*T

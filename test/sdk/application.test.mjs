@@ -1,24 +1,12 @@
 // What a server does to its clients: the node that SDK_APPLICATION names has an application in it.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { startApplication } from './application.mjs';
 import { call, connected, encodings, hasty, newClient, next, received, subscribed, unpacked } from './client.mjs';
 
 // application starts the node for one test and returns its URL.
-async function application(t) {
-  assert.ok(process.env.SDK_APPLICATION, 'SDK_APPLICATION must name the program to test');
-  const child = spawn(process.env.SDK_APPLICATION, { stdio: ['ignore', 'pipe', 'ignore'], env: { GORACE: 'atexit_sleep_ms=0' } });
-  const ended = once(child, 'close');
-  t.after(async () => {
-    child.kill('SIGTERM');
-    await ended;
-  });
-  const [url] = await once(createInterface({ input: child.stdout }), 'line');
-  return url;
-}
+const application = async (t) => (await startApplication(t))[0];
 
 // order is call for what has no result.
 const order = (client, method, parameters) => client.rpc(method, client.encoding.pack(parameters));
@@ -53,6 +41,22 @@ for (const encoding of encodings) {
     const left = next(client, 'unsubscribed');
     await order(client, 'unsubscribe', { room: 's' });
     assert.equal((await left).channel, 's');
+  });
+
+  test(`${encoding.name}: clients that a rebalance sends away come back and recover`, async (t) => {
+    const client = newClient(t, await application(t), { encoding, ...hasty });
+    await connected(client);
+    const sub = await subscribed(client, 'kept');
+    await call(client, 'publish', { room: 'kept', data: 1 });
+    await received(sub, 1);
+    const told = next(client, 'connecting');
+    await order(client, 'rebalance', {});
+    const { code, reason } = await told;
+    assert.deepEqual({ code, reason }, { code: 3011, reason: 'force reconnect' });
+    const { recovered } = await next(sub, 'subscribed');
+    assert.equal(recovered, true);
+    await call(client, 'publish', { room: 'kept', data: 2 });
+    assert.deepEqual((await received(sub, 2)).map((p) => p.data), [1, 2]);
   });
 
   test(`${encoding.name}: a repeated or outdated publication reaches nobody`, async (t) => {

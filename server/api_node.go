@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed4ac54ce5/edge/api"
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
@@ -17,7 +18,7 @@ import (
 // API returns the node for package api to serve. Like all orders to a node it is not for Handlers that are NonBlocking.
 func (s *Server) API() api.Node { return apiNode{s} }
 
-// apiNode is a node as the HTTP API sees it. What it cannot do is an error 108, not something done by half.
+// apiNode is a node as the HTTP API sees it.
 type apiNode struct{ s *Server }
 
 // started is when the process began, which to the second is when the node did.
@@ -46,10 +47,35 @@ func targetOf(t api.Target) Target {
 }
 
 func (n apiNode) Subscribe(ctx context.Context, t api.Target, s api.Subscription) error {
-	if !s.ExpireAt.IsZero() || s.RecoverSince != nil || s.Override != (api.Override{}) {
-		return protocol.ErrNotAvailable
+	return n.s.Subscribe(ctx, targetOf(t), Subscription{
+		Room:         s.Room,
+		Info:         s.Info,
+		Data:         s.Data,
+		ExpireAt:     s.ExpireAt,
+		Override:     overrideOf(&s.Override),
+		RecoverSince: (*Position)(s.RecoverSince),
+	})
+}
+
+// overrideOf returns o as tokens have it.
+func overrideOf(o *api.Override) auth.Override {
+	return auth.Override{
+		Presence:           choiceOf(o.Presence),
+		JoinLeave:          choiceOf(o.JoinLeave),
+		ForcePushJoinLeave: choiceOf(o.ForcePushJoinLeave),
+		ForcePositioning:   choiceOf(o.ForcePositioning),
+		ForceRecovery:      choiceOf(o.ForceRecovery),
 	}
-	return n.s.Subscribe(ctx, targetOf(t), Subscription{Room: s.Room, Info: s.Info, Data: s.Data})
+}
+
+func choiceOf(v *bool) auth.Choice {
+	switch {
+	case v == nil:
+		return auth.AsRoom
+	case *v:
+		return auth.On
+	}
+	return auth.Off
 }
 
 func (n apiNode) Unsubscribe(ctx context.Context, t api.Target, room string) error {
@@ -81,13 +107,18 @@ func (n apiNode) connsOf(clients []string) map[uint64]bool {
 }
 
 func (n apiNode) Refresh(ctx context.Context, t api.Target, r api.Refresh) error {
-	if !r.Expired {
-		return protocol.ErrNotAvailable
+	if r.Expired || !r.ExpireAt.IsZero() && !time.Now().Before(r.ExpireAt) {
+		return n.Disconnect(ctx, t, nil, protocol.DisconnectExpired)
 	}
-	return n.Disconnect(ctx, t, nil, protocol.DisconnectExpired)
+	return n.s.forEach(ctx, targetOf(t), func(l *loop, c *netpoll.Conn, ss *session) {
+		if r.Info != nil {
+			l.setInfo(c, ss, r.Info)
+		}
+		l.refreshByServer(c, ss, r.ExpireAt)
+	})
 }
 
-func (n apiNode) Revoke(context.Context, api.Revocation) error { return protocol.ErrNotAvailable }
+func (n apiNode) Revoke(ctx context.Context, r api.Revocation) error { return n.s.Revoke(ctx, r) }
 
 func (n apiNode) Presence(_ context.Context, room string) ([]api.ClientInfo, error) {
 	ns, err := n.s.namespaceOf([]byte(room))
@@ -163,36 +194,24 @@ func historyOf(top hub.Position, past []*hub.Past) api.History {
 
 func (n apiNode) RemoveHistory(_ context.Context, room string) error { return n.s.RemoveHistory(room) }
 
-// Rooms costs as much as there are subscriptions: the loops go through them between their turns.
 func (n apiNode) Rooms(ctx context.Context, match func(string) bool) (map[string]int, error) {
-	byLoop := make([]map[string]int, len(n.s.loops))
-	for i := range byLoop {
-		byLoop[i] = make(map[string]int)
-	}
-	err := n.s.visitAll(ctx, visitSlice, func(l *loop, ss *session) {
-		for room := range l.rosters.Rooms(&ss.subs) {
-			byLoop[l.net.Number()][room]++
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
 	rooms := make(map[string]int)
-	for _, some := range byLoop {
-		for room, clients := range some {
-			if match(room) {
-				rooms[room] += clients
-			}
+	for room, clients := range n.s.hub.Rooms() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if match(room) {
+			rooms[room] = clients
 		}
 	}
 	return rooms, nil
 }
 
-// Info costs as much as there are clients, like Rooms.
+// Info costs as much as there are clients: the loops go through them between their turns.
 func (n apiNode) Info(ctx context.Context) ([]api.NodeInfo, error) {
 	seed := maphash.MakeSeed()
 	byLoop := make([][]uint64, len(n.s.loops)) // hashes of the clients' users
-	err := n.s.visitAll(ctx, visitSlice, func(l *loop, ss *session) {
+	err := n.s.visitAll(ctx, visitSlice, func(l *loop, _ *netpoll.Conn, ss *session) {
 		l.user = l.users.appendUser(l.user[:0], ss.who)
 		users := &byLoop[l.net.Number()]
 		*users = append(*users, maphash.Bytes(seed, l.user))
@@ -227,38 +246,4 @@ func (s *Server) name() string {
 	host, _ := os.Hostname() // without one the port has to do
 	_, port, _ := net.SplitHostPort(s.InternalAddress())
 	return host + "_" + port
-}
-
-// visitSlice is how many sessions a loop shows before it looks at its sockets again.
-const visitSlice = 2048
-
-// visitAll calls f, on each loop, for all who were connected at its beginning and still are, so many in a turn: no loop
-// stands still for long.
-func (s *Server) visitAll(ctx context.Context, slice int, f func(*loop, *session)) error {
-	left := make([][]netpoll.ConnID, len(s.loops))
-	err := s.onLoops(ctx, func(l *loop) {
-		ids := make([]netpoll.ConnID, 0, l.net.Open())
-		l.net.Each(func(c *netpoll.Conn) { ids = append(ids, l.net.ID(c)) })
-		left[l.net.Number()] = ids
-	})
-	for err == nil && slices.ContainsFunc(left, func(ids []netpoll.ConnID) bool { return len(ids) > 0 }) {
-		err = s.onLoops(ctx, func(l *loop) {
-			ids := &left[l.net.Number()]
-			n := min(slice, len(*ids))
-			l.visit((*ids)[:n], f)
-			*ids = (*ids)[n:]
-		})
-	}
-	return err
-}
-
-// visit calls f for those of ids who are connected.
-func (l *loop) visit(ids []netpoll.ConnID, f func(*loop, *session)) {
-	for _, id := range ids {
-		if c := l.net.Conn(id); c != nil {
-			if ss := l.sessions.At(c.Slot()); ss.state == stateReady {
-				f(l, ss)
-			}
-		}
-	}
 }

@@ -6,14 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/api"
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
@@ -163,19 +164,167 @@ func (n *node) checkStays(c citizen) {
 	}
 }
 
-// What the node cannot do yet is refused, and nothing is done by half.
-func TestAPIRefusesWhatIsMissing(t *testing.T) {
+// What came since a position is due to whoever is put into the room, before what comes later; where something of it is gone,
+// nobody is put there.
+func TestAPISubscribesSince(t *testing.T) {
 	n := openSettledTown(t)
-	for _, r := range []struct{ method, more string }{
-		{"subscribe", `"channel":"a","expire_at":9`},
-		{"subscribe", `"channel":"a","recover_since":{"offset":1}`},
-		{"subscribe", `"channel":"a","override":{"presence":{"value":true}}`},
-		{"refresh", `"expire_at":9`},
-		{"revoke", `"jti":"t"`},
-	} {
-		n.checkCall(r.method, `{"user":"alice",`+r.more+`}`, apiError(protocol.ErrNotAvailable))
+	var at PublishResult
+	for i := range 4 {
+		at = n.mustPublish("past:a", fmt.Sprint(i+1), PublishOptions{})
 	}
+	since := func(room string, offset int, epoch string) string {
+		return fmt.Sprintf(`{"user":"bob","channel":%q,"recover_since":{"offset":%d,"epoch":%q}}`, room, offset, epoch)
+	}
+	n.checkCall("subscribe", since("past:a", 1, "another"), apiError(protocol.ErrUnrecoverablePosition))
+	n.checkCall("subscribe", since("past:a", 99, at.Epoch), apiError(protocol.ErrUnrecoverablePosition))
+	n.checkCall("subscribe", since("plain", 1, at.Epoch), apiError(protocol.ErrNotAvailable))
 	n.checkHeard(t, nil)
+	n.checkCall("subscribe", since("past:a", 2, at.Epoch), fine)
+	n.mustPublish("past:a", "5", PublishOptions{})
+	n.checkHeard(t, []int{2}, `{"push":{"channel":"past:a","subscribe":{"offset":2}}}`,
+		`{"push":{"channel":"past:a","pub":{"data":3,"offset":3}}}`,
+		`{"push":{"channel":"past:a","pub":{"data":4,"offset":4}}}`,
+		`{"push":{"channel":"past:a","pub":{"data":5,"offset":5}}}`)
+	n.checkCall("subscribe", since("past:a", 0, at.Epoch), fine) // it is there already
+	n.checkCall("subscribe", since("past:b", 0, ""), fine)       // nothing ever was there
+	n.checkHeard(t, []int{2}, `{"push":{"channel":"past:b","subscribe":{}}}`)
+}
+
+// The push that puts a client into a room that shows its newest publication at once is followed by that one.
+func TestAPISubscribesToTheLatest(t *testing.T) {
+	n := openNode(t, func(c *Config) {
+		c.Rooms.Namespaces = []Namespace{{"latest", RoomOptions{Kind: "latest", HistorySize: 2, HistoryTTL: time.Hour}}}
+	})
+	n.mustPublish("latest:a", "1", PublishOptions{})
+	n.mustPublish("latest:a", "2", PublishOptions{})
+	c := n.citizen("")
+	defer c.close()
+	n.checkCall("subscribe", `{"user":"","channel":"latest:a"}`, fine)
+	got := c.heard(2)
+	if len(got) != 2 || !strings.Contains(got[0], `"subscribe":`) || !strings.Contains(got[1], `"pub":{"data":2`) {
+		t.Errorf("heard %q; want a subscribe push and the newest publication", got)
+	}
+}
+
+// What a durable room still owes its consumer comes behind the push, from the position that the call names.
+func TestAPISubscribesToADurableRoom(t *testing.T) {
+	n := durably(t, 100, patience)
+	n.offer(1, 3)
+	c := n.citizen("")
+	defer c.close()
+	n.checkCall("subscribe", `{"user":"","channel":"job:1","recover_since":{"offset":1}}`, fine)
+	if got := c.heard(3)[0]; !strings.Contains(got, `"subscribe":`) {
+		t.Errorf("heard %q first; want a subscribe push", got)
+	}
+	n.offer(4, 4)
+	c.wantOffsets([]int{4})
+}
+
+// Overrides hold for one subscription, in place of the room's options.
+func TestAPIOverrides(t *testing.T) {
+	n := openSettledTown(t)
+	n.checkCall("subscribe", `{"user":"bob","channel":"here:a","override":{"presence":{"value":false}}}`, fine)
+	n.checkCall("subscribe", `{"user":"alice","channel":"here:a","client":"`+n.all[0].id+`","override":{"presence":{"value":true}}}`, fine)
+	n.checkCall("presence_stats", `{"channel":"here:a"}`, `{"result":{"num_clients":1,"num_users":1}}`)
+	n.checkCall("subscribe", `{"user":"bob","channel":"past:a","override":{"force_recovery":{"value":true}}}`, fine)
+	n.checkCall("subscribe", `{"user":"alice","channel":"past:a","client":"`+n.all[1].id+`","override":{"force_positioning":{"value":true}}}`, fine)
+	for i, want := range []string{"", `"epoch":"E","positioned":true`, `"recoverable":true,"epoch":"E","positioned":true`} {
+		got := n.all[i].heard(1)
+		if push := anyEpoch.ReplaceAllString(got[len(got)-1], `"epoch":"E"`); want != "" && push != `{"push":{"channel":"past:a","subscribe":{`+want+`}}}` {
+			t.Errorf("citizen %d heard %q; want %s", i, got, want)
+		}
+	}
+}
+
+// A subscription that the server has made ends with its conn, unless it is made for longer.
+func TestAPISubscriptionExpires(t *testing.T) {
+	t.Parallel()
+	n := openNode(t, func(c *Config) { c.ExpiredSubCloseDelay = time.Millisecond })
+	stays, ends := n.citizen(""), n.citizen("")
+	defer stays.close()
+	defer ends.close()
+	call := func(c citizen, until time.Time) {
+		n.checkCall("subscribe", fmt.Sprintf(`{"user":"","client":%q,"channel":"a","expire_at":%d}`, c.id, until.Unix()), fine)
+		if got := c.heard(1); len(got) != 1 || got[0] != `{"push":{"channel":"a","subscribe":{}}}` {
+			t.Errorf("heard %q; want a subscribe push", got)
+		}
+	}
+	call(stays, time.Now().Add(time.Hour))
+	call(ends, time.Now().Add(3*time.Second))
+	if got := ends.next(); got != "close 3006" {
+		t.Errorf("when the subscription has ended: %s; want close 3006", got)
+	}
+	n.checkStays(stays)
+}
+
+// A refresh puts off the end of conns, or brings it, and changes what others are told of them.
+func TestAPIRefreshes(t *testing.T) {
+	n := openSettledTown(t)
+	for _, c := range n.all[:3] {
+		c.enter("here:a")
+	}
+	until := time.Now().Add(time.Hour)
+	n.checkCall("refresh", fmt.Sprintf(`{"user":"alice","expire_at":%d,"info":{"name":"A"}}`, until.Unix()), fine)
+	for _, c := range n.all[:2] {
+		var push struct {
+			Push struct {
+				Refresh struct {
+					Expires bool
+					TTL     int
+				}
+			}
+		}
+		if got := c.heard(1); json.Unmarshal([]byte(got[0]), &push) != nil || !push.Push.Refresh.Expires || push.Push.Refresh.TTL < 3000 || push.Push.Refresh.TTL > 3600 {
+			t.Errorf("heard %q; want a refresh push for an hour", got)
+		}
+	}
+	n.checkCall("refresh", `{"user":"alice","client":"`+n.all[0].id+`"}`, fine)
+	n.checkHeard(t, []int{0}, `{"push":{"refresh":{}}}`)
+	n.checkCall("refresh", `{"user":"","client":"`+n.all[3].id+`","info":{"name":"B"}}`, fine)
+	n.checkHeard(t, []int{3}, `{"push":{"refresh":{}}}`)
+	n.all[3].enter("here:a")
+	var entries []string
+	for i, about := range []string{
+		`"user":"alice","client":"%s","conn_info":{"name":"A"}`, `"user":"alice","client":"%s","conn_info":{"name":"A"}`,
+		`"user":"bob","client":"%s"`, `"user":"","client":"%s","conn_info":{"name":"B"}`,
+	} {
+		entries = append(entries, fmt.Sprintf(`"%s":{`+about+`}`, n.all[i].id, n.all[i].id))
+	}
+	slices.Sort(entries)
+	n.checkCall("presence", `{"channel":"here:a"}`, `{"result":{"presence":{`+strings.Join(entries, ",")+`}}}`)
+	n.checkCall("refresh", `{"user":"bob","expire_at":1}`, fine)
+	if got := n.all[2].next(); got != "close 3005" {
+		t.Errorf("a refresh up to a time that is over: %s; want close 3005", got)
+	}
+}
+
+// A session that has been refreshed goes on when its token has expired, and one that has been cut short ends.
+func TestAPIRefreshMovesTheEnd(t *testing.T) {
+	t.Parallel()
+	n := openKeyed(t, func(c *Config) { c.ExpiredCloseDelay = 2 * time.Second })
+	put := func(user string, until time.Time) {
+		n.checkCall("refresh", fmt.Sprintf(`{"user":%q,"expire_at":%d}`, user, until.Unix()), fine)
+	}
+	off, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: user("off", 2*time.Second)}))
+	defer off.close()
+	short, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: user("short", time.Hour)}))
+	defer short.close()
+	began := time.Now()
+	put("off", began.Add(time.Hour))
+	put("short", time.Now().Add(2*time.Second))
+	for _, c := range []*client{off, short} {
+		if got, _ := c.nextText(); !strings.HasPrefix(got, `{"push":{"refresh":{"expires":true,"ttl":`) {
+			t.Errorf("a refresh is told as %s", got)
+		}
+	}
+	if got := short.next(); got != "close 3005" {
+		t.Errorf("a session that has been cut short got %s; want close 3005", got)
+	}
+	off.staysOpen(6*time.Second - time.Since(began))
+	off.say(unsubscribe(2, "a"))
+	if got, _ := off.nextText(); got != unsubscribed(2) {
+		t.Errorf("a session that has been put off got %s", got)
+	}
 }
 
 func TestAPIChannels(t *testing.T) {
@@ -203,35 +352,6 @@ func TestAPIChannels(t *testing.T) {
 	}
 }
 
-// A walk sees each session once, however few go into a slice, and none that has gone.
-func TestVisitInSlices(t *testing.T) {
-	n := openSettledTown(t)
-	n.citizen("carol").close() // her session may still be there, or end meanwhile
-	for _, slice := range []int{1, 2, visitSlice} {
-		users := make([]map[string]int, len(n.loops))
-		err := n.visitAll(t.Context(), slice, func(l *loop, ss *session) {
-			i := l.net.Number()
-			if users[i] == nil {
-				users[i] = make(map[string]int)
-			}
-			users[i][string(l.users.appendUser(nil, ss.who))]++
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum := make(map[string]int)
-		for _, some := range users {
-			for user, sessions := range some {
-				sum[user] += sessions
-			}
-		}
-		delete(sum, "carol")
-		if want := map[string]int{"alice": 2, "bob": 1, "": 2}; !maps.Equal(sum, want) {
-			t.Errorf("in slices of %d: %v; want %v", slice, sum, want)
-		}
-	}
-}
-
 func TestAPIEndsWithTheNode(t *testing.T) {
 	n := openTown(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -240,11 +360,14 @@ func TestAPIEndsWithTheNode(t *testing.T) {
 	if _, err := node.Info(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		t.Errorf("Info with a context that has ended: %v", err)
 	}
+	c := n.citizen("alice")
+	defer c.close()
+	c.enter("a")
+	if _, err := node.Rooms(ctx, func(string) bool { return true }); !errors.Is(err, context.Canceled) {
+		t.Errorf("Rooms with a context that has ended: %v", err)
+	}
 	n.Close()
 	if _, err := node.Info(t.Context()); !errors.Is(err, ErrClosed) {
 		t.Errorf("Info of a closed node: %v; want ErrClosed", err)
-	}
-	if _, err := node.Rooms(t.Context(), func(string) bool { return true }); !errors.Is(err, ErrClosed) {
-		t.Errorf("Rooms of a closed node: %v; want ErrClosed", err)
 	}
 }

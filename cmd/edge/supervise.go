@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/internal/systemd"
+	"github.com/seed4ac54ce5/edge/server"
+)
+
+// The names of sockets that a service manager passes on, FileDescriptorName= of their units.
+const (
+	publicSocket   = "public"
+	internalSocket = "internal"
+)
+
+// takeSockets has node use the sockets that a service manager has opened for it. One without a name is public.
+func takeSockets(node *server.Config) error {
+	sockets, err := systemd.Sockets()
+	if err != nil {
+		return err
+	}
+	for _, s := range sockets {
+		switch s.Name {
+		case publicSocket, "":
+			node.Listeners = append(node.Listeners, s.File)
+		case internalSocket:
+			if node.InternalListener, err = net.FileListener(s.File); err != nil {
+				return fmt.Errorf("internal socket: %w", err)
+			}
+			_ = s.File.Close() // the listener has its own
+		default:
+			return fmt.Errorf("a socket is passed on as %q: write FileDescriptorName=%s or %s in its unit", s.Name, publicSocket, internalSocket)
+		}
+	}
+	return nil
+}
+
+// supervisor tells a service manager how the node is.
+type supervisor struct {
+	manager  *systemd.Manager
+	node     *server.Server
+	log      *slog.Logger
+	stopping bool // the manager knows that the node drains
+}
+
+// ready says that the node serves.
+func (s *supervisor) ready() {
+	s.note(s.manager.Ready("serving on " + strings.Join(s.node.Addresses(), " ")))
+}
+
+// reloading returns reload with a word to the manager before and after.
+func (s *supervisor) reloading(reload func() (server.Reloaded, error)) func() (server.Reloaded, error) {
+	return func() (server.Reloaded, error) {
+		s.note(s.manager.Reloading())
+		defer s.ready()
+		return reload()
+	}
+}
+
+// watch gives signs of life while the loops turn, and says how far a drain is, until ctx is done.
+func (s *supervisor) watch(ctx context.Context) {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	var beat <-chan time.Time
+	if every := s.manager.Watchdog(); every > 0 {
+		t := time.NewTicker(every)
+		defer t.Stop()
+		beat = t.C
+	}
+	for {
+		select {
+		case <-beat:
+			s.beat(ctx)
+		case <-look.C:
+			s.tellDrain()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// beat gives a sign of life, if all loops turn, or have ended because the node does.
+func (s *supervisor) beat(ctx context.Context) {
+	if err := s.node.Turning(ctx); err == nil || errors.Is(err, server.ErrClosed) {
+		s.note(s.manager.Alive())
+	}
+}
+
+// tellDrain says how many clients a drain has to wait for.
+func (s *supervisor) tellDrain() {
+	d := s.node.Departure()
+	if !d.Draining {
+		return
+	}
+	status := fmt.Sprintf("draining: %d connections left", d.Remaining)
+	if s.stopping {
+		s.note(s.manager.Status(status))
+	} else {
+		s.note(s.manager.Stopping(status))
+	}
+	s.stopping = true
+}
+
+// note logs that the manager could not be told something.
+func (s *supervisor) note(err error) {
+	if err != nil {
+		s.log.Warn("the service manager does not hear", "error", err)
+	}
+}

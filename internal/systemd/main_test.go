@@ -1,0 +1,9 @@
+package systemd
+
+import (
+	"testing"
+
+	"github.com/seed4ac54ce5/edge/internal/testutil"
+)
+
+func TestMain(m *testing.M) { testutil.Main(m) }

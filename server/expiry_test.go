@@ -1,0 +1,46 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// Sessions whose tokens end at the same moment are not taken away at the same moment, if nobody can refresh them, but none before
+// its time and none much later.
+func TestExpiryIsSpread(t *testing.T) {
+	const sessions, delay = 64, 50 * time.Second
+	n := openNode(t, func(c *Config) { c.ExpiredCloseDelay, c.ExpiredSubCloseDelay = delay, delay })
+	for _, c := range n.crowd(sessions) {
+		defer c.close()
+	}
+	var lasts, subs []int
+	err := n.onLoops(t.Context(), func(l *loop) {
+		end := time.Now().Add(time.Hour)
+		moment := l.momentOf(end)
+		l.net.Each(func(c *netpoll.Conn) {
+			s := l.sessions.At(c.Slot())
+			if s.state != stateReady {
+				return
+			}
+			l.setExpiry(c, s, end)
+			lasts = append(lasts, int((l.lastMoment(c, s)-time.Duration(moment)*time.Second)/time.Second))
+			l.setSubExpiry(c, []byte("room"), end)
+		})
+		for _, e := range l.subEnds.queue {
+			subs = append(subs, int(e.due/time.Second)-int(moment))
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, all := range map[string][]int{"sessions": lasts, "subscriptions": subs} {
+		slices.Sort(all)
+		if len(all) != sessions || all[0] < 50 || all[len(all)-1] > 61 || all[len(all)-1]-all[0] < 5 {
+			t.Errorf("%s end %s s after their time; want %d, from 50 to 60 s", what, fmt.Sprint(all), sessions)
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// Why a node should get no clients.
+var (
+	errDrains = errors.New("draining")
+	errStuck  = errors.New("a loop does not turn")
+	errMemory = errors.New("memory: what waits for clients has reached its limit")
+	errInput  = errors.New("memory: unfinished messages of clients have reached their limit")
+)
+
+// Ready returns nil if the node should get clients, or else why not: it drains, one of its loops does not turn, or memory that
+// clients share is used up.
+func (s *Server) Ready(ctx context.Context) error {
+	switch {
+	case s.draining.Load():
+		return errDrains
+	case !s.budget.Fits(1):
+		return errMemory
+	case !s.inputs.Fits(1):
+		return errInput
+	}
+	return s.Turning(ctx)
+}
+
+// Turning returns nil when each loop has shown that it turns, or an error if one has not within a second, or before ctx is done.
+func (s *Server) Turning(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, scrapeTimeout)
+	defer cancel()
+	err := s.onLoops(ctx, func(*loop) {})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errStuck
+	}
+	return err
+}
+
+// ready answers whether the node should get clients, and if not, why.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	if err := s.Ready(r.Context()); err != nil {
+		notReady(w, err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, struct{}{})
+}
+
+// live answers that the process serves requests at all.
+func (s *Server) live(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, struct{}{})
+}
+
+func notReady(w http.ResponseWriter, why string) {
+	writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": why})
+}

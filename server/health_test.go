@@ -1,0 +1,43 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// A node that should get no clients says why, and lives on.
+func TestReadySaysWhyNot(t *testing.T) {
+	n := openNode(t, func(c *Config) { c.Loops, c.QueueBudget, c.InputBudget = 2, 1<<20, 1<<20 })
+	for _, r := range []struct {
+		why   string
+		cause func() (undo func())
+	}{
+		{"what waits for clients", func() func() { n.budget.Add(1 << 20); return func() { n.budget.Add(-1 << 20) } }},
+		{"unfinished messages", func() func() { n.inputs.Add(1 << 20); return func() { n.inputs.Add(-1 << 20) } }},
+		{"a loop does not turn", n.holdLoop},
+	} {
+		undo := r.cause()
+		if status, body := n.get("/health/ready"); status != http.StatusServiceUnavailable || !strings.Contains(body, r.why) {
+			t.Errorf("/health/ready = %d %q; want 503 and %q", status, body, r.why)
+		}
+		if status, _ := n.get("/health/live"); status != http.StatusOK {
+			t.Errorf("/health/live = %d; want 200", status)
+		}
+		undo()
+		if status, body := n.get("/health/ready"); status != http.StatusOK {
+			t.Errorf("/health/ready afterwards = %d %q; want 200", status, body)
+		}
+	}
+}
+
+// holdLoop keeps the last loop from turning until release is called.
+func (n *node) holdLoop() (release func()) {
+	held, free, done := make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
+	l := n.loops[len(n.loops)-1]
+	l.net.Send(netpoll.Post{Kind: postOrder, Item: order{func(*loop) { close(held); <-free }, done}})
+	<-held
+	return func() { close(free); <-done }
+}

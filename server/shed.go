@@ -1,0 +1,183 @@
+package server
+
+import (
+	"time"
+
+	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// shedding ends sessions of a loop at an even pace and in random order, so that the nodes they come back to do not get them in
+// bursts, and not room by room or in the order in which they came. Loop goroutine only.
+type shedding struct {
+	order shedOrder
+	ids   []netpoll.ConnID // whose turn is to come
+	busy  []netpoll.ConnID // whose turn has come, but for whom something is under way
+	begun time.Duration
+	every time.Duration // between two turns
+	told  int           // turns that have come
+	due   time.Duration // when the next one does
+	keep  int           // sessions that stay, of a rebalance
+	ends  time.Duration // when nobody waits for anything any more
+}
+
+// shedOrder says who is to go, and how.
+type shedOrder struct {
+	why    protocol.Disconnect
+	window time.Duration // over which they go, or less where that goes without a rush
+	number int           // how many sessions; of a drain all conns there are, and all that come
+}
+
+// everybody as the number of an order makes it a drain.
+const everybody = -1
+
+const (
+	calmRate = 200 // sessions a second that a loop may end whatever the window: others take so many without noticing
+	maxShed  = 256 // sessions that end in a turn
+	lookBusy = 50 * time.Millisecond
+)
+
+// begin carries out an order in place of the one before, unless that is a drain and o is none.
+func (d *shedding) begin(l *loop, o shedOrder) {
+	if d.order.number == everybody && o.number != everybody {
+		return
+	}
+	*d = shedding{order: o, begun: l.net.Now()}
+	l.net.Each(func(c *netpoll.Conn) {
+		if o.number == everybody || l.sessions.At(c.Slot()).speaks() {
+			d.ids = append(d.ids, l.net.ID(c))
+		}
+	})
+	l.random.Shuffle(len(d.ids), func(i, j int) { d.ids[i], d.ids[j] = d.ids[j], d.ids[i] })
+	if o.number != everybody {
+		d.ids = d.ids[:min(o.number, len(d.ids))]
+		d.keep = l.sessionCount() - len(d.ids)
+	}
+	if n := time.Duration(len(d.ids)); n > 0 {
+		d.every = min(o.window, n*time.Second/calmRate) / n
+	}
+	d.ends = d.begun + o.window
+	d.next(l)
+	l.toShed.Store(int64(d.left()))
+}
+
+// next sets when the next turn comes: somewhere within its part of the window.
+func (d *shedding) next(l *loop) {
+	d.due = d.begun + time.Duration(d.told)*d.every + time.Duration(l.random.Int64N(int64(d.every)+1))
+}
+
+// add has a drain end a conn that has come while it goes on, in its turn like the others.
+func (d *shedding) add(l *loop, id netpoll.ConnID) {
+	if d.order.number != everybody {
+		return
+	}
+	d.ids = append(d.ids, id)
+	last := len(d.ids) - 1
+	i := l.random.IntN(last + 1)
+	d.ids[i], d.ids[last] = d.ids[last], d.ids[i]
+}
+
+// left returns how many sessions have not been told yet.
+func (d *shedding) left() int { return len(d.ids) + len(d.busy) }
+
+// step ends the sessions that are due by now.
+func (d *shedding) step(l *loop) (more bool) {
+	if d.left() == 0 {
+		return false
+	}
+	if d.order.number != everybody && l.sessionCount() <= d.keep { // enough have gone by themselves
+		d.ids, d.busy = nil, nil
+		return false
+	}
+	now := l.net.Now()
+	over := now >= d.ends
+	d.lookAgain(l, over)
+	for n := 0; len(d.ids) > 0 && (now >= d.due || over); n++ {
+		if n == maxShed {
+			return true
+		}
+		last := len(d.ids) - 1
+		id := d.ids[last]
+		d.ids = d.ids[:last]
+		if !d.release(l, id, over) {
+			d.busy = append(d.busy, id)
+		}
+		d.told++
+		d.next(l)
+	}
+	if len(d.ids) > 0 {
+		l.net.WaitAtMost(d.due - now)
+	}
+	if len(d.busy) > 0 {
+		l.net.WaitAtMost(min(lookBusy, max(d.ends-now, 1)))
+	}
+	return false
+}
+
+// lookAgain ends the sessions that were busy and are no longer, or whose time is over.
+func (d *shedding) lookAgain(l *loop, over bool) {
+	kept := d.busy[:0]
+	for _, id := range d.busy {
+		if !d.release(l, id, over) {
+			kept = append(kept, id)
+		}
+	}
+	d.busy = kept
+}
+
+// release ends a session, unless something is under way for it: a request head, a command that the application decides
+// about, replies that have not left. It reports false if the session is to be looked at again.
+func (d *shedding) release(l *loop, id netpoll.ConnID, over bool) (done bool) {
+	c := l.net.Conn(id)
+	if c == nil || c.Closing() {
+		return true
+	}
+	s := l.sessions.At(c.Slot())
+	if !over && (s.state == stateHead || s.has(flagOffloaded)) {
+		return false
+	}
+	l.dismiss(c, s, d.order.why)
+	return true
+}
+
+// dismiss ends one session in order: what waits for it leaves first.
+func (l *loop) dismiss(c *netpoll.Conn, s *session, why protocol.Disconnect) {
+	defer l.guard(c)
+	if s.speaks() {
+		l.disconnect(c, s, why)
+	} else {
+		l.end(c, s, uint16(goingAway.Code), goingAway.Reason)
+	}
+	l.flush(c)
+}
+
+// shed goes on with a drain or a rebalance, and tells other goroutines how far it is.
+func (l *loop) shed() (more bool) {
+	if l.shedding.order == (shedOrder{}) {
+		return false
+	}
+	more = l.shedding.step(l)
+	l.toShed.Store(int64(l.shedding.left()))
+	if l.shedding.order.number == everybody {
+		l.remaining.Store(int64(l.net.Open()))
+	} else if l.shedding.left() == 0 {
+		l.shedding = shedding{}
+	}
+	return more
+}
+
+// noteGone counts the conns that a drain has to wait for no longer, and those that it has cut off: closed before they had taken
+// all that waited for them.
+func (l *loop) noteGone(c *netpoll.Conn, why netpoll.Reason) {
+	if l.shedding.order.number != everybody {
+		return
+	}
+	if why != netpoll.ClosedByPeer && why != netpoll.ClosedReset && l.net.Backlog(c) > 0 {
+		l.cut.Add(1)
+	}
+	l.remaining.Add(-1)
+}
+
+// sessionCount returns how many sessions stand that a rebalance may end.
+func (l *loop) sessionCount() int { return int(l.counts.Connections[metrics.WebSocket]) }

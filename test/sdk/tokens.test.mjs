@@ -1,0 +1,127 @@
+// Tokens as the official client uses them: to come in, to stay, and to enter rooms that are closed.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { keyed, now, token } from './application.mjs';
+import { RawClient, connected, encodings, hasty, newClient, next, received, subscribed, subscribing } from './client.mjs';
+
+const limit = { timeout: 120_000 };
+
+// renewing returns a getToken that signs the claims anew each time, for an hour, and counts how often.
+function renewing(claims) {
+  const getToken = async () => {
+    getToken.calls += 1;
+    return token(claims);
+  };
+  getToken.calls = 0;
+  return getToken;
+}
+
+// replied resolves to the server's first reply of a sort to a client.
+async function replied(client, sort) {
+  for (;;) {
+    const found = client.frames.find((frame) => frame[sort]);
+    if (found) return found[sort];
+    await next(client, 'frame');
+  }
+}
+
+for (const encoding of encodings) {
+  test(`${encoding.name}: a token says who the client is, and where it is from the beginning`, limit, async (t) => {
+    const { url, api } = await keyed(t);
+    const claims = { sub: 'ann', info: { name: 'Ann' }, subs: { '$hers': { data: 'welcome' } } };
+    const client = newClient(t, url, { encoding, token: token(claims) });
+    const entered = next(client, 'subscribed');
+    const { client: id } = await connected(client);
+    const { channel, data } = await entered;
+    assert.deepEqual([channel, encoding.unpack(data ?? null)], ['$hers', 'welcome']);
+    await subscribed(client, 'news:1');
+    assert.deepEqual(await api('presence', { channel: 'news:1' }), {
+      presence: { [id]: { user: 'ann', client: id, conn_info: { name: 'Ann' } } },
+    });
+  });
+
+  test(`${encoding.name}: without a good token nobody comes in, and nobody comes back`, limit, async (t) => {
+    const { url } = await keyed(t);
+    for (const [options, code] of [
+      [{ token: token({ sub: 'ann' }, 'another secret of about that length') }, 3500],
+      [{ token: 'no token' }, 3500],
+      [{ token: token({ sub: 'ann', exp: now() - 60 }) }, 1], // the client's own code: it cannot get another one
+      [{}, 3501],
+    ]) {
+      const client = newClient(t, url, { encoding, ...hasty, ...options });
+      const away = next(client, 'disconnected');
+      client.connect();
+      assert.equal((await away).code, code);
+    }
+  });
+
+  test(`${encoding.name}: a client whose token has expired gets another one and comes in`, limit, async (t) => {
+    const { url } = await keyed(t);
+    const getToken = renewing({ sub: 'ann' });
+    const client = newClient(t, url, { encoding, ...hasty, getToken, token: token({ sub: 'ann', exp: now() - 60 }) });
+    await connected(client);
+    assert.equal(getToken.calls, 1);
+  });
+
+  test(`${encoding.name}: a subscription token opens its own room to its own user`, limit, async (t) => {
+    const { url } = await keyed(t);
+    const client = newClient(t, url, { encoding, token: token({ sub: 'ann' }) });
+    await connected(client);
+    const sub = await subscribed(client, '$closed', { token: token({ sub: 'ann', channel: '$closed' }) });
+    assert.equal(sub.state, 'subscribed');
+    for (const [room, options] of [['$without', {}], ['$with', { token: 'no token' }]]) {
+      const refused = subscribing(client, room, options);
+      assert.equal((await next(refused, 'unsubscribed')).code, 103);
+    }
+    const away = next(client, 'disconnected');
+    subscribing(client, '$other', { token: token({ sub: 'bob', channel: '$other' }) });
+    assert.equal((await away).code, 3500);
+  });
+
+  test(`${encoding.name}: a client may do what the room's options or its token allow`, limit, async (t) => {
+    const { url } = await keyed(t);
+    const caps = [{ channels: ['news:1', 'chat'], allow: ['sub', 'pub'] }];
+    const plain = newClient(t, url, { encoding, token: token({ sub: 'ann' }) });
+    const capable = newClient(t, url, { encoding, token: token({ sub: 'bob', caps }) });
+    await Promise.all([connected(plain), connected(capable)]);
+    const listening = await subscribed(plain, 'news:1');
+    await capable.publish('news:1', encoding.pack('from outside'));
+    assert.equal((await received(listening, 1))[0].data, 'from outside');
+    await assert.rejects(plain.publish('news:2', encoding.pack(1)), { code: 103 }); // not subscribed
+    await assert.rejects(plain.history('news:1', { limit: 1 }), { code: 103 });
+    assert.equal((await plain.presenceStats('news:1')).numClients, 1);
+    await assert.rejects(plain.publish('what:1', encoding.pack(1)), { code: 102 });
+    await subscribed(capable, 'chat');
+    const refused = subscribing(plain, 'chat');
+    assert.equal((await next(refused, 'unsubscribed')).code, 103);
+  });
+}
+
+test('a client refreshes its connection and its subscription before they end, and stays', limit, async (t) => {
+  const { url } = await keyed(t);
+  const [ann, room] = [{ sub: 'ann' }, { sub: 'ann', channel: '$closed' }];
+  const [getToken, getSubToken] = [renewing(ann), renewing(room)];
+  const client = newClient(t, url, { token: token({ ...ann, exp: now() + 8 }), getToken });
+  const lost = next(client, 'connecting').then(() => next(client, 'connecting')); // the first one is ours
+  await connected(client);
+  const sub = await subscribed(client, '$closed', { token: token({ ...room, exp: now() + 8 }), getToken: getSubToken });
+  const again = next(sub, 'subscribing');
+  const refreshes = Promise.all([replied(client, 'refresh'), replied(client, 'sub_refresh')]);
+  for (const { expires, ttl } of await Promise.race([refreshes, lost, again])) {
+    assert.ok(expires && ttl > 3500, `for ${ttl} s`);
+  }
+  assert.deepEqual([getToken.calls, getSubToken.calls, client.state, sub.state], [1, 1, 'connected', 'subscribed']);
+});
+
+test('a client that does not refresh loses its room, and then its connection', limit, async (t) => {
+  const { url } = await keyed(t);
+  const client = new RawClient(t, url);
+  const soon = now() + 5;
+  await client.send({ id: 1, connect: { token: token({ sub: 'ann', exp: soon + 3 }) } });
+  assert.equal((await client.next()).connect.expires, true);
+  await client.send({ id: 2, subscribe: { channel: '$closed', token: token({ sub: 'ann', channel: '$closed', exp: soon }) } });
+  assert.equal((await client.next()).subscribe.expires, true);
+  assert.deepEqual(await client.next(), { push: { channel: '$closed', unsubscribe: { code: 2501, reason: 'subscription expired' } } });
+  assert.deepEqual(await client.closed, { code: 3005, reason: 'connection expired' });
+});
