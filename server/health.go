@@ -3,8 +3,13 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"time"
 )
+
+// degradedAfter is how long the loops may take to answer. One that has a CPU to itself takes some milliseconds at most.
+const degradedAfter = 50 * time.Millisecond
 
 // Why a node should get no clients.
 var (
@@ -39,13 +44,23 @@ func (s *Server) Turning(ctx context.Context) error {
 	return err
 }
 
-// ready answers whether the node should get clients, and if not, why.
+// ready answers whether the node should get clients, and if not, why. A node that is slow to answer is ready, and says that it
+// is degraded: sending its clients to others that may have as little CPU would not help them.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
 	if err := s.Ready(r.Context()); err != nil {
 		notReady(w, err.Error())
 		return
 	}
-	writeJSON(w, http.StatusOK, struct{}{})
+	writeJSON(w, http.StatusOK, health(time.Since(began)))
+}
+
+// health is what a ready node says, whose loops took so long to answer.
+func health(took time.Duration) any {
+	if took <= degradedAfter {
+		return struct{}{}
+	}
+	return map[string]string{"degraded": fmt.Sprintf("the loops took %v to answer", took.Round(time.Millisecond))}
 }
 
 // live answers that the process serves requests at all.

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/netpoll"
 )
@@ -40,4 +42,17 @@ func (n *node) holdLoop() (release func()) {
 	l.net.Send(netpoll.Post{Kind: postOrder, Item: order{func(*loop) { close(held); <-free }, done}})
 	<-held
 	return func() { close(free); <-done }
+}
+
+// A node whose loops are slow to answer says so, in the words of its answer alone.
+func TestSlowAnswersAreDegraded(t *testing.T) {
+	for took, want := range map[time.Duration]string{
+		0:                           "{}",
+		degradedAfter:               "{}",
+		degradedAfter + time.Second: `{"degraded":"the loops took 1.05s to answer"}`,
+	} {
+		if got, err := json.Marshal(health(took)); err != nil || string(got) != want {
+			t.Errorf("health(%v) = %s, %v; want %s", took, got, err, want)
+		}
+	}
 }
