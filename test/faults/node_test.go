@@ -271,7 +271,7 @@ func (b *book) tail() string {
 	defer b.mu.Unlock()
 	var last strings.Builder
 	for _, line := range b.lines[max(0, len(b.lines)-20):] {
-		fmt.Fprintf(&last, "%.300s\n", line)
+		fmt.Fprintf(&last, "%.200s\n", line)
 	}
 	return last.String()
 }

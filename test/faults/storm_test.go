@@ -266,6 +266,7 @@ func (s *storm) blow(config string) {
 	connects, refused := s.connects.Load(), s.refused.Load()
 	s.killed.Add(1)
 	_ = old.cmd.Process.Kill()
+	_ = old.cmd.Wait() // killed; its sockets are closed from here on
 	s.await("everybody notices", func() bool { return s.standing.Load() < size/2 || s.refused.Load() > refused })
 	began := time.Now()
 	n := start(s.t, launch{config: config, args: []string{"--loops=2", "--address=" + old.address.String()}})
