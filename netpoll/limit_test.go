@@ -183,7 +183,7 @@ func TestPauseOutlastsTheKernelsRefusal(t *testing.T) {
 		st.do(0, func(l *Loop) {
 			l.pauseAccepting(unix.ENOMEM)
 			fd := l.listeners[i].fd
-			l.listeners[i].fd = -1 // as good as any error
+			l.listeners[i].fd = 1 << 30 // as good as any error
 			l.acceptAgain = l.wheel.now
 			l.resumeAccepting()
 			l.listeners[i].fd = fd
