@@ -253,7 +253,7 @@ func (c *client) ask(command string) (reply, error) {
 
 // askAny is ask for an answer that may be an error.
 func (c *client) askAny(command string) (reply, error) {
-	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.conn.SetDeadline(time.Now().Add(hangUp)); err != nil {
 		return reply{}, err
 	}
 	if err := c.say(command); err != nil {

@@ -4,6 +4,7 @@ package faults
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -52,12 +53,13 @@ func gather(n *node, size int, rooms ...string) *crowd {
 		})
 	}
 	wg.Wait()
+	g.members = slices.DeleteFunc(g.members, func(m *member) bool { return m == nil })
+	for _, m := range g.members {
+		go m.listen(g.began)
+	}
 	n.t.Cleanup(g.leave)
 	if err := failed.Load(); err != nil {
 		n.t.Fatal(*err)
-	}
-	for _, m := range g.members {
-		go m.listen(g.began)
 	}
 	return g
 }
@@ -139,9 +141,7 @@ func stampOf(data []byte) (number uint64, sent time.Duration, ok bool) {
 // leave ends all members and waits for them.
 func (g *crowd) leave() {
 	for _, m := range g.members {
-		if m != nil {
-			m.close()
-		}
+		m.close()
 	}
 	g.wait()
 }
@@ -149,9 +149,7 @@ func (g *crowd) leave() {
 // wait returns when all members are over.
 func (g *crowd) wait() {
 	for _, m := range g.members {
-		if m != nil && m.ends != nil {
-			<-m.ends
-		}
+		<-m.ends
 	}
 }
 

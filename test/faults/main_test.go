@@ -11,8 +11,10 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what should come soon.
-const patience = 2 * time.Minute
+const (
+	patience = 2 * time.Minute // how long a test waits for what should come soon
+	hangUp   = 3 * patience    // how long a client does for an answer, of a node that may be stopped for long
+)
 
 // The programs that the tests run, built once.
 var (
