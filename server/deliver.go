@@ -1,6 +1,8 @@
 package server
 
 import (
+	"slices"
+
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/netpoll"
@@ -122,7 +124,7 @@ func (l *loop) wire(p *hub.Publication, form hub.Form) []byte {
 		return nil
 	}
 	form &^= formJoinLeave
-	if len(p.Data) < deflateFrom {
+	if !large(p) {
 		form &^= formDeflate
 	}
 	return p.Wire(form, l.server.encoders[form])
@@ -132,6 +134,9 @@ func (l *loop) wire(p *hub.Publication, form hub.Form) []byte {
 // done once for all of them.
 const deflateFrom = 256
 
+// large reports whether p is worth deflating.
+func large(p *hub.Publication) bool { return len(p.Data) >= deflateFrom }
+
 // Join implements [hub.Sink]: one publication is a frame of its own, made once. Several plain ones share a frame.
 func (l *loop) Join(dst []byte, pubs []*hub.Publication, form hub.Form) []byte {
 	if form&formProtobuf == 0 && anyOpaque(pubs) {
@@ -140,7 +145,7 @@ func (l *loop) Join(dst []byte, pubs []*hub.Publication, form hub.Form) []byte {
 	if len(pubs) == 1 {
 		return l.wire(pubs[0], form)
 	}
-	if form&formDeflate != 0 && anyLarge(pubs) {
+	if form&formDeflate != 0 && slices.ContainsFunc(pubs, large) {
 		return l.joinFrames(dst, pubs, form)
 	}
 	return l.joinMessages(dst, pubs, form)
@@ -200,16 +205,6 @@ var inappropriate = []byte{0}
 func anyOpaque(pubs []*hub.Publication) bool {
 	for _, p := range pubs {
 		if p.Opaque {
-			return true
-		}
-	}
-	return false
-}
-
-// anyLarge reports whether one of pubs is worth deflating.
-func anyLarge(pubs []*hub.Publication) bool {
-	for _, p := range pubs {
-		if len(p.Data) >= deflateFrom {
 			return true
 		}
 	}

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { RawClient, call, connected, encodings, newClient, publish, received, subscribed, values } from './client.mjs';
-import { startEdge } from './edge.mjs';
+import { limit, startEdge } from './edge.mjs';
 
 const edge = await startEdge({
   config: {
@@ -15,8 +15,6 @@ const edge = await startEdge({
   },
 });
 after(() => edge.stop());
-
-const limit = { timeout: 120_000 };
 
 for (const encoding of encodings) {
   test(`a batch of all commands is answered over ${encoding.name}`, limit, async (t) => {

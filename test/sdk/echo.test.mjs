@@ -5,12 +5,11 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { after, test } from 'node:test';
 import WebSocket from 'ws';
-import { startEdge } from './edge.mjs';
+import { limit, startEdge } from './edge.mjs';
 
 const edge = await startEdge({ flags: ['--message-size-limit', '1MiB'] });
 after(() => edge.stop());
 
-const limit = { timeout: 120_000 };
 const size = 100 * 1024;
 
 async function open(t, options) {

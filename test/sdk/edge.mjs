@@ -73,6 +73,9 @@ class Edge {
   }
 }
 
+// limit is how long a test may take: much longer than it does on a machine that is busy with others.
+export const limit = { timeout: 120_000 };
+
 // startEdge resolves to a server that is ready. The caller stops it. config is what its configuration
 // file says, as nested objects; without one there is no file, and the server is in development mode.
 export async function startEdge({ port, flags = [], config } = {}) {

@@ -4,12 +4,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { RawClient, connected, newClient, next } from './client.mjs';
-import { startEdge } from './edge.mjs';
+import { limit, startEdge } from './edge.mjs';
 
 const edge = await startEdge();
 after(() => edge.stop());
-
-const limit = { timeout: 120_000 };
 
 async function connectedRaw(t) {
   const raw = new RawClient(t, edge.url);

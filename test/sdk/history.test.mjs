@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { connected, encodings, newClient, numbers, publish, subscribed, unpacked, values } from './client.mjs';
-import { startEdge } from './edge.mjs';
+import { limit, startEdge } from './edge.mjs';
 
 const edge = await startEdge({
   config: {
@@ -15,8 +15,6 @@ const edge = await startEdge({
   },
 });
 after(() => edge.stop());
-
-const limit = { timeout: 120_000 };
 
 for (const encoding of encodings) {
   describe(`over ${encoding.name}`, () => {

@@ -5,7 +5,7 @@ import { after, describe, test } from 'node:test';
 import {
   call, connected, encodings, hasty, newClient, next, publish, received, subscribed, values,
 } from './client.mjs';
-import { startEdge } from './edge.mjs';
+import { limit, startEdge } from './edge.mjs';
 import { startProxy } from './proxy.mjs';
 
 const history = { history_size: 100, history_ttl: '60s' };
@@ -35,7 +35,6 @@ const edge = await startEdge({
 });
 after(() => edge.stop());
 
-const limit = { timeout: 120_000 };
 const permissionDenied = { code: 103, message: 'permission denied' };
 
 for (const encoding of encodings) {

@@ -3,9 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RawClient, connected, hasty, isPing, newClient, next, received, subscribed } from './client.mjs';
-import { serve } from './edge.mjs';
-
-const limit = { timeout: 120_000 };
+import { limit, serve } from './edge.mjs';
 
 test('after a restart clients come back by themselves', limit, async (t) => {
   const first = await serve(t);

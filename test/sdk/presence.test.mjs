@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { connected, encodings, hasty, newClient, next, serverSubscribed, subscribed } from './client.mjs';
-import { startEdge } from './edge.mjs';
+import { limit, startEdge } from './edge.mjs';
 import { startProxy } from './proxy.mjs';
 
 const edge = await startEdge({
@@ -20,8 +20,6 @@ const edge = await startEdge({
   },
 });
 after(() => edge.stop());
-
-const limit = { timeout: 120_000 };
 
 // watched is subscribed with a record of who comes and goes: `seen` holds pairs like ['join', id], to
 // which the event `seen` belongs.

@@ -5,7 +5,7 @@ import { after, describe, test } from 'node:test';
 import {
   call, connected, encodings, newClient, next, publish, received, subscribed, subscribing, values,
 } from './client.mjs';
-import { serve, startEdge } from './edge.mjs';
+import { limit, serve, startEdge } from './edge.mjs';
 import { startProxy } from './proxy.mjs';
 
 const entering = { allow_subscribe_for_client: true, allow_subscribe_for_anonymous: true };
@@ -30,8 +30,6 @@ const edge = await startEdge({
   },
 });
 after(() => edge.stop());
-
-const limit = { timeout: 120_000 };
 
 const unknownChannel = { code: 102, message: 'unknown channel' };
 const permissionDenied = { code: 103, message: 'permission denied' };

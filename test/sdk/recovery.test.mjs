@@ -10,7 +10,7 @@ import {
   RawClient, beginnings, connected, encodings, hasty, newClient, next, numbers, publish, received, serverSubscribed,
   subscribed, unpacked, values,
 } from './client.mjs';
-import { serve, startEdge } from './edge.mjs';
+import { limit, serve, startEdge } from './edge.mjs';
 import { startProxy } from './proxy.mjs';
 
 const remembering = { history_size: 1000, history_ttl: '60s', force_recovery: true };
@@ -31,8 +31,6 @@ const config = {
 
 const edge = await startEdge({ config });
 after(() => edge.stop());
-
-const limit = { timeout: 120_000 };
 
 // newPair resolves to a client behind a proxy, which can be cut, and to one of the other encoding with
 // a connection that lasts.

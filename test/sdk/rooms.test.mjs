@@ -3,12 +3,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { connected, newClient, received, subscribed, subscribing } from './client.mjs';
-import { startEdge } from './edge.mjs';
+import { limit, startEdge } from './edge.mjs';
 
 const edge = await startEdge();
 after(() => edge.stop());
 
-const limit = { timeout: 120_000 };
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const numbers = (n) => Array.from({ length: n }, (_, i) => ({ number: i }));
 
