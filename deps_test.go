@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"bench/compare":        {"bench"},
 	"examples/chat":        {"server"},
 	"internal/poison":      {},
-	"internal/slab":        {},
+	"internal/slab":        {"internal/sys"},
 	"internal/sys":         {},
 	"internal/systemd":     {},
 	"internal/testutil":    {},

@@ -8,7 +8,7 @@ import (
 
 // Options are what a Control is made of.
 type Options struct {
-	// How many addresses and users are kept track of at a time; 4 Mi if 0. A record takes about 30 bytes, when there
+	// How many addresses and users are kept track of at a time; 4 Mi if 0. A record takes 28 bytes and 20, when there
 	// is need of it. Past that, those without conns are forgotten, and when there are none, those who
 	// are new are let in without being counted: the node's own limits still hold them.
 	Addresses, Users int
@@ -23,7 +23,7 @@ type Control struct {
 	rules     atomic.Pointer[rules]
 	budget    *Budget
 	addresses *table
-	users     *table
+	users     *tally
 
 	_     [64]byte // what follows is written for each conn
 	conns atomic.Int64
@@ -39,7 +39,7 @@ func New(o Options, l Limits) *Control {
 	if o.Users <= 0 {
 		o.Users = defaultNames
 	}
-	c := &Control{budget: o.Budget, addresses: newTable(o.Addresses), users: newTable(o.Users)}
+	c := &Control{budget: o.Budget, addresses: newTable(o.Addresses), users: newTally(o.Users)}
 	c.SetLimits(l)
 	return c
 }
@@ -109,7 +109,7 @@ func (c *Control) AdmitUser(user string) (Ticket, Verdict) {
 	if user == "" || most <= 0 {
 		return 0, Verdict{}
 	}
-	ticket, tooMany, _ := c.users.admit(c.users.name(user), most, pace{}, 0)
+	ticket, tooMany := c.users.admit(c.users.key(user), most)
 	if tooMany {
 		return 0, refuse(UserConnections, 0)
 	}
@@ -117,7 +117,7 @@ func (c *Control) AdmitUser(user string) (Ticket, Verdict) {
 }
 
 // ReleaseUser gives back what AdmitUser gave; to be called once for each.
-func (c *Control) ReleaseUser(t Ticket) { c.users.release(t, 0) }
+func (c *Control) ReleaseUser(t Ticket) { c.users.release(t) }
 
 // Connections returns how many conns are in.
 func (c *Control) Connections() int64 { return c.conns.Load() }

@@ -12,40 +12,34 @@ type record struct {
 	key   uint64
 	full  int64 // its bucket
 	count uint32
-	next  uint32 // in its chain, or in the slab's list of free records
+	next  uint32 // in the table
 }
 
 // Link lends the slab its field.
 func (r *record) Link() *uint32 { return &r.next }
 
-// idle reports whether r is in use, and only for what it owes. Free records are zero.
+// Hash returns bits of the key that did not choose the shard.
+func (r *record) Hash() uint32 { return uint32(r.key >> shardBits) }
+
+// idle reports whether r is in use, and only for what it owes. Free records are zero but for their link.
 func (r *record) idle() bool { return r.count == 0 && r.full > 0 }
 
 // spent reports whether an r without conns owes nothing any more.
 func (r *record) spent(now int64) bool { return r.full <= now }
 
 const (
-	chunkShift = 7  // a shard grows by 128 records
-	swept      = 2  // records looked at for each that is added: old ones go faster than new ones come
-	searched   = 16 // records looked at for one to evict when a shard is full
+	swept    = 2  // records looked at for each that is added: old ones go faster than new ones come
+	searched = 16 // records looked at for one to evict when a shard is full
 )
 
-// shard is the part of a table that one lock guards. Records hang in chains from heads, of which there are at least
-// as many, a power of two.
+// shard is the part of a table that one lock guards.
 type shard struct {
 	mu      sync.Mutex
 	limit   int
-	records slab.Slab[record, *record]
-	heads   []uint32
-	made    uint32   // the largest index so far
-	hand    uint32   // the record that was looked at last
-	_       [32]byte // fills two cache lines
-}
+	records slab.Table[record, *record]
+	hand    uint32 // the record that was looked at last
 
-func (s *shard) init(limit int) {
-	s.limit = limit
-	s.records = slab.New[record](chunkShift)
-	s.heads = make([]uint32, 1)
+	_ [64]byte // neighbours are locked by other CPUs
 }
 
 func (s *shard) live() int {
@@ -81,7 +75,7 @@ func (s *shard) admit(key uint64, most int, p pace, now int64) (i uint32, tooMan
 func (s *shard) release(i uint32, now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i == 0 || i > s.made || s.records.At(i).count == 0 {
+	if i == 0 || i >= s.records.End() || s.records.At(i).count == 0 {
 		panic("admission: a ticket was given back that was not out")
 	}
 	r := s.records.At(i)
@@ -91,14 +85,9 @@ func (s *shard) release(i uint32, now int64) {
 	}
 }
 
-// head returns the chain of key. Its low bits chose the shard.
-func (s *shard) head(key uint64) *uint32 {
-	return &s.heads[key>>shardBits&uint64(len(s.heads)-1)]
-}
-
 // find returns the record of key, 0 if it has none.
 func (s *shard) find(key uint64) uint32 {
-	i := *s.head(key)
+	i := s.records.First(uint32(key >> shardBits))
 	for i != 0 && s.records.At(i).key != key {
 		i = s.records.At(i).next
 	}
@@ -115,54 +104,26 @@ func (s *shard) add(key uint64, now int64) uint32 {
 	if s.records.Live() >= s.limit && !s.evict() {
 		return 0
 	}
-	if s.records.Live() >= len(s.heads) {
-		s.rehash(2 * len(s.heads))
-	}
 	i := s.records.Alloc()
-	s.made = max(s.made, i)
 	*s.records.At(i) = record{key: key}
-	s.hang(i)
+	s.records.Insert(i)
 	return i
-}
-
-// hang puts record i at the front of its chain.
-func (s *shard) hang(i uint32) {
-	r := s.records.At(i)
-	head := s.head(r.key)
-	r.next, *head = *head, i
 }
 
 // remove frees record i.
 func (s *shard) remove(i uint32) {
+	s.records.Remove(i)
 	r := s.records.At(i)
-	link := s.head(r.key)
-	for *link != i {
-		link = &s.records.At(*link).next
-	}
-	*link = r.next
-	*r = record{}
-	s.records.Free(i)
-}
-
-// rehash hangs all records from n heads.
-func (s *shard) rehash(n int) {
-	old := s.heads
-	s.heads = make([]uint32, n)
-	for _, i := range old {
-		for i != 0 {
-			next := s.records.At(i).next
-			s.hang(i)
-			i = next
-		}
-	}
+	*r = record{next: r.next}
 }
 
 // advance moves the hand to the next record, free or not, and returns it; 0 if there never was one.
 func (s *shard) advance() uint32 {
-	if s.made == 0 {
+	last := s.records.End() - 1
+	if last == 0 {
 		return 0
 	}
-	s.hand = s.hand%s.made + 1
+	s.hand = s.hand%last + 1
 	return s.hand
 }
 

@@ -18,9 +18,9 @@ const (
 	maxShard  = 1<<(32-shardBits) - 1 // records of a shard
 )
 
-// table counts the conns of many addresses, or of many users, each under a key of 64 bits: a hash of its name with a
-// secret seed. Two names with one key would share their limits; with a million names at a time the chance of that is
-// one in 30 million. Any goroutine may use it.
+// table counts the conns of many addresses, and how fast they come, each under a key of 64 bits: a hash of its name
+// with a secret seed. Two names with one key would share their limits; with a million names at a time the chance of that
+// is one in 30 million. Any goroutine may use it.
 type table struct {
 	seed      maphash.Seed
 	uncounted atomic.Uint64 // admitted though there was no room to count them
@@ -31,13 +31,10 @@ type table struct {
 func newTable(size int) *table {
 	t := &table{seed: maphash.MakeSeed()}
 	for i := range t.shards {
-		t.shards[i].init(min((size+shards-1)/shards, maxShard))
+		t.shards[i].limit = min((size+shards-1)/shards, maxShard)
 	}
 	return t
 }
-
-// name returns the key of a user.
-func (t *table) name(user string) uint64 { return maphash.String(t.seed, user) }
 
 // host returns the key of an address, of which prefix bits count if it is IPv6. Networks of different sizes are
 // different, also where they begin alike.

@@ -70,9 +70,6 @@ type Local struct {
 func newLocal(h *Hub, id uint8, in Inbox, sink Sink) *Local {
 	l := &Local{hub: h, id: id, in: in, sink: sink, batch: maxBatch}
 	l.now = func() time.Duration { return time.Since(h.start) }
-	l.subs = slab.New[sub](10)
-	l.rosters = slab.New[roster](8)
-	l.tables = slab.New[table](6)
 	return l
 }
 

@@ -14,9 +14,8 @@ import (
 // record holds a pointer.
 type presences struct {
 	all      slab.Slab[presence, *presence]
-	persons  slab.Slab[person, *person]
+	persons  slab.Table[person, *person]
 	texts    slab.Texts
-	byHash   map[uint64]uint32 // first person of that hash
 	seed     maphash.Seed
 	partings []parting // binary heap, the next due at 1; 0 is unused
 	scratch  []byte    // one text, for read and put
@@ -51,10 +50,13 @@ type person struct {
 	size      uint32 // of the user's name in bytes
 	here      uint32 // first of a ring of presences
 	lingering uint32 // first of a ring of those who have left, in the order of leaving
-	next      uint32 // another person of the same hash
+	hash      uint32
+	next      uint32 // in the table
 }
 
 func (w *person) Link() *uint32 { return &w.next }
+
+func (w *person) Hash() uint32 { return w.hash }
 
 // parting is when a presence that lingers is over.
 type parting struct {
@@ -64,10 +66,6 @@ type parting struct {
 
 func newPresences() presences {
 	return presences{
-		all:      slab.New[presence](shardChunk),
-		persons:  slab.New[person](shardChunk),
-		texts:    slab.NewTexts(shardChunk),
-		byHash:   make(map[uint64]uint32),
 		seed:     maphash.MakeSeed(),
 		partings: make([]parting, 1),
 	}
@@ -185,13 +183,13 @@ func (p *presences) replace(i uint32, id uint64, user, info []byte) {
 // remove frees presence i, and its person if that was the last one. The info is good until the next put or read.
 func (p *presences) remove(a *attendance, i uint32) (info []byte) {
 	c := p.all.At(i)
-	user, info := p.read(c)
+	_, info = p.read(c)
 	p.unring(i)
 	if c.parting != 0 {
 		p.unwait(i)
 	}
 	if w := p.persons.At(c.person); w.here == 0 && w.lingering == 0 {
-		p.forget(p.hash(w.room, user), c.person)
+		p.persons.Remove(c.person)
 		a.users--
 	}
 	p.unlist(a, c)
@@ -228,14 +226,14 @@ func (p *presences) read(c *presence) (user, info []byte) {
 }
 
 // hash spreads the rooms of one user evenly, and its users at random.
-func (p *presences) hash(room uint32, user []byte) uint64 {
-	const golden = 0x9e3779b97f4a7c15
-	return maphash.Bytes(p.seed, user) + uint64(room)*golden
+func (p *presences) hash(room uint32, user []byte) uint32 {
+	const golden = 0x9e3779b9
+	return uint32(maphash.Bytes(p.seed, user)) + room*golden
 }
 
 // find returns the person that user is in room, 0 if there is none.
-func (p *presences) find(hash uint64, room uint32, user []byte) uint32 {
-	i := p.byHash[hash]
+func (p *presences) find(hash, room uint32, user []byte) uint32 {
+	i := p.persons.First(hash)
 	for i != 0 && !p.is(i, room, user) {
 		i = p.persons.At(i).next
 	}
@@ -252,27 +250,11 @@ func (p *presences) is(i, room uint32, user []byte) bool {
 }
 
 // introduce makes a person, who must get a presence at once.
-func (p *presences) introduce(hash uint64, room uint32, user []byte) uint32 {
+func (p *presences) introduce(hash, room uint32, user []byte) uint32 {
 	i := p.persons.Alloc()
-	*p.persons.At(i) = person{room: room, size: uint32(len(user)), next: p.byHash[hash]}
-	p.byHash[hash] = i
+	*p.persons.At(i) = person{room: room, size: uint32(len(user)), hash: hash}
+	p.persons.Insert(i)
 	return i
-}
-
-// forget frees person i, who has no presence left.
-func (p *presences) forget(hash uint64, i uint32) {
-	first := p.byHash[hash]
-	at := &first
-	for *at != i {
-		at = &p.persons.At(*at).next
-	}
-	*at = p.persons.At(i).next
-	if first == 0 {
-		delete(p.byHash, hash)
-	} else {
-		p.byHash[hash] = first
-	}
-	p.persons.Free(i)
 }
 
 // ring returns where the ring begins that c belongs to, by whether it lingers.

@@ -17,9 +17,9 @@ import (
 // checkNobody fails if anything is left of the presences.
 func checkNobody(t testing.TB, p *presences) {
 	t.Helper()
-	got := [...]int{p.all.Live(), p.persons.Live(), p.texts.Live(), len(p.byHash), len(p.partings) - 1}
-	if got != [5]int{} {
-		t.Errorf("presences, persons, cells, hashes, partings left: %v", got)
+	got := [...]int{p.all.Live(), p.persons.Live(), p.texts.Live(), len(p.partings) - 1}
+	if got != [4]int{} {
+		t.Errorf("presences, persons, cells, partings left: %v", got)
 	}
 }
 
@@ -193,7 +193,7 @@ func TestPersonsOfEqualHash(t *testing.T) {
 			p.add(&a, i, 1, []byte(x.user), []byte("info"))
 			want = append(want, i)
 		}
-		p.forget(hash, want[removed])
+		p.persons.Remove(want[removed])
 		want[removed] = 0
 		for i, x := range persons {
 			if got := p.find(hash, x.room, []byte(x.user)); got != want[i] {
@@ -469,12 +469,18 @@ func attend(all []presences, a []attendance, n int) (entries []uint32) {
 
 func TestBytesOfAPresence(t *testing.T) {
 	const clients = 100_000
-	for _, row := range []struct{ shards, limit int }{{1, 160}, {1 << shardBits, 170}} {
+	for _, row := range []struct{ shards, limit int }{{1, 136}, {1 << shardBits, 136}} {
 		all, a := make([]presences, row.shards), make([]attendance, row.shards)
 		for i := range all {
 			all[i] = newPresences()
 		}
-		got := heapGrowth(func() { attend(all, a, clients) })
+		records := func() (n int) {
+			for i := range all {
+				n += all[i].records()
+			}
+			return n
+		}
+		got := growth(records, func() { attend(all, a, clients) })
 		t.Logf("%d clients in %d shards: %.1f bytes each", clients, row.shards, float64(got)/clients)
 		if got > row.limit*clients && !testutil.Race {
 			t.Errorf("%d clients in %d shards: %d bytes each; want at most %d", clients, row.shards, got/clients, row.limit)

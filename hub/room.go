@@ -9,12 +9,15 @@ type room struct {
 	name     slab.Text
 	branches uint32 // first branch, 0 if the room has no members
 	attendance
-	next   uint32 // another room of the same hash
+	next   uint32 // in the table
 	memory uint32 // 0 if it has none
 	ns     Namespace
 }
 
 func (r *room) Link() *uint32 { return &r.next }
+
+// Hash returns the bits that did not choose the shard.
+func (r *room) Hash() uint32 { return uint32(r.hash) }
 
 // empty reports whether nobody is in the room, nor lingers there.
 func (r *room) empty() bool { return r.branches == 0 && r.attendance.empty() }
@@ -31,7 +34,7 @@ func (b *branch) Link() *uint32 { return &b.next }
 
 // find returns the room of that name, 0 if there is none.
 func (s *shard) find(hash uint64, name []byte) uint32 {
-	i := s.byHash[hash]
+	i := s.rooms.First(uint32(hash))
 	for i != 0 && !s.names.Equal(s.rooms.At(i).name, name) {
 		i = s.rooms.At(i).next
 	}
@@ -47,35 +50,16 @@ func (s *shard) create(hash uint64, name []byte, ns Namespace) uint32 {
 	*s.rooms.At(i) = room{
 		hash: hash,
 		name: s.names.Put(name),
-		next: s.byHash[hash],
 		ns:   ns,
 	}
-	s.byHash[hash] = i
+	s.rooms.Insert(i)
 	return i
 }
 
 // forget frees room i, which has neither branches nor memory.
 func (s *shard) forget(i uint32) {
-	r := s.rooms.At(i)
-	s.unchain(i, r)
-	s.names.Free(r.name)
-	s.rooms.Free(i)
-}
-
-// unchain takes room i out of the list of the rooms that have its hash.
-func (s *shard) unchain(i uint32, r *room) {
-	first := s.byHash[r.hash]
-	switch {
-	case first != i:
-		for s.rooms.At(first).next != i {
-			first = s.rooms.At(first).next
-		}
-		s.rooms.At(first).next = r.next
-	case r.next != 0:
-		s.byHash[r.hash] = r.next
-	default:
-		delete(s.byHash, r.hash)
-	}
+	s.names.Free(s.rooms.At(i).name)
+	s.rooms.Remove(i)
 }
 
 // branch returns the index of r's branch on a loop, 0 if it has none.

@@ -16,16 +16,11 @@ const (
 	maxRoomIndex  = 1<<roomIndexBits - 1
 )
 
-// shardChunk is the log2 of a shard's chunks: small, since each of 256 shards has its own.
-const shardChunk = 4
-
-// shard owns the rooms whose hash begins with its number. What it has for a room without memory holds no pointer. The
-// map is keyed by hash, and rooms of equal hash are chained, so that names need not be Go strings.
+// shard owns the rooms whose hash begins with its number. What it has for a room without memory holds no pointer.
 type shard struct {
 	mu       sync.Mutex // guards all below: the rooms' order and memory, and which loops have members
 	hub      *Hub
-	byHash   map[uint64]uint32
-	rooms    slab.Slab[room, *room]
+	rooms    slab.Table[room, *room]
 	branches slab.Slab[branch, *branch]
 	names    slab.Texts
 	memories slab.Slab[memory, *memory]
@@ -44,11 +39,6 @@ type shard struct {
 
 func (s *shard) init(h *Hub) {
 	s.hub = h
-	s.byHash = make(map[uint64]uint32)
-	s.rooms = slab.New[room](shardChunk)
-	s.branches = slab.New[branch](shardChunk)
-	s.names = slab.NewTexts(shardChunk)
-	s.memories = slab.New[memory](shardChunk)
 	s.due.init(dueAgenda)
 	s.eldest.init(eldestAgenda)
 	s.presences = newPresences()

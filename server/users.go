@@ -12,29 +12,31 @@ import (
 // here; every other one has an identity, which lists it under its user. Loop goroutine only.
 type users struct {
 	seed       maphash.Seed
-	byHash     map[uint64]uint32 // first account
-	accounts   slab.Slab[account, *account]
+	accounts   slab.Table[account, *account]
 	identities slab.Slab[identity, *identity]
+	details    slab.Slab[detail, *detail]
 	texts      slab.Texts
 }
 
 // account is a user with at least one session on the loop.
 type account struct {
-	hash  uint64
 	name  slab.Text
 	first uint32 // identity
-	next  uint32 // account of the same hash
+	hash  uint32
+	next  uint32 // in the table
 }
 
 // Link returns the field that the free list runs through.
 func (a *account) Link() *uint32 { return &a.next }
 
+// Hash returns that of the name.
+func (a *account) Hash() uint32 { return a.hash }
+
 // identity is what is known of a session's client.
 type identity struct {
-	info    slab.Text        // conn_info, any JSON value or empty
-	token   slab.Text        // id of the token that it came with, empty if that has none
 	ticket  admission.Ticket // of the user's connections
 	account uint32
+	detail  uint32 // 0 if both of its texts are empty
 	slot    uint32 // of the conn
 	next    uint32 // identity of the same account
 	prev    uint32
@@ -43,15 +45,17 @@ type identity struct {
 // Link returns the field that the free list runs through.
 func (i *identity) Link() *uint32 { return &i.next }
 
-func newUsers() users {
-	return users{
-		seed:       maphash.MakeSeed(),
-		byHash:     make(map[uint64]uint32),
-		accounts:   slab.New[account](6),
-		identities: slab.New[identity](8),
-		texts:      slab.NewTexts(8),
-	}
+// detail is what few clients have.
+type detail struct {
+	info  slab.Text // conn_info, any JSON value or empty
+	token slab.Text // id of the token that it came with, empty if that has none
+	next  uint32
 }
+
+// Link returns the field that the free list runs through.
+func (d *detail) Link() *uint32 { return &d.next }
+
+func newUsers() users { return users{seed: maphash.MakeSeed()} }
 
 // login returns the identity of the session in slot, 0 if there is nothing to know.
 func (u *users) login(slot uint32, user, info, token []byte, ticket admission.Ticket) uint32 {
@@ -61,7 +65,10 @@ func (u *users) login(slot uint32, user, info, token []byte, ticket admission.Ti
 	a := u.account(user)
 	i := u.identities.Alloc()
 	first := u.accounts.At(a).first
-	*u.identities.At(i) = identity{info: u.texts.Put(info), token: u.texts.Put(token), ticket: ticket, account: a, slot: slot, next: first}
+	*u.identities.At(i) = identity{ticket: ticket, account: a, slot: slot, next: first}
+	if len(info)+len(token) > 0 {
+		*u.detail(i) = detail{info: u.texts.Put(info), token: u.texts.Put(token)}
+	}
 	if first != 0 {
 		u.identities.At(first).prev = i
 	}
@@ -88,10 +95,24 @@ func (u *users) logout(i uint32) (ticket admission.Ticket) {
 		u.forget(id.account)
 	}
 	ticket = id.ticket
-	u.texts.Free(id.info)
-	u.texts.Free(id.token)
+	if id.detail != 0 {
+		d := u.details.At(id.detail)
+		u.texts.Free(d.info)
+		u.texts.Free(d.token)
+		u.details.Free(id.detail)
+	}
 	u.identities.Free(i)
 	return ticket
+}
+
+// detail returns that of identity i, an empty new one if need be.
+func (u *users) detail(i uint32) *detail {
+	id := u.identities.At(i)
+	if id.detail == 0 {
+		id.detail = u.details.Alloc()
+		*u.details.At(id.detail) = detail{}
+	}
+	return u.details.At(id.detail)
 }
 
 // setInfo gives the session in slot, of identity i, another conn_info and returns its identity: a new one if it had none.
@@ -99,9 +120,9 @@ func (u *users) setInfo(slot, i uint32, info []byte) uint32 {
 	if i == 0 {
 		return u.login(slot, nil, info, nil, 0)
 	}
-	id := u.identities.At(i)
-	u.texts.Free(id.info)
-	id.info = u.texts.Put(info)
+	d := u.detail(i)
+	u.texts.Free(d.info)
+	d.info = u.texts.Put(info)
 	return i
 }
 
@@ -110,15 +131,18 @@ func (u *users) setToken(slot, i uint32, token []byte) uint32 {
 	if i == 0 {
 		return u.login(slot, nil, nil, token, 0)
 	}
-	id := u.identities.At(i)
-	u.texts.Free(id.token)
-	id.token = u.texts.Put(token)
+	d := u.detail(i)
+	u.texts.Free(d.token)
+	d.token = u.texts.Put(token)
 	return i
 }
 
 // cameWith reports whether an identity's session has the token with this id, which is not empty.
 func (u *users) cameWith(i uint32, token []byte) bool {
-	return i != 0 && u.texts.Equal(u.identities.At(i).token, token)
+	if i == 0 || u.identities.At(i).detail == 0 {
+		return false
+	}
+	return u.texts.Equal(u.detail(i).token, token)
 }
 
 // appendUser appends the user id of an identity.
@@ -131,10 +155,10 @@ func (u *users) appendUser(dst []byte, i uint32) []byte {
 
 // appendInfo appends the conn_info of an identity.
 func (u *users) appendInfo(dst []byte, i uint32) []byte {
-	if i == 0 {
+	if i == 0 || u.identities.At(i).detail == 0 {
 		return dst
 	}
-	return u.texts.Append(dst, u.identities.At(i).info)
+	return u.texts.Append(dst, u.detail(i).info)
 }
 
 // anonymous reports whether an identity has no user id.
@@ -145,7 +169,7 @@ func (u *users) anonymous(i uint32) bool {
 // sessions yields the slots of a user's sessions. Nobody may log in or out meanwhile.
 func (u *users) sessions(user []byte) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
-		a := u.find(maphash.Bytes(u.seed, user), user)
+		a := u.find(u.hash(user), user)
 		if a == 0 {
 			return
 		}
@@ -161,18 +185,20 @@ func (u *users) sessions(user []byte) iter.Seq[uint32] {
 
 // account returns the user's account, a new one if need be.
 func (u *users) account(user []byte) uint32 {
-	hash := maphash.Bytes(u.seed, user)
+	hash := u.hash(user)
 	if a := u.find(hash, user); a != 0 {
 		return a
 	}
 	a := u.accounts.Alloc()
-	*u.accounts.At(a) = account{hash: hash, name: u.texts.Put(user), next: u.byHash[hash]}
-	u.byHash[hash] = a
+	*u.accounts.At(a) = account{hash: hash, name: u.texts.Put(user)}
+	u.accounts.Insert(a)
 	return a
 }
 
-func (u *users) find(hash uint64, user []byte) uint32 {
-	a := u.byHash[hash]
+func (u *users) hash(user []byte) uint32 { return uint32(maphash.Bytes(u.seed, user)) }
+
+func (u *users) find(hash uint32, user []byte) uint32 {
+	a := u.accounts.First(hash)
 	for a != 0 && !u.texts.Equal(u.accounts.At(a).name, user) {
 		a = u.accounts.At(a).next
 	}
@@ -181,17 +207,6 @@ func (u *users) find(hash uint64, user []byte) uint32 {
 
 // forget frees account i, which has no session left.
 func (u *users) forget(i uint32) {
-	a := u.accounts.At(i)
-	if first := u.byHash[a.hash]; first != i {
-		for u.accounts.At(first).next != i {
-			first = u.accounts.At(first).next
-		}
-		u.accounts.At(first).next = a.next
-	} else if a.next != 0 {
-		u.byHash[a.hash] = a.next
-	} else {
-		delete(u.byHash, a.hash)
-	}
-	u.texts.Free(a.name)
-	u.accounts.Free(i)
+	u.texts.Free(u.accounts.At(i).name)
+	u.accounts.Remove(i)
 }

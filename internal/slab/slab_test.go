@@ -1,6 +1,9 @@
 package slab
 
-import "testing"
+import (
+	"reflect"
+	"testing"
+)
 
 type entry struct {
 	value uint32
@@ -10,9 +13,10 @@ type entry struct {
 func (e *entry) Link() *uint32 { return &e.next }
 
 func TestSlabRecordsStayAndReturn(t *testing.T) {
-	s := New[entry](2)
+	var s Slab[entry, *entry]
+	const records = 20_000
 	kept := make(map[uint32]*entry)
-	for n := range uint32(100) {
+	for n := range uint32(records) {
 		i := s.Alloc()
 		if i == 0 || kept[i] != nil {
 			t.Fatalf("Alloc = %d, which is no record or in use", i)
@@ -41,13 +45,13 @@ func TestSlabRecordsStayAndReturn(t *testing.T) {
 		}
 		kept[i] = s.At(i)
 	}
-	if s.Live() != 100 || len(s.chunks) != chunks {
-		t.Errorf("Live = %d in %d chunks; want 100 in %d", s.Live(), len(s.chunks), chunks)
+	if s.Live() != records || len(s.chunks) != chunks || chunks < 2 {
+		t.Errorf("Live = %d in %d chunks; want %d in %d, and more than one", s.Live(), len(s.chunks), records, chunks)
 	}
 }
 
 func TestSlabEndsWithItsIndex(t *testing.T) {
-	s := New[entry](2)
+	var s Slab[entry, *entry]
 	s.Alloc()
 	s.unused = 0 // as after the last index
 	defer func() {
@@ -56,4 +60,31 @@ func TestSlabEndsWithItsIndex(t *testing.T) {
 		}
 	}()
 	s.Alloc()
+}
+
+// What the garbage collector must see stays in its heap.
+func TestHasPointers(t *testing.T) {
+	for _, row := range []struct {
+		of   reflect.Type
+		want bool
+	}{
+		{reflect.TypeFor[entry](), false},
+		{reflect.TypeFor[[3]struct{ f complex128 }](), false},
+		{reflect.TypeFor[struct{ text Text }](), false},
+		{reflect.TypeFor[uintptr](), false},
+		{reflect.TypeFor[[2]string](), true},
+		{reflect.TypeFor[struct {
+			a int
+			b struct{ s []byte }
+		}](), true},
+		{reflect.TypeFor[*int](), true},
+		{reflect.TypeFor[map[int]int](), true},
+		{reflect.TypeFor[func()](), true},
+		{reflect.TypeFor[any](), true},
+		{reflect.TypeFor[chan int](), true},
+	} {
+		if got := hasPointers(row.of); got != row.want {
+			t.Errorf("hasPointers(%v) = %v; want %v", row.of, got, row.want)
+		}
+	}
 }

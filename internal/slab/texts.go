@@ -5,22 +5,22 @@ import "bytes"
 // cell is a piece of a text.
 type cell struct {
 	next uint32
-	text [28]byte
+	text [12]byte
 }
 
 // Link returns the field that the free list runs through.
 func (c *cell) Link() *uint32 { return &c.next }
 
-// Texts keeps short texts, each stored once, in as many cells of 28 bytes as it needs.
+// Texts keeps short texts, each stored once, in as many cells of 12 bytes as it needs. The zero value is empty.
 type Texts struct {
 	cells Slab[cell, *cell]
 }
 
-// NewTexts returns a store that grows by 1<<shift cells at a time.
-func NewTexts(shift uint8) Texts { return Texts{New[cell](shift)} }
-
 // Live returns how many cells are in use.
 func (t *Texts) Live() int { return t.cells.Live() }
+
+// Bytes returns how much memory the cells take that have been handed out so far.
+func (t *Texts) Bytes() int { return t.cells.Bytes() }
 
 // Text is a text in a [Texts]. Its zero value is the empty text, which needs no cell.
 type Text struct {

@@ -7,7 +7,7 @@ import (
 )
 
 func TestTextsComeBack(t *testing.T) {
-	texts := NewTexts(2)
+	var texts Texts
 	rng := rand.New(rand.NewPCG(1, 2))
 	want := make(map[Text][]byte)
 	for range 2000 {
