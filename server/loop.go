@@ -34,6 +34,7 @@ type loop struct {
 	rereads      []netpoll.ConnID       // whose plaintext has not been used up
 	users        users
 	partials     partials
+	midway       midway
 	calls        map[netpoll.ConnID]*call  // what is out at the worker pool
 	farewells    []func()                  // what the pool has had no room for
 	unserved     map[netpoll.ConnID][]byte // commands that wait until the replies before them have left

@@ -29,11 +29,21 @@ var (
 
 // readFrames takes the whole frames at the front of b.
 func (l *loop) readFrames(c *netpoll.Conn, s *session, b []byte) (used, need int) {
+	stream := l.midway.load(s.midway)
+	used, need = l.takeFrames(c, s, &stream, b)
+	if s.state != stateClosing {
+		l.midway.store(&s.midway, stream)
+	}
+	return used, need
+}
+
+// takeFrames is readFrames from where stream stands.
+func (l *loop) takeFrames(c *netpoll.Conn, s *session, stream *frame.Stream, b []byte) (used, need int) {
 	for range maxFramesPerTurn {
 		if used == len(b) || c.Closing() || s.has(flagOffloaded) {
 			return used, 0
 		}
-		f, n, need, err := s.stream.Next(b[used:], l.optionsOf(s))
+		f, n, need, err := stream.Next(b[used:], l.optionsOf(s))
 		if err != nil {
 			l.fail(c, s, err)
 			return len(b), 0

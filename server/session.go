@@ -10,8 +10,8 @@ import (
 
 // session is the protocol state of one conn. It holds no pointer and lives in a table beside the conns.
 type session struct {
-	stream        frame.Stream
 	subs          hub.Subs
+	midway        uint32 // where it stands in its frames: index into loop.midway, 0 for before a message
 	who           uint32 // identity: index into loop.users, 0 for a stranger
 	commandsUntil uint32 // clocks of what it may send: see charge
 	bytesUntil    uint32

@@ -1,0 +1,49 @@
+package server
+
+import (
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/internal/slab"
+)
+
+// midway is where those conns of a loop stand in their frames that stand within one, or between the frames of a
+// message. The others, nearly all at any time, have no record.
+type midway struct {
+	records slab.Slab[place, *place]
+}
+
+// place is a stream that is not idle.
+type place struct {
+	stream frame.Stream
+	next   uint32
+}
+
+// Link returns the field that the free list runs through.
+func (p *place) Link() *uint32 { return &p.next }
+
+// load returns the stream of record i; the idle one for 0.
+func (m *midway) load(i uint32) (s frame.Stream) {
+	if i != 0 {
+		s = m.records.At(i).stream
+	}
+	return s
+}
+
+// store remembers s in record *i, which comes and goes as s is idle or not.
+func (m *midway) store(i *uint32, s frame.Stream) {
+	if s.Idle() {
+		m.drop(i)
+		return
+	}
+	if *i == 0 {
+		*i = m.records.Alloc()
+	}
+	m.records.At(*i).stream = s
+}
+
+// drop frees record *i, if there is one.
+func (m *midway) drop(i *uint32) {
+	if *i != 0 {
+		m.records.Free(*i)
+		*i = 0
+	}
+}
