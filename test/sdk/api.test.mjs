@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keyed, token } from './application.mjs';
+import { keyed } from './application.mjs';
 import { RawClient, connected, encodings, hasty, newClient, next, received, subscribed, unpacked, values } from './client.mjs';
-
-const limit = { timeout: 120_000 };
+import { limit } from './edge.mjs';
+import { now, token } from './jwt.mjs';
 
 // collected resolves to the data of the next n publications in a client's server-side rooms.
 function collected(client, n) {
@@ -132,9 +132,9 @@ for (const encoding of encodings) {
 test('a refresh through the API puts off the end of a connection', limit, async (t) => {
   const { url, api } = await keyed(t);
   const client = new RawClient(t, url);
-  await client.send({ id: 1, connect: { token: token({ sub: 'ann', exp: Math.floor(Date.now() / 1000) + 60 }) } });
+  await client.send({ id: 1, connect: { token: token({ sub: 'ann', exp: now() + 60 }) } });
   assert.equal((await client.next()).connect.expires, true);
-  await api('refresh', { user: 'ann', expire_at: Math.floor(Date.now() / 1000) + 7200 });
+  await api('refresh', { user: 'ann', expire_at: now() + 7200 });
   const { push } = await client.next();
   assert.ok(push.refresh.expires && push.refresh.ttl > 7000, `for ${push.refresh.ttl} s`);
   await api('refresh', { user: 'ann' });

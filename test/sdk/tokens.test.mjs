@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keyed, now, token } from './application.mjs';
+import { keyed } from './application.mjs';
 import { RawClient, connected, encodings, hasty, newClient, next, received, subscribed, subscribing } from './client.mjs';
-
-const limit = { timeout: 120_000 };
+import { limit } from './edge.mjs';
+import { now, token } from './jwt.mjs';
 
 // renewing returns a getToken that signs the claims anew each time, for an hour, and counts how often.
 function renewing(claims) {
