@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { serve } from './edge.mjs';
+import { startEdge } from './edge.mjs';
 import { SECRET } from './jwt.mjs';
 
 const KEY = 'a-key-of-the-tests';
@@ -32,10 +32,10 @@ const news = {
   allow_subscribe_for_client: true, allow_publish_for_subscriber: true, allow_presence_for_subscriber: true,
 };
 
-// keyed starts a node for one test, with the secret of tokens, the API's key, and more namespaces and keys of the configuration.
-// `api` resolves to the result of a request to its HTTP API.
-export async function keyed(t, { client, namespaces = [], ...config } = {}) {
-  const edge = await serve(t, { config: {
+// startKeyed resolves to a node, with the secret of tokens, the API's key, and more namespaces and keys of the configuration, and
+// to `api`, which resolves to the result of a request to its HTTP API. The caller stops it.
+export async function startKeyed({ client, namespaces = [], ...config } = {}) {
+  const edge = await startEdge({ config: {
     api: { key: KEY },
     client: { token: { hmac_secret_key: SECRET }, expired_close_delay: '1s', expired_sub_close_delay: '1s', ...client },
     room: { namespaces: [news, ...namespaces] },
@@ -50,5 +50,12 @@ export async function keyed(t, { client, namespaces = [], ...config } = {}) {
     assert.equal(error, undefined, `${method} is answered with ${JSON.stringify(error)}`);
     return result;
   };
+  return { edge, api };
+}
+
+// keyed is startKeyed for one test, with the URL for clients in place of the node.
+export async function keyed(t, config) {
+  const { edge, api } = await startKeyed(config);
+  t.after(() => edge.stop());
   return { url: edge.url, api };
 }
