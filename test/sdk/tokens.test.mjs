@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyed } from './application.mjs';
-import { RawClient, connected, encodings, hasty, newClient, next, received, subscribed, subscribing } from './client.mjs';
+import { connected, encodings, hasty, newClient, next, received, subscribed, subscribing } from './client.mjs';
 import { limit } from './edge.mjs';
 import { now, token } from './jwt.mjs';
 
@@ -15,15 +15,6 @@ function renewing(claims) {
   };
   getToken.calls = 0;
   return getToken;
-}
-
-// replied resolves to the server's first reply of a sort to a client.
-async function replied(client, sort) {
-  for (;;) {
-    const found = client.frames.find((frame) => frame[sort]);
-    if (found) return found[sort];
-    await next(client, 'frame');
-  }
 }
 
 for (const encoding of encodings) {
@@ -97,31 +88,3 @@ for (const encoding of encodings) {
     assert.equal((await next(refused, 'unsubscribed')).code, 103);
   });
 }
-
-test('a client refreshes its connection and its subscription before they end, and stays', limit, async (t) => {
-  const { url } = await keyed(t);
-  const [ann, room] = [{ sub: 'ann' }, { sub: 'ann', channel: '$closed' }];
-  const [getToken, getSubToken] = [renewing(ann), renewing(room)];
-  const client = newClient(t, url, { token: token({ ...ann, exp: now() + 8 }), getToken });
-  const lost = next(client, 'connecting').then(() => next(client, 'connecting')); // the first one is ours
-  await connected(client);
-  const sub = await subscribed(client, '$closed', { token: token({ ...room, exp: now() + 8 }), getToken: getSubToken });
-  const again = next(sub, 'subscribing');
-  const refreshes = Promise.all([replied(client, 'refresh'), replied(client, 'sub_refresh')]);
-  for (const { expires, ttl } of await Promise.race([refreshes, lost, again])) {
-    assert.ok(expires && ttl > 3500, `for ${ttl} s`);
-  }
-  assert.deepEqual([getToken.calls, getSubToken.calls, client.state, sub.state], [1, 1, 'connected', 'subscribed']);
-});
-
-test('a client that does not refresh loses its room, and then its connection', limit, async (t) => {
-  const { url } = await keyed(t);
-  const client = new RawClient(t, url);
-  const soon = now() + 5;
-  await client.send({ id: 1, connect: { token: token({ sub: 'ann', exp: soon + 3 }) } });
-  assert.equal((await client.next()).connect.expires, true);
-  await client.send({ id: 2, subscribe: { channel: '$closed', token: token({ sub: 'ann', channel: '$closed', exp: soon }) } });
-  assert.equal((await client.next()).subscribe.expires, true);
-  assert.deepEqual(await client.next(), { push: { channel: '$closed', unsubscribe: { code: 2501, reason: 'subscription expired' } } });
-  assert.deepEqual(await client.closed, { code: 3005, reason: 'connection expired' });
-});
