@@ -333,6 +333,17 @@ test('where tokens are checked the backend is asked about nobody who has one', l
   assert.equal((await backend.question('subscribe')).user, 'bob');
 });
 
+test('a revocation ends whom the backend has let in, and the backend decides whether they come back', limit, async (t) => {
+  const { url, api, backend } = await hooked(t, { connect: ({ data }) => ({ result: { user: data } }) });
+  const [ann, bob] = ['ann', 'bob'].map((data) => newClient(t, url, { ...hasty, data }));
+  await Promise.all([connected(ann), connected(bob)]);
+  backend.answers.connect = () => ({ disconnect: { code: 4501, reason: 'signed out' } });
+  const away = next(ann, 'disconnected');
+  await api('revoke', { user: 'ann' });
+  assert.deepEqual(await away, { code: 4501, reason: 'signed out' });
+  assert.equal(bob.state, 'connected');
+});
+
 test('where no tokens are checked the backend gets them', limit, async (t) => {
   const { url, backend } = await hooked(t, {}, { client: { token: {} } });
   await connected(newClient(t, url, { token: 'of any form' }));
