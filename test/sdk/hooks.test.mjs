@@ -37,7 +37,8 @@ for (const encoding of encodings) {
     const { url, api, backend } = await hooked(t, {
       connect: ({ data }) => ({ result: {
         user: data.name, info: { name: 'Ann' }, data: { hello: data.name }, meta: { team: 7 },
-        channels: ['$hers'], subs: { 'news:1': { data: 'welcome', info: { seat: 1 }, override: { force_recovery: { value: true } } } },
+        channels: ['$hers'],
+        subs: { 'news:1': { data: 'welcome', info: { seat: 1 }, override: { force_recovery: { value: true } } } },
         caps: [{ channels: ['closed:*'], match: 'wildcard', allow: ['sub', 'hst'] }],
       } }),
       rpc: ({ user, meta, method, data }) => ({ result: { data: [user, meta, method, data] } }),
@@ -124,12 +125,15 @@ for (const encoding of encodings) {
   test(`${encoding.name}: the backend says who enters which room, and as what`, limit, async (t) => {
     const { api, backend, client, id } = await asking(t, {
       subscribe: ({ channel, data }) => ({
-        '$hers': { result: { data: { got: data }, info: { seat: 1 }, override: { force_recovery: { value: true } } } },
+        $hers: { result: { data: { got: data }, info: { seat: 1 }, override: { force_recovery: { value: true } } } },
         'news:closed': { error: { code: 403, message: 'not yours' } },
         'news:later': { error: { code: 503, message: 'later', temporary: true } },
-        '$never': { disconnect: { code: 4503, reason: 'never' } },
+        $never: { disconnect: { code: 4503, reason: 'never' } },
       })[channel],
-    }, { room: { without_namespace: { history_size: 10, history_ttl: '60s', presence: true }, namespaces: [{ name: 'news', allow_subscribe_for_client: true }] } });
+    }, { room: {
+      without_namespace: { history_size: 10, history_ttl: '60s', presence: true },
+      namespaces: [{ name: 'news', allow_subscribe_for_client: true }],
+    } });
     const { start } = await subscribed(client, '$hers', { data: encoding.pack({ key: 1 }) });
     assert.deepEqual([encoding.unpack(start.data), start.recoverable], [{ got: { key: 1 } }, true]);
     const { user, channel, data } = await backend.question('subscribe');

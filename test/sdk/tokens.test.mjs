@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyed } from './application.mjs';
-import { connected, encodings, hasty, newClient, next, received, subscribed, subscribing } from './client.mjs';
+import { beginnings, connected, encodings, hasty, newClient, next, received, subscribed, subscribing, unpacked } from './client.mjs';
 import { limit } from './edge.mjs';
 import { now, token } from './jwt.mjs';
 
@@ -30,6 +30,33 @@ for (const encoding of encodings) {
     assert.deepEqual(await api('presence', { channel: 'news:1' }), {
       presence: { [id]: { user: 'ann', client: id, conn_info: { name: 'Ann' } } },
     });
+  });
+
+  test(`${encoding.name}: a token names rooms that its client is in from the beginning`, limit, async (t) => {
+    const { url, api } = await keyed(t);
+    const rooms = ['$hers', 'news:1'];
+    const client = newClient(t, url, { encoding, ...hasty, token: token({ sub: 'ann', channels: rooms }) });
+    const entered = beginnings(client, rooms);
+    await connected(client);
+    assert.deepEqual([...(await entered).keys()].sort(), rooms);
+    const publication = next(client, 'publication');
+    await api('publish', { channel: '$hers', data: 'for you' });
+    const { channel, data } = unpacked(client, await publication);
+    assert.deepEqual([channel, data], ['$hers', 'for you']);
+    const left = next(client, 'unsubscribed');
+    await api('unsubscribe', { user: 'ann', channel: '$hers' });
+    assert.equal((await left).channel, '$hers');
+    const again = beginnings(client, rooms);
+    await api('disconnect', { user: 'ann', disconnect: { code: 4000, reason: 'again' } });
+    assert.deepEqual([...(await again).keys()].sort(), rooms); // as its token still says
+  });
+
+  test(`${encoding.name}: a token for no namespace that there is opens nothing`, limit, async (t) => {
+    const { url } = await keyed(t);
+    const client = newClient(t, url, { encoding, token: token({ sub: 'ann', channels: ['what:1'] }) });
+    const away = next(client, 'disconnected');
+    client.connect();
+    assert.deepEqual(await away, { code: 102, reason: 'unknown channel' });
   });
 
   test(`${encoding.name}: without a good token nobody comes in, and nobody comes back`, limit, async (t) => {
