@@ -56,10 +56,10 @@ sdk: test/sdk/node_modules
 	cd test/sdk && SDK_BINARY=$(CURDIR)/bin/edge-race SDK_APPLICATION=$(CURDIR)/bin/sdk-application npm test
 else ifneq ($(CI),)
 sdk:
-	@echo 'the SDK test needs Node.js 20 or newer, with npm' >&2; exit 1
+	@echo 'the SDK test needs Node.js 20.10 or newer, with npm' >&2; exit 1
 else
 sdk:
-	@echo 'SKIPPED: the SDK test needs Node.js 20 or newer, with npm'
+	@echo 'SKIPPED: the SDK test needs Node.js 20.10 or newer, with npm'
 endif
 
 test/sdk/node_modules: test/sdk/package-lock.json

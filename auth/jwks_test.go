@@ -315,7 +315,7 @@ func TestIssuersKeepToTheirOwnKeys(t *testing.T) {
 		{"A08 no issuer", by(t, "EdDSA", "k", edwardsKey(), ada), errKey},
 		{"A08 two issuers", by(t, "EdDSA", "k", edwardsKey(), iss([]string{"https://a.example"})), ErrInvalid},
 		{"A08 a by our own key", by(t, "ES256", "k", static, iss("https://a.example")), errKey},
-		{"A08 a by our own secret", by(t, "HS256", "k", []byte(testSecret), iss("https://a.example")), errIssuer},
+		{"A08 a by our own secret", by(t, "HS256", "k", []byte(testSecret), iss("https://a.example")), errKey},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if _, err := v.Connect(row.token, testNow); !errors.Is(err, row.want) {
@@ -325,6 +325,29 @@ func TestIssuersKeepToTheirOwnKeys(t *testing.T) {
 	}
 	if a.fetches.Load() != 1 || b.fetches.Load() != 1 {
 		t.Errorf("%d and %d fetches; want one each", a.fetches.Load(), b.fetches.Load())
+	}
+}
+
+// Whatever issuers the node's own tokens may name, those with an endpoint are not among them; a single endpoint without a name
+// leaves the secret its own.
+func TestSecretBesideIssuers(t *testing.T) {
+	a := startIssuer(t, map[string]any{"k": edwardsKey()})
+	const name = "https://a.example"
+	for _, row := range []struct {
+		endpoint, iss string
+		want          error
+	}{
+		{name, name, errKey},
+		{name, "https://own.example", nil},
+		{"", name, nil},
+	} {
+		v := newVerifier(t, Config{JWKS: []JWKS{{Issuer: row.endpoint, Endpoint: a.URL, AllowHTTP: true}}, HMACSecret: testSecret})
+		if _, err := v.Connect(by(t, "HS256", "", []byte(testSecret), with(ada, object{"iss": row.iss})), testNow); !errors.Is(err, row.want) {
+			t.Errorf("with an endpoint of %q, Connect of a token by the secret with iss %q = %v; want %v", row.endpoint, row.iss, err, row.want)
+		}
+	}
+	if n := a.fetches.Load(); n != 0 {
+		t.Errorf("%d fetches for tokens by the secret; want none", n)
 	}
 }
 

@@ -84,7 +84,7 @@ func (v *Verifier) open(b []byte, now time.Time) (claims, error) {
 
 // key returns the key that must have signed t, and the issuer that this key stands for: "" if it is no endpoint's.
 func (v *Verifier) key(t *token, now time.Time) (k *key, owner string, err error) {
-	if len(v.sources) == 0 || t.algorithm.family == hmacFamily {
+	if len(v.sources) == 0 {
 		return v.keys[t.algorithm.family], "", nil
 	}
 	c, err := t.claims()
@@ -95,12 +95,15 @@ func (v *Verifier) key(t *token, now time.Time) (k *key, owner string, err error
 	if err != nil {
 		return nil, "", err
 	}
-	s := v.source(iss)
-	if s == nil {
+	switch s := v.source(iss); {
+	case s == nil, s.issuer == "" && t.algorithm.family == hmacFamily: // the secret may stand beside a single endpoint
 		return v.keys[t.algorithm.family], "", nil
+	case t.algorithm.family == hmacFamily:
+		return nil, "", errKey
+	default:
+		k, err = s.key(t.kid, now)
+		return k, s.issuer, err
 	}
-	k, err = s.key(t.kid, now)
-	return k, s.issuer, err
 }
 
 // source returns the endpoint for tokens of an issuer, nil if there is none.

@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keyed, token } from './application.mjs';
+import { keyed } from './application.mjs';
 import { RawClient, connected, encodings, hasty, newClient, next, received, subscribed, unpacked, values } from './client.mjs';
-
-const limit = { timeout: 120_000 };
+import { limit } from './edge.mjs';
+import { SECRET, now, token } from './jwt.mjs';
 
 // collected resolves to the data of the next n publications in a client's server-side rooms.
 function collected(client, n) {
@@ -20,8 +20,8 @@ function collected(client, n) {
 
 for (const encoding of encodings) {
   // open starts a node with one client, of a user and perhaps with more claims.
-  async function open(t, claims = {}, options = {}) {
-    const { url, api } = await keyed(t);
+  async function open(t, claims = {}, options = {}, config = {}) {
+    const { url, api } = await keyed(t, config);
     const client = newClient(t, url, { encoding, ...hasty, token: token({ sub: 'ann', ...claims }), ...options });
     return { url, api, client, id: (await connected(client)).client };
   }
@@ -70,7 +70,32 @@ for (const encoding of encodings) {
     const sub = await subscribed(client, 'news:1');
     const left = next(sub, 'unsubscribed');
     await api('unsubscribe', { user: 'ann', channel: 'news:1' });
-    assert.equal((await left).code, 2000);
+    const { code, reason } = await left;
+    assert.deepEqual([code, reason], [2000, 'server unsubscribe']);
+    const again = next(sub, 'subscribed');
+    sub.subscribe(); // if it asks anew
+    await again;
+  });
+
+  test(`${encoding.name}: orders reach one client of a user, or those without one`, limit, async (t) => {
+    const { url, api, client, id } = await open(t, {}, {}, { client: { token: { hmac_secret_key: SECRET }, anonymous: { enabled: true } } });
+    const [twin, nobody] = [newClient(t, url, { encoding, token: token({ sub: 'ann' }) }), newClient(t, url, { encoding })];
+    await Promise.all([connected(twin), connected(nobody)]);
+    const subs = [await subscribed(client, 'news:1'), await subscribed(twin, 'news:1')];
+    const left = next(subs[0], 'unsubscribed');
+    await api('unsubscribe', { user: 'ann', client: id, channel: 'news:1' });
+    await left;
+    assert.equal(subs[1].state, 'subscribed');
+    const entered = next(nobody, 'subscribed');
+    await api('subscribe', { user: '', channel: '$for all' });
+    await entered;
+    assert.deepEqual(await api('presence_stats', { channel: 'news:1' }), { num_clients: 1, num_users: 1 });
+    const [gone, away] = [next(client, 'disconnected'), next(nobody, 'disconnected')];
+    await api('disconnect', { user: 'ann', client: id, disconnect: { code: 4501, reason: 'signed in elsewhere' } });
+    assert.deepEqual(await gone, { code: 4501, reason: 'signed in elsewhere' });
+    await api('disconnect', { user: '' });
+    assert.deepEqual(await away, { code: 3503, reason: 'force disconnect' });
+    assert.equal(twin.state, 'connected');
   });
 
   test(`${encoding.name}: a disconnect through the API sends away for a while or for good`, limit, async (t) => {
@@ -79,7 +104,7 @@ for (const encoding of encodings) {
     const { client: id } = await connected(spared);
     const [lost, again] = [next(client, 'connecting'), next(client, 'connected')];
     await api('disconnect', { user: 'ann', whitelist: [id], disconnect: { code: 4001, reason: 'moved' } });
-    assert.equal((await lost).code, 4001);
+    assert.deepEqual(await lost, { code: 4001, reason: 'moved' });
     await again;
     const gone = next(client, 'disconnected');
     await api('disconnect', { user: 'ann', whitelist: [id] });
@@ -95,7 +120,7 @@ for (const encoding of encodings) {
     assert.deepEqual(presence[id].conn_info, { name: 'Anne' });
     const [lost, again] = [next(client, 'connecting'), next(client, 'connected')];
     await api('refresh', { user: 'ann', expired: true });
-    assert.equal((await lost).code, 3005);
+    assert.deepEqual(await lost, { code: 3005, reason: 'connection expired' });
     await again; // its token is still good
   });
 
@@ -109,13 +134,27 @@ for (const encoding of encodings) {
     const keeps = newClient(t, url, { encoding, ...hasty, token: token({ sub: 'ann', iat: 1 }) });
     const other = newClient(t, url, { encoding, token: token({ sub: 'bob' }) });
     await Promise.all([connected(keeps), connected(other)]);
+    await subscribed(keeps, 'news:1');
     const [lost, again, gone] = [next(client, 'connecting'), next(client, 'connected'), next(keeps, 'disconnected')];
     await api('revoke', { user: 'ann' });
-    assert.equal((await lost).code, 3014);
-    assert.equal((await gone).code, 3500);
+    assert.deepEqual((await api('presence', { channel: 'news:1' })).presence, {}); // it is done when the answer is there
+    assert.deepEqual(await lost, { code: 3014, reason: 'state invalidated' });
+    assert.deepEqual(await gone, { code: 3500, reason: 'invalid token' });
     await again;
     assert.ok(issued >= 1);
     assert.equal(other.state, 'connected');
+  });
+
+  test(`${encoding.name}: a revoked subscription token lets nobody into its room any more`, limit, async (t) => {
+    const { api, client } = await open(t);
+    const claims = { sub: 'ann', channel: '$hers', jti: 'one', iat: 1 };
+    const sub = await subscribed(client, '$hers', { token: token(claims) });
+    await api('revoke', { jti: 'one' });
+    assert.equal(sub.state, 'subscribed'); // as long as its connection stands
+    sub.unsubscribe();
+    const away = next(client, 'disconnected');
+    sub.subscribe();
+    assert.deepEqual(await away, { code: 3500, reason: 'invalid token' });
   });
 
   test(`${encoding.name}: a token is revoked by its id`, limit, async (t) => {
@@ -124,7 +163,7 @@ for (const encoding of encodings) {
     await connected(other);
     const gone = next(client, 'disconnected');
     await api('revoke', { jti: 'one' });
-    assert.equal((await gone).code, 3500);
+    assert.deepEqual(await gone, { code: 3500, reason: 'invalid token' });
     assert.equal(other.state, 'connected');
   });
 }
@@ -132,9 +171,9 @@ for (const encoding of encodings) {
 test('a refresh through the API puts off the end of a connection', limit, async (t) => {
   const { url, api } = await keyed(t);
   const client = new RawClient(t, url);
-  await client.send({ id: 1, connect: { token: token({ sub: 'ann', exp: Math.floor(Date.now() / 1000) + 60 }) } });
+  await client.send({ id: 1, connect: { token: token({ sub: 'ann', exp: now() + 60 }) } });
   assert.equal((await client.next()).connect.expires, true);
-  await api('refresh', { user: 'ann', expire_at: Math.floor(Date.now() / 1000) + 7200 });
+  await api('refresh', { user: 'ann', expire_at: now() + 7200 });
   const { push } = await client.next();
   assert.ok(push.refresh.expires && push.refresh.ttl > 7000, `for ${push.refresh.ttl} s`);
   await api('refresh', { user: 'ann' });

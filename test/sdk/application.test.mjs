@@ -4,16 +4,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startApplication } from './application.mjs';
 import { call, connected, encodings, hasty, newClient, next, received, subscribed, unpacked } from './client.mjs';
-
-// application starts the node for one test and returns its URL.
-const application = async (t) => (await startApplication(t))[0];
+import { limit } from './edge.mjs';
 
 // order is call for what has no result.
 const order = (client, method, parameters) => client.rpc(method, client.encoding.pack(parameters));
 
 for (const encoding of encodings) {
-  test(`${encoding.name}: a server-side unsubscribe is final, and a new subscribe works`, async (t) => {
-    const client = newClient(t, await application(t), { encoding });
+  test(`${encoding.name}: a server-side unsubscribe is final, and a new subscribe works`, limit, async (t) => {
+    const client = newClient(t, await startApplication(t), { encoding });
     await connected(client);
     const sub = await subscribed(client, 'r');
     const left = next(sub, 'unsubscribed');
@@ -28,8 +26,8 @@ for (const encoding of encodings) {
     assert.deepEqual([got.data, got.offset, { ...got.tags }], [1, 1, { a: 'b' }]);
   });
 
-  test(`${encoding.name}: the server subscribes and unsubscribes a client`, async (t) => {
-    const client = newClient(t, await application(t), { encoding });
+  test(`${encoding.name}: the server subscribes and unsubscribes a client`, limit, async (t) => {
+    const client = newClient(t, await startApplication(t), { encoding });
     await connected(client);
     const entered = next(client, 'subscribed');
     await order(client, 'subscribe', { room: 's' });
@@ -43,8 +41,8 @@ for (const encoding of encodings) {
     assert.equal((await left).channel, 's');
   });
 
-  test(`${encoding.name}: clients that a rebalance sends away come back and recover`, async (t) => {
-    const client = newClient(t, await application(t), { encoding, ...hasty });
+  test(`${encoding.name}: clients that a rebalance sends away come back and recover`, limit, async (t) => {
+    const client = newClient(t, await startApplication(t), { encoding, ...hasty });
     await connected(client);
     const sub = await subscribed(client, 'kept');
     await call(client, 'publish', { room: 'kept', data: 1 });
@@ -59,8 +57,8 @@ for (const encoding of encodings) {
     assert.deepEqual((await received(sub, 2)).map((p) => p.data), [1, 2]);
   });
 
-  test(`${encoding.name}: a repeated or outdated publication reaches nobody`, async (t) => {
-    const client = newClient(t, await application(t), { encoding });
+  test(`${encoding.name}: a repeated or outdated publication reaches nobody`, limit, async (t) => {
+    const client = newClient(t, await startApplication(t), { encoding });
     await connected(client);
     const sub = await subscribed(client, 'once');
     const results = [];
@@ -73,8 +71,8 @@ for (const encoding of encodings) {
     assert.deepEqual(publications.map((p) => p.offset), [1, 2, 3, 4]);
   });
 
-  test(`${encoding.name}: a client that is told to come back does, one that is told to stay away does not`, async (t) => {
-    const client = newClient(t, await application(t), { encoding, ...hasty });
+  test(`${encoding.name}: a client that is told to come back does, one that is told to stay away does not`, limit, async (t) => {
+    const client = newClient(t, await startApplication(t), { encoding, ...hasty });
     await connected(client);
     const again = next(client, 'connected');
     order(client, 'disconnect', { code: 4000 }).catch(() => {}); // the conn is gone before its answer

@@ -17,24 +17,26 @@ const protobuf = {
 };
 export const encodings = [json, protobuf];
 
+const PATIENCE = 60_000; // ms that a client waits for an answer, on a machine that is busy with others
+
 // hasty makes a client come back soon after it has lost its connection.
 export const hasty = { minReconnectDelay: 10, maxReconnectDelay: 50 };
 
 // newClient returns a client of the official SDK that is disconnected after the test t. Its `frames`
 // hold every JSON object that the server has sent it, over all its connections, in order; each frame
-// is announced by an event `frame`.
-export function newClient(t, url, { encoding = json, perMessageDeflate = true, ...options } = {}) {
+// is announced by an event `frame`. `socket` are options of its WebSocket.
+export function newClient(t, url, { encoding = json, perMessageDeflate = true, socket = {}, ...options } = {}) {
   const frames = [];
   class RecordedWebSocket extends WebSocket {
     constructor(address, protocols) {
-      super(address, protocols, { perMessageDeflate });
+      super(address, protocols, { perMessageDeflate, ...socket });
       this.on('message', (data, isBinary) => {
         if (!isBinary) frames.push(...parseFrame(data));
         client.emit('frame');
       });
     }
   }
-  const client = new encoding.Client(url, { websocket: RecordedWebSocket, ...options });
+  const client = new encoding.Client(url, { websocket: RecordedWebSocket, timeout: PATIENCE, ...options });
   client.encoding = encoding;
   client.frames = frames;
   t.after(() => client.disconnect());

@@ -9,8 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-const START_LIMIT = 20_000; // ms until a started server must be ready
-const STOP_LIMIT = 20_000; // ms until a server told to end must be gone
+const PATIENCE = 100_000; // ms until a started server must be ready, and until one told to end must be gone
 
 // Edge is one run of the server. `port` is the public one; start another with the same port to
 // follow it.
@@ -19,13 +18,15 @@ class Edge {
 
   constructor(port, internalPort, flags) {
     this.port = port;
-    this.health = `http://127.0.0.1:${internalPort}/health`;
+    this.internal = `http://127.0.0.1:${internalPort}`;
     this.output = '';
     this.process = spawn(binary(), [
       'serve', '--address', `127.0.0.1:${port}`, '--internal-address', `127.0.0.1:${internalPort}`, ...flags,
     ], { stdio: ['ignore', 'pipe', 'pipe'], env: environment() });
     this.ended = once(this.process, 'close').then(([code, signal]) => signal ?? code);
-    process.once('exit', () => this.process.kill('SIGKILL')); // should a test not come to its end
+    const abandon = () => this.process.kill('SIGKILL');
+    process.once('exit', abandon); // should a test not come to its end
+    this.process.once('close', () => process.off('exit', abandon));
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => { this.output += text; });
     }
@@ -37,10 +38,10 @@ class Edge {
 
   // ready resolves when the node says that it is.
   async ready() {
-    const deadline = Date.now() + START_LIMIT;
+    const deadline = Date.now() + PATIENCE;
     while (!await this.#healthy()) {
       assert.ok(this.#running(), `edge ended at its start:\n${this.output}`);
-      assert.ok(Date.now() < deadline, `edge is not ready after ${START_LIMIT} ms:\n${this.output}`);
+      assert.ok(Date.now() < deadline, `edge is not ready after ${PATIENCE} ms:\n${this.output}`);
       await delay(10);
     }
   }
@@ -49,7 +50,7 @@ class Edge {
 
   async #healthy() {
     try {
-      return (await fetch(this.health)).ok;
+      return (await fetch(`${this.internal}/health`)).ok;
     } catch {
       return false; // nobody listens there yet
     }
@@ -66,7 +67,7 @@ class Edge {
   async stop() {
     if (this.#killed) return;
     this.process.kill('SIGTERM');
-    const tooLong = setTimeout(() => this.process.kill('SIGKILL'), STOP_LIMIT);
+    const tooLong = setTimeout(() => this.process.kill('SIGKILL'), PATIENCE);
     const end = await this.ended;
     clearTimeout(tooLong);
     assert.equal(end, 0, `edge ended with ${end}:\n${this.output}`);

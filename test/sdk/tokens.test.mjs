@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keyed, now, token } from './application.mjs';
-import { RawClient, connected, encodings, hasty, newClient, next, received, subscribed, subscribing } from './client.mjs';
-
-const limit = { timeout: 120_000 };
+import { keyed } from './application.mjs';
+import { beginnings, connected, encodings, hasty, newClient, next, received, subscribed, subscribing, unpacked } from './client.mjs';
+import { limit } from './edge.mjs';
+import { now, token } from './jwt.mjs';
 
 // renewing returns a getToken that signs the claims anew each time, for an hour, and counts how often.
 function renewing(claims) {
@@ -15,15 +15,6 @@ function renewing(claims) {
   };
   getToken.calls = 0;
   return getToken;
-}
-
-// replied resolves to the server's first reply of a sort to a client.
-async function replied(client, sort) {
-  for (;;) {
-    const found = client.frames.find((frame) => frame[sort]);
-    if (found) return found[sort];
-    await next(client, 'frame');
-  }
 }
 
 for (const encoding of encodings) {
@@ -39,6 +30,33 @@ for (const encoding of encodings) {
     assert.deepEqual(await api('presence', { channel: 'news:1' }), {
       presence: { [id]: { user: 'ann', client: id, conn_info: { name: 'Ann' } } },
     });
+  });
+
+  test(`${encoding.name}: a token names rooms that its client is in from the beginning`, limit, async (t) => {
+    const { url, api } = await keyed(t);
+    const rooms = ['$hers', 'news:1'];
+    const client = newClient(t, url, { encoding, ...hasty, token: token({ sub: 'ann', channels: rooms }) });
+    const entered = beginnings(client, rooms);
+    await connected(client);
+    assert.deepEqual([...(await entered).keys()].sort(), rooms);
+    const publication = next(client, 'publication');
+    await api('publish', { channel: '$hers', data: 'for you' });
+    const { channel, data } = unpacked(client, await publication);
+    assert.deepEqual([channel, data], ['$hers', 'for you']);
+    const left = next(client, 'unsubscribed');
+    await api('unsubscribe', { user: 'ann', channel: '$hers' });
+    assert.equal((await left).channel, '$hers');
+    const again = beginnings(client, rooms);
+    await api('disconnect', { user: 'ann', disconnect: { code: 4000, reason: 'again' } });
+    assert.deepEqual([...(await again).keys()].sort(), rooms); // as its token still says
+  });
+
+  test(`${encoding.name}: a token for no namespace that there is opens nothing`, limit, async (t) => {
+    const { url } = await keyed(t);
+    const client = newClient(t, url, { encoding, token: token({ sub: 'ann', channels: ['what:1'] }) });
+    const away = next(client, 'disconnected');
+    client.connect();
+    assert.deepEqual(await away, { code: 102, reason: 'unknown channel' });
   });
 
   test(`${encoding.name}: without a good token nobody comes in, and nobody comes back`, limit, async (t) => {
@@ -97,31 +115,3 @@ for (const encoding of encodings) {
     assert.equal((await next(refused, 'unsubscribed')).code, 103);
   });
 }
-
-test('a client refreshes its connection and its subscription before they end, and stays', limit, async (t) => {
-  const { url } = await keyed(t);
-  const [ann, room] = [{ sub: 'ann' }, { sub: 'ann', channel: '$closed' }];
-  const [getToken, getSubToken] = [renewing(ann), renewing(room)];
-  const client = newClient(t, url, { token: token({ ...ann, exp: now() + 8 }), getToken });
-  const lost = next(client, 'connecting').then(() => next(client, 'connecting')); // the first one is ours
-  await connected(client);
-  const sub = await subscribed(client, '$closed', { token: token({ ...room, exp: now() + 8 }), getToken: getSubToken });
-  const again = next(sub, 'subscribing');
-  const refreshes = Promise.all([replied(client, 'refresh'), replied(client, 'sub_refresh')]);
-  for (const { expires, ttl } of await Promise.race([refreshes, lost, again])) {
-    assert.ok(expires && ttl > 3500, `for ${ttl} s`);
-  }
-  assert.deepEqual([getToken.calls, getSubToken.calls, client.state, sub.state], [1, 1, 'connected', 'subscribed']);
-});
-
-test('a client that does not refresh loses its room, and then its connection', limit, async (t) => {
-  const { url } = await keyed(t);
-  const client = new RawClient(t, url);
-  const soon = now() + 5;
-  await client.send({ id: 1, connect: { token: token({ sub: 'ann', exp: soon + 3 }) } });
-  assert.equal((await client.next()).connect.expires, true);
-  await client.send({ id: 2, subscribe: { channel: '$closed', token: token({ sub: 'ann', channel: '$closed', exp: soon }) } });
-  assert.equal((await client.next()).subscribe.expires, true);
-  assert.deepEqual(await client.next(), { push: { channel: '$closed', unsubscribe: { code: 2501, reason: 'subscription expired' } } });
-  assert.deepEqual(await client.closed, { code: 3005, reason: 'connection expired' });
-});

@@ -1,6 +1,5 @@
-// Command application is a node for the tests with the official JavaScript client. By itself it has an application in it, whose
-// calls have the server do to the caller what no client can do itself. As "application keyed" it takes tokens and has the HTTP
-// API, with the secret SDK_SECRET and the key SDK_API_KEY. It prints where clients reach it, and where the API is.
+// Command application is a node for the tests with the official JavaScript client that has an application in it, whose calls
+// have the server do to the caller what no client can do itself. It prints where clients reach it.
 package main
 
 import (
@@ -62,7 +61,10 @@ func (a *application) call(who server.Client, r *server.RPCRequest) ([]byte, err
 // embedded is a node with a in it.
 func embedded(a *application) server.Config {
 	return server.Config{
-		Development: true,
+		Addresses:       []string{"127.0.0.1:0"},
+		InternalAddress: "127.0.0.1:0",
+		ShutdownWindow:  100 * time.Millisecond,
+		Development:     true,
 		Rooms: server.Rooms{WithoutNamespace: server.RoomOptions{
 			HistorySize: 100, HistoryTTL: time.Minute, ForceRecovery: true,
 		}},
@@ -76,33 +78,12 @@ func embedded(a *application) server.Config {
 	}
 }
 
-// keyed is a node without one. Users may do in rooms of "news" what its options offer, and nothing in others without a token.
-func keyed() server.Config {
-	c := server.Config{
-		API:                  server.API{Key: os.Getenv("SDK_API_KEY")},
-		ExpiredCloseDelay:    time.Second,
-		ExpiredSubCloseDelay: time.Second,
-		Rooms: server.Rooms{Namespaces: []server.Namespace{{Name: "news", RoomOptions: server.RoomOptions{
-			HistorySize: 100, HistoryTTL: time.Minute, Presence: true,
-			AllowSubscribeForClient: true, AllowPublishForSubscriber: true, AllowPresenceForSubscriber: true,
-		}}}},
-	}
-	c.Access.Tokens.HMACSecret = os.Getenv("SDK_SECRET")
-	return c
-}
-
 func main() {
-	config := embedded(new(application))
-	if len(os.Args) > 1 && os.Args[1] == "keyed" {
-		config = keyed()
-	}
-	config.Addresses, config.InternalAddress = []string{"127.0.0.1:0"}, "127.0.0.1:0"
-	config.ShutdownWindow = 100 * time.Millisecond
-	node, err := server.Open(config)
+	node, err := server.Open(embedded(new(application)))
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("ws://%s/connection/websocket http://%s/api\n", node.Addresses()[0], node.InternalAddress())
+	fmt.Printf("ws://%s/connection/websocket\n", node.Addresses()[0])
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	_ = node.Run(ctx) // it has logged what went wrong
