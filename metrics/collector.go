@@ -24,6 +24,8 @@ type Snapshot struct {
 	LogDropped          uint64 // log lines that there was no room for
 	Reloads             uint64 // of the configuration
 	FailedReloads       uint64 // that changed nothing
+	KeyFetches          uint64 // from JWKS endpoints
+	FailedKeyFetches    uint64
 	Store               *Store // nil for a node that keeps nothing on disk
 }
 
@@ -98,6 +100,7 @@ var (
 	listenDrops   = describe("listen_drops_total", "Connections that listeners of this host's network dropped, for want of room or memory.")
 	workerQueue   = describe("worker_queue", "Jobs that wait for the worker pool.")
 	reloads       = describe("config_reloads_total", "Reloads of the configuration by result; one that failed changed nothing.", "result")
+	keyFetches    = describe("jwks_fetches_total", "Fetches of issuers' public keys by result; after one that failed the keys stay as they are.", "result")
 	rooms         = describe("rooms", "Rooms with members.")
 	subscriptions = describe("subscriptions", "Subscriptions to rooms.")
 )
@@ -109,7 +112,7 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 		wireIn, wireOut, writes, publications, deliveries, fanoutWrites, slow, limited, queued, loopTurns, loopBusy,
 		recoveries, redelivered, gaps, historyBytes, historyPubs, evictions, workerQueue, rooms, subscriptions,
 		fanoutSeconds, lagSeconds, turnSeconds, draining, ready, memory, logDropped,
-		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile, reloads, overflows, listenDrops,
+		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile, reloads, keyFetches, overflows, listenDrops,
 	} {
 		to <- d
 	}
@@ -148,6 +151,8 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, memory, float64(s.KernelBytes), "kernel")
 	counter(to, reloads, float64(s.Reloads), "ok")
 	counter(to, reloads, float64(s.FailedReloads), "failed")
+	counter(to, keyFetches, float64(s.KeyFetches), "ok")
+	counter(to, keyFetches, float64(s.FailedKeyFetches), "failed")
 	gauge(to, rooms, float64(s.Rooms))
 	gauge(to, subscriptions, float64(s.Subscriptions))
 	if s.Store != nil {
