@@ -94,6 +94,9 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 		l.disconnect(c, s, protocol.DisconnectConnectionLimit)
 		return
 	}
+	if !l.suits(c, s, v.Data) {
+		return
+	}
 	l.counts.Connects[metrics.ConnectOK]++
 	subs := l.firstSubs(c, s, r, v)
 	if s.state == stateClosing {
