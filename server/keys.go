@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/auth"
@@ -32,10 +33,11 @@ type PersonalRoom struct {
 	Namespace string
 }
 
-// of returns a user's room, "" for none.
+// of returns a user's room, "" for none. A user whose id would read as a list, or as another's behind a further #, has none: it
+// would be open to those.
 func (p *PersonalRoom) of(user string) string {
 	switch {
-	case !p.Enabled || user == "":
+	case !p.Enabled || user == "" || strings.ContainsAny(user, "#,"):
 		return ""
 	case p.Namespace == "":
 		return "#" + user

@@ -14,6 +14,25 @@ import (
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
+// A personal room is one's own: an id that names others in it has none.
+func TestPersonalRooms(t *testing.T) {
+	for _, r := range []struct {
+		room       PersonalRoom
+		user, want string
+	}{
+		{PersonalRoom{}, "ann", ""},
+		{PersonalRoom{Enabled: true}, "ann", "#ann"},
+		{PersonalRoom{Enabled: true, Namespace: "own"}, "ann", "own:#ann"},
+		{PersonalRoom{Enabled: true}, "", ""},
+		{PersonalRoom{Enabled: true}, "ann#bob", ""},
+		{PersonalRoom{Enabled: true}, "ann,bob", ""},
+	} {
+		if got := r.room.of(r.user); got != r.want {
+			t.Errorf("%+v of %q = %q; want %q", r.room, r.user, got, r.want)
+		}
+	}
+}
+
 // The keys of an issuer are there before the first client, and stay when the rest of the configuration changes, even if the
 // endpoint is down.
 func TestReloadKeepsKeysOfIssuers(t *testing.T) {
