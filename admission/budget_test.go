@@ -220,6 +220,19 @@ func TestMemoryOfConnsSinceTheSample(t *testing.T) {
 	}
 }
 
+// Where a limit is taken away nobody samples any more: what the last sample has said is no longer true.
+func TestNoMemoryLimitAdmitsAtOnce(t *testing.T) {
+	b := NewBudget(bare.root(t), 100*mib)
+	c := New(Options{Budget: b}, Limits{})
+	used(t, b, 99*mib, 0)
+	expect(t, c, alice, 0, Memory)
+	b.SetLimit(-1)
+	expect(t, c, alice, 0, None)
+	if u := b.Usage(); u.Refusing {
+		t.Errorf("Usage() = %+v without a limit; want nobody refused", u)
+	}
+}
+
 func TestShare(t *testing.T) {
 	for _, row := range []struct{ n, percent, want int64 }{
 		{0, 90, 0}, {1, 90, 0}, {99, 90, 89}, {100, 90, 90}, {199, 85, 169},

@@ -30,6 +30,9 @@ func (r *SubscribeRequest) subscription() (s Subscription, err error) {
 	if s.Info, err = valueOf(r.Info, r.B64Info); err != nil {
 		return s, err
 	}
+	if len(s.Info) > 0 && !protocol.ValidJSON(s.Info) { // others see it, whatever they speak
+		return s, protocol.ErrBadRequest
+	}
 	s.Data, err = valueOf(r.Data, r.B64Data)
 	return s, err
 }

@@ -45,11 +45,12 @@ func TestMethods(t *testing.T) {
 
 		{"subscribe", `{"user":"7","channel":"a"}`, emptyResult,
 			`subscribe {User:7 Client: Session:} a info "" data "" until -62135596800 since nil {"Presence":null,"JoinLeave":null,"ForcePushJoinLeave":null,"ForcePositioning":null,"ForceRecovery":null}`},
-		{"subscribe", `{"user":"7","channel":"a","client":"c","session":"s","info":{},"b64info":"aQ==","data":1,"b64data":"ZA==","expire_at":9,"recover_since":{"offset":3,"epoch":"e"},` +
+		{"subscribe", `{"user":"7","channel":"a","client":"c","session":"s","info":{},"b64info":"MTI=","data":1,"b64data":"ZA==","expire_at":9,"recover_since":{"offset":3,"epoch":"e"},` +
 			`"override":{"presence":{"value":true},"join_leave":{"value":false},"force_push_join_leave":{},"force_positioning":{"value":true},"force_recovery":{"value":false}}}`, emptyResult,
-			`subscribe {User:7 Client:c Session:s} a info "i" data "d" until 9 since {Offset:3 Epoch:e} {"Presence":true,"JoinLeave":false,"ForcePushJoinLeave":false,"ForcePositioning":true,"ForceRecovery":false}`},
+			`subscribe {User:7 Client:c Session:s} a info "12" data "d" until 9 since {Offset:3 Epoch:e} {"Presence":true,"JoinLeave":false,"ForcePushJoinLeave":false,"ForcePositioning":true,"ForceRecovery":false}`},
 		{"subscribe", `{"user":"7"}`, bad, ""},
 		{"subscribe", `{"user":"7","channel":"a","b64info":"?"}`, bad, ""},
+		{"subscribe", `{"user":"7","channel":"a","b64info":"MX0="}`, bad, ""},
 		{"subscribe", `{"user":"7","channel":"a","b64data":"?"}`, bad, ""},
 
 		{"unsubscribe", `{"user":"","channel":"a","client":"c"}`, emptyResult, `unsubscribe {User: Client:c Session:} a`},

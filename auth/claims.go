@@ -123,6 +123,28 @@ func (c *claims) bytes(raw, encoded int) ([]byte, error) {
 	return b, nil
 }
 
+// shown is bytes for what other clients get to see, which is JSON in either form: any bytes would end up within the messages of
+// those who speak JSON.
+func (c *claims) shown(raw, encoded int) ([]byte, error) {
+	b, ok := eitherJSON(c[raw], c[encoded])
+	if !ok {
+		return nil, refuseClaim(claimNames[encoded])
+	}
+	return b, nil
+}
+
+// eitherJSON is either for a value that must be JSON, or nothing at all.
+func eitherJSON(raw, encoded []byte) (b []byte, ok bool) {
+	b, ok = either(raw, encoded)
+	switch {
+	case !ok || encoded != nil && len(b) > 0 && !(json.Valid(b) && utf8.Valid(b)):
+		return nil, false
+	case len(b) == 0:
+		return b, true
+	}
+	return oneLine(b), true
+}
+
 // either returns raw or, if that is not nil, what the JSON string encoded is in base64 (RFC 4648 section 4).
 func either(raw, encoded []byte) (b []byte, ok bool) {
 	if encoded == nil {

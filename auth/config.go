@@ -27,7 +27,7 @@ type Config struct {
 	IssuerRegexp string // instead of Issuer: what the whole of iss must match
 
 	Transport http.RoundTripper                // to the endpoints; nil makes one with the system's roots
-	Fetched   func(endpoint string, err error) // told, if it is not nil, of each fetch, on the goroutine that made it
+	Fetched   func(endpoint string, err error) // told, if it is not nil, of each fetch, on the goroutine that made it; the endpoint is without its query
 }
 
 // JWKS is where an issuer publishes its keys (RFC 7517 section 5).

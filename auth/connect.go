@@ -5,7 +5,7 @@ import "time"
 // ConnectClaims is what a connection token says. Byte slices in it are its own.
 type ConnectClaims struct {
 	Identity
-	Info []byte // conn_info, seen by others in a room: JSON, or any bytes if the token had them in base64; nil if none
+	Info []byte // conn_info, seen by others in a room: JSON; nil if none
 	Meta []byte // for the application alone: JSON; nil if none
 	Subs []Sub  // what the connection is subscribed to from the start, each channel once
 
@@ -36,7 +36,7 @@ func (c *claims) connect(now time.Time) (k ConnectClaims, err error) {
 	if k.Identity, err = c.identity(now); err != nil {
 		return k, err
 	}
-	if k.Info, err = c.bytes(claimInfo, claimB64Info); err != nil {
+	if k.Info, err = c.shown(claimInfo, claimB64Info); err != nil {
 		return k, err
 	}
 	k.Meta = c[claimMeta]

@@ -17,7 +17,7 @@ func TestConnectReadsAllClaims(t *testing.T) {
 			"a": object{"info": 1, "data": object{"x": 1}, "override": object{
 				"presence": object{"value": true}, "join_leave": object{"value": false}, "force_recovery": nil,
 			}},
-			"b": object{"b64info": "AQI=", "b64data": "AwQ=", "info": "x", "data": "y"},
+			"b": object{"b64info": "WzEsCjJd", "b64data": "AwQ=", "info": "x", "data": "y"},
 			"c": object{},
 		},
 		"caps":    []any{object{"channels": []string{"x"}, "allow": []string{"pub"}}},
@@ -29,7 +29,7 @@ func TestConnectReadsAllClaims(t *testing.T) {
 		Meta:     []byte(`[1,2]`),
 		Subs: []Sub{
 			{Channel: "a", Info: []byte("1"), Data: []byte(`{"x":1}`), Override: Override{Presence: On, JoinLeave: Off}},
-			{Channel: "b", Info: []byte{1, 2}, Data: []byte{3, 4}},
+			{Channel: "b", Info: []byte("[1,2]"), Data: []byte{3, 4}},
 			{Channel: "c"},
 		},
 		Capabilities: Capabilities{
@@ -69,7 +69,7 @@ func TestConnectClaimForms(t *testing.T) {
 func TestConnectRefusesMalformedClaims(t *testing.T) {
 	v := newVerifier(t, Config{HMACSecret: testSecret})
 	for _, payload := range []string{
-		`{"jti":1}`, `{"iat":"now"}`, `{"exp":true}`, `{"expire_at":{}}`, `{"exp":"1","expire_at":0}`, `{"b64info":"*"}`, `{"b64info":"AQ"}`, `{"b64info":1}`,
+		`{"jti":1}`, `{"iat":"now"}`, `{"exp":true}`, `{"expire_at":{}}`, `{"exp":"1","expire_at":0}`, `{"b64info":"*"}`, `{"b64info":"AQ"}`, `{"b64info":"AQI="}`, `{"b64info":"MX0sIng="}`, `{"subs":{"a":{"b64info":"AQI="}}}`, `{"b64info":1}`,
 		`{"channels":"a"}`, `{"channels":[1]}`, `{"channels":[""]}`, `{"channels":[null]}`, `{"channels":{"a":{}}}`,
 		`{"subs":["a"]}`, `{"subs":{"a":1}}`, `{"subs":{"a":null}}`, `{"subs":{"":{}}}`, `{"subs":{"a":{},"a":{}}}`,
 		`{"subs":{"a":{},"\u0061":{}}}`, `{"subs":{"a":{"b64data":"*"}}}`, `{"subs":{"a":{"b64info":2}}}`,

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +30,7 @@ const (
 type source struct {
 	// Set by newSource.
 	issuer, endpoint string
+	name             string // the endpoint without its query, in which there may be a key: for errors
 	client           *http.Client
 	fetched          func(endpoint string, err error)
 
@@ -55,7 +58,8 @@ func newSource(j JWKS, transport http.RoundTripper, fetched func(string, error))
 		fetched = func(string, error) {}
 	}
 	client := &http.Client{Transport: transport, Timeout: jwksTimeout, CheckRedirect: stay}
-	s := &source{issuer: j.Issuer, endpoint: j.Endpoint, client: client, fetched: fetched}
+	name, _, _ := strings.Cut(j.Endpoint, "?")
+	s := &source{issuer: j.Issuer, endpoint: j.Endpoint, name: name, client: client, fetched: fetched}
 	s.keys.Store(&keySet{})
 	return s
 }
@@ -99,31 +103,34 @@ func (s *source) ask(ctx context.Context, now time.Time) error {
 	if err == nil {
 		s.keys.Store(&keySet{byKid, now})
 	}
-	s.fetched(s.endpoint, err)
+	s.fetched(s.name, err)
 	return err
 }
 
 func (s *source) fetch(ctx context.Context) (map[string]*key, error) {
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, s.endpoint, nil)
 	if err != nil {
-		return nil, fmt.Errorf("auth: key set: %w", err)
+		return nil, fmt.Errorf("auth: key set at %s: not an address", s.name)
 	}
 	q.Header.Set("Accept", "application/jwk-set+json, application/json")
 	r, err := s.client.Do(q)
 	if err != nil {
-		return nil, fmt.Errorf("auth: key set: %w", err)
+		if u := (*url.Error)(nil); errors.As(err, &u) {
+			err = u.Err // without the address
+		}
+		return nil, fmt.Errorf("auth: key set at %s: %w", s.name, err)
 	}
 	defer func() { _ = r.Body.Close() }() // it was only read
 	if r.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("auth: key set at %s: status %d", s.endpoint, r.StatusCode)
+		return nil, fmt.Errorf("auth: key set at %s: status %d", s.name, r.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, jwksMaxBody+1))
 	if err != nil {
-		return nil, fmt.Errorf("auth: key set at %s: %w", s.endpoint, err)
+		return nil, fmt.Errorf("auth: key set at %s: %w", s.name, err)
 	}
 	byKid, err := parseKeySet(body)
 	if err != nil {
-		return nil, fmt.Errorf("auth: key set at %s: %w", s.endpoint, err)
+		return nil, fmt.Errorf("auth: key set at %s: %w", s.name, err)
 	}
 	return byKid, nil
 }

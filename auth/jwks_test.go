@@ -133,6 +133,29 @@ func TestWarm(t *testing.T) {
 	}
 }
 
+// A new configuration keeps the keys of endpoints that stay, and none of others.
+func TestAdoptKeepsKeys(t *testing.T) {
+	i := startIssuer(t, map[string]any{"d": edwardsKey()})
+	of := func(issuer, audience string) *Verifier {
+		return newVerifier(t, Config{Audience: audience, JWKS: []JWKS{{Issuer: issuer, Endpoint: i.URL + "/keys?key=hidden", AllowHTTP: true}}})
+	}
+	old := of("one", "")
+	if err := old.Warm(context.Background(), testNow); err != nil {
+		t.Fatal(err)
+	}
+	i.Close()
+	for issuer, want := range map[string]error{"one": nil, "two": ErrUnavailable} {
+		v := of(issuer, "us")
+		v.Adopt(old)
+		if _, err := v.Connect(by(t, "EdDSA", "d", edwardsKey(), object{"iss": issuer, "aud": "us"}), testNow); !errors.Is(err, want) {
+			t.Errorf("Connect by %s, whose endpoint is down = %v; want %v", issuer, err, want)
+		}
+	}
+	if err := of("two", "").Warm(context.Background(), testNow); err == nil || strings.Contains(err.Error(), "hidden") {
+		t.Errorf("Warm = %v; want an error that does not tell the query", err)
+	}
+}
+
 func TestRotation(t *testing.T) {
 	next := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	i := startIssuer(t, map[string]any{"old": curveKey()})

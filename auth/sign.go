@@ -19,8 +19,7 @@ type Signer struct {
 // claim out. The error wraps ErrConfig.
 func (s *Signer) Connect(c ConnectClaims) (string, error) {
 	w := s.claims(&c.Identity)
-	w.setInfo(c.Info)
-	w.Meta = c.Meta
+	w.Info, w.Meta = c.Info, c.Meta
 	w.Caps = json.RawMessage(c.Capabilities.text)
 	for i := range c.Subs {
 		sub := &c.Subs[i]
@@ -96,14 +95,13 @@ type wireClaims struct {
 // wireSub is a Sub as JSON.
 type wireSub struct {
 	Info     json.RawMessage            `json:"info,omitempty"`
-	B64Info  []byte                     `json:"b64info,omitempty"`
 	Data     json.RawMessage            `json:"data,omitempty"`
 	B64Data  []byte                     `json:"b64data,omitempty"`
 	Override map[string]map[string]bool `json:"override,omitempty"`
 }
 
 func newWireSub(s *Sub) (w wireSub) {
-	w.setInfo(s.Info)
+	w.Info = s.Info
 	if json.Valid(s.Data) {
 		w.Data = s.Data
 	} else {
@@ -120,12 +118,4 @@ func newWireSub(s *Sub) (w wireSub) {
 		w.Override[overrideNames[i]] = map[string]bool{"value": *field == On}
 	}
 	return w
-}
-
-func (w *wireSub) setInfo(info []byte) {
-	if json.Valid(info) {
-		w.Info = info
-	} else {
-		w.B64Info = info
-	}
 }

@@ -20,9 +20,9 @@ func TestSignedTokensComeBack(t *testing.T) {
 		{},
 		{Identity: id},
 		{Identity: id, Info: []byte(`{"a":1}`), Meta: []byte(`[]`), Capabilities: caps},
-		{Info: []byte{0xff, 0}, Subs: []Sub{
+		{Info: []byte("[]"), Subs: []Sub{
 			{Channel: "a", Info: []byte("1"), Data: []byte("{"), Override: Override{On, Off, AsRoom, On, Off}},
-			{Channel: "b", Info: []byte("}"), Data: []byte("2")},
+			{Channel: "b", Info: []byte("{}"), Data: []byte("2")},
 		}},
 	} {
 		token, err := s.Connect(c)
@@ -54,6 +54,7 @@ func TestSignerRefuses(t *testing.T) {
 			return s.Connect(ConnectClaims{Subs: []Sub{{Channel: "a"}, {Channel: "a"}}})
 		},
 		"a channel without a name": func() (string, error) { return s.Connect(ConnectClaims{Subs: []Sub{{}}}) },
+		"info that is not JSON":    func() (string, error) { return s.Connect(ConnectClaims{Info: []byte{0xff, 0}}) },
 		"meta that is not JSON":    func() (string, error) { return s.Connect(ConnectClaims{Meta: []byte("{")}) },
 		"more than a token holds": func() (string, error) {
 			return s.Connect(ConnectClaims{Meta: []byte(`"` + strings.Repeat("x", MaxToken) + `"`)})

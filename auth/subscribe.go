@@ -5,7 +5,7 @@ import "time"
 // A Sub is one subscription that a token grants. Byte slices in it are its own.
 type Sub struct {
 	Channel  string
-	Info     []byte // chan_info, seen by others in the room: JSON or any bytes; nil if none
+	Info     []byte // chan_info, seen by others in the room: JSON; nil if none
 	Data     []byte // given to the subscriber with the reply: JSON or any bytes; nil if none
 	Override Override
 }
@@ -52,7 +52,7 @@ func (c *claims) subscribe(now time.Time) (k SubscribeClaims, err error) {
 	if k.Client, err = c.text(claimClient); err != nil {
 		return k, err
 	}
-	if k.Info, err = c.bytes(claimInfo, claimB64Info); err != nil {
+	if k.Info, err = c.shown(claimInfo, claimB64Info); err != nil {
 		return k, err
 	}
 	if k.Data, err = c.bytes(claimData, claimB64Data); err != nil || c[claimOverride] == nil {
@@ -113,7 +113,7 @@ func parseSub(channel string, text []byte) (s Sub, ok bool) {
 		return s, false
 	}
 	s.Channel = channel
-	if s.Info, ok = either(v[0], v[1]); !ok {
+	if s.Info, ok = eitherJSON(v[0], v[1]); !ok {
 		return s, false
 	}
 	if s.Data, ok = either(v[2], v[3]); !ok || v[4] == nil {

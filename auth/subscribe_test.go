@@ -37,6 +37,7 @@ func TestSubscribeRefuses(t *testing.T) {
 		{object{"channel": []string{"a"}}, ErrInvalid},
 		{object{"channel": "a", "client": 1}, ErrInvalid},
 		{object{"channel": "a", "b64info": "?"}, ErrInvalid},
+		{object{"channel": "a", "b64info": "AQI="}, ErrInvalid},
 		{object{"channel": "a", "b64data": "?"}, ErrInvalid},
 		{object{"channel": "a", "override": true}, ErrInvalid},
 		{object{"channel": "a", "sub": true}, ErrInvalid},

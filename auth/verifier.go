@@ -37,6 +37,21 @@ func New(c Config) (*Verifier, error) {
 	return v, nil
 }
 
+// Adopt has v go on with what old knows of the endpoints that both have: a new configuration is no reason to forget keys, and
+// the endpoint may be down. To be called before any other use of v.
+func (v *Verifier) Adopt(old *Verifier) {
+	for i, s := range v.sources {
+		for _, known := range old.sources {
+			if known.issuer == s.issuer && known.endpoint == s.endpoint {
+				v.sources[i] = known
+			}
+		}
+	}
+}
+
+// Remote reports whether there are endpoints to Warm.
+func (v *Verifier) Remote() bool { return len(v.sources) > 0 }
+
 // Warm fetches the keys of all JWKS endpoints, so that the first tokens need not wait for them, and returns what failed.
 // A Verifier is of use even so: it asks again when tokens come. It may block for seconds, unless ctx ends before.
 func (v *Verifier) Warm(ctx context.Context, now time.Time) error {

@@ -19,6 +19,7 @@ const probeTimeout = 10 * time.Second
 // how the server answers somebody else meanwhile. A nil probe is one that is not wanted.
 type probe struct {
 	target *target
+	join   *protocol.ConnectRequest // where t does not echo
 	every  time.Duration
 	quit   chan struct{}
 	ended  chan struct{}
@@ -35,12 +36,12 @@ type probeRecord struct {
 	latency *hdrhistogram.Histogram
 }
 
-// startProbe begins to make round trips to t; with every 0 there is no probe.
-func startProbe(t *target, every time.Duration) *probe {
+// startProbe begins to make round trips to t, with join where that takes a session; with every 0 there is no probe.
+func startProbe(t *target, join *protocol.ConnectRequest, every time.Duration) *probe {
 	if every == 0 {
 		return nil
 	}
-	p := &probe{target: t, every: every, quit: make(chan struct{}), ended: make(chan struct{})}
+	p := &probe{target: t, join: join, every: every, quit: make(chan struct{}), ended: make(chan struct{})}
 	go p.serve()
 	return p
 }
@@ -102,7 +103,7 @@ func (p *probe) serve() {
 	for due := time.Now(); p.sleep(due); due = due.Add(p.every) {
 		var err error
 		if way == nil {
-			way, err = openWire(p.target)
+			way, err = openWire(p.target, p.join)
 			due = time.Now() // a connect is no round trip
 		} else if err = way.roundTrip(); err == nil {
 			p.note(time.Since(due), nil)
@@ -140,7 +141,7 @@ var errProbe = errors.New("bench: the probe's server does not answer")
 
 // openWire connects to where t echoes or, if it does not, to where it serves rooms: there a call of an
 // unknown method, which is answered by an error, does as well.
-func openWire(t *target) (*wire, error) {
+func openWire(t *target, join *protocol.ConnectRequest) (*wire, error) {
 	w, err := openPath(t.address, echoPath)
 	if err == nil {
 		w.ask = frame.AppendMasked(nil, [4]byte{1, 2, 3, 4}, frame.OpText, stamp{}.appendTo(nil, 64), false)
@@ -149,7 +150,7 @@ func openWire(t *target) (*wire, error) {
 	if w, err = openPath(t.address, t.request(roomsPath).Target); err != nil {
 		return nil, err
 	}
-	w.ask = frame.AppendMasked(nil, [4]byte{1, 2, 3, 4}, frame.OpText, protocol.JSON.AppendConnect(nil, connectID, &protocol.ConnectRequest{Name: clientName}), false)
+	w.ask = frame.AppendMasked(nil, [4]byte{1, 2, 3, 4}, frame.OpText, protocol.JSON.AppendConnect(nil, connectID, join), false)
 	if err := w.roundTrip(); err != nil {
 		w.close()
 		return nil, err

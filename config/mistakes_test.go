@@ -185,9 +185,6 @@ func TestRefusedCombinations(t *testing.T) {
 		{"internal: {address: ':9000'}\napi: {key: k}", ""},
 		{"internal: {address: 'localhost:9000'}", ""},
 		{"internal: {address: '[::1]:9000'}", ""},
-		{"api: {insecure: true}", "api.insecure: only for development: true; write false, and an api.key"}, // A16
-		{"development: true\napi: {insecure: true}", ""},
-		{"development: true\napi: {insecure: true}\ninternal: {address: '0.0.0.0:9000'}", "api.insecure: only while internal.address is on the loopback; write false, and an api.key"},
 		{"api: {key: a b}", "api.key: has a character that no header has, or a space; write letters and digits, as edge genconfig makes them"},
 
 		{"client: {token: {hmac_previous_secret_key: " + key + "}}", "client.token.hmac_secret_key: missing beside a previous one; write 32 or more random bytes, as edge genconfig makes them"},
@@ -201,6 +198,19 @@ func TestRefusedCombinations(t *testing.T) {
 
 		{"hooks: {rpc: {previous_secret: " + key + "}}", "hooks.rpc.secret: missing beside a previous one; write 16 or more random bytes"},
 		{"hooks: {rpc: {url: 'http://app', ca_file: ca.pem}}", "hooks.rpc.ca_file: is for a URL that begins with https; leave it out"},
+	} {
+		got := strings.Join(complaints(t, Sources{File: file(t, "edge.yaml", r.content)}), "\n")
+		if got != r.want {
+			t.Errorf("%s:\n%s\nwant\n%s", r.content, got, r.want)
+		}
+	}
+}
+
+func TestA16InsecureIsForDevelopment(t *testing.T) {
+	for _, r := range []struct{ content, want string }{
+		{"api: {insecure: true}", "api.insecure: only for development: true; write false, and an api.key"},
+		{"development: true\napi: {insecure: true}", ""},
+		{"development: true\napi: {insecure: true}\ninternal: {address: '0.0.0.0:9000'}", "api.insecure: only while internal.address is on the loopback; write false, and an api.key"},
 	} {
 		got := strings.Join(complaints(t, Sources{File: file(t, "edge.yaml", r.content)}), "\n")
 		if got != r.want {

@@ -79,7 +79,7 @@ var generalKeys = []key[settings]{
 		is(func(s *settings) *bool { return &s.node.Access.Anonymous }, boolean)},
 	{Key{"client.disallow_anonymous_connection_tokens", "", "false", live, "", "refuses tokens without a user"},
 		is(func(s *settings) *bool { return &s.node.Access.NoAnonymousTokens }, boolean)},
-	{Key{"client.subscribe_to_user_personal_channel.enabled", "", "false", live, "", "puts each user into a room of its own, `#USER`"},
+	{Key{"client.subscribe_to_user_personal_channel.enabled", "", "false", live, "", "puts each user into a room of its own, `#USER`; an id with `#` or `,` in it, which would name others, has none"},
 		is(func(s *settings) *bool { return &s.node.Access.Personal.Enabled }, boolean)},
 	{Key{"client.subscribe_to_user_personal_channel.personal_channel_namespace", "", "", live, "", "namespace of these rooms, which are `NAMESPACE:#USER` then"},
 		is(func(s *settings) *string { return &s.node.Access.Personal.Namespace }, words("the name of a namespace", anything))},

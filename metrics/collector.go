@@ -19,11 +19,14 @@ type Snapshot struct {
 	HistoryEvictions    uint64 // rooms whose history was dropped to keep to the limit
 	WorkerQueue         int    // jobs that wait for the worker pool
 	Ready               bool   // the node should get clients
+	Development         bool   // it lets everybody in
 	ProcessBytes        int64  // resident memory
 	KernelBytes         int64  // what the kernel holds for conns, as estimated
 	LogDropped          uint64 // log lines that there was no room for
 	Reloads             uint64 // of the configuration
 	FailedReloads       uint64 // that changed nothing
+	KeyFetches          uint64 // from JWKS endpoints
+	FailedKeyFetches    uint64
 	Store               *Store // nil for a node that keeps nothing on disk
 }
 
@@ -86,6 +89,7 @@ var (
 	lagSeconds    = describe("delivery_lag_seconds", "Time from publish until the last member on a loop was written to, of each publication.")
 	turnSeconds   = describe("loop_turn_seconds", "Time that turns of each loop took, without waiting for the kernel.", "loop")
 	draining      = describe("drain_remaining", "Connections that a drain has yet to close.")
+	development   = describe("development", "Whether the node lets everybody in without a token: 1 or 0.")
 	ready         = describe("ready", "Whether the node should get clients: 1 or 0.")
 	memory        = describe("connection_memory_bytes", "Memory of the node: resident, and as estimated of its sockets in the kernel.", "kind")
 	logDropped    = describe("log_dropped_total", "Log lines that there was no room for.")
@@ -98,6 +102,7 @@ var (
 	listenDrops   = describe("listen_drops_total", "Connections that listeners of this host's network dropped, for want of room or memory.")
 	workerQueue   = describe("worker_queue", "Jobs that wait for the worker pool.")
 	reloads       = describe("config_reloads_total", "Reloads of the configuration by result; one that failed changed nothing.", "result")
+	keyFetches    = describe("jwks_fetches_total", "Fetches of issuers' public keys by result; after one that failed the keys stay as they are.", "result")
 	rooms         = describe("rooms", "Rooms with members.")
 	subscriptions = describe("subscriptions", "Subscriptions to rooms.")
 )
@@ -108,8 +113,8 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 		connections, connects, disconnects, rejects, panics, messagesIn, messagesOut, payloadIn, payloadOut,
 		wireIn, wireOut, writes, publications, deliveries, fanoutWrites, slow, limited, queued, loopTurns, loopBusy,
 		recoveries, redelivered, gaps, historyBytes, historyPubs, evictions, workerQueue, rooms, subscriptions,
-		fanoutSeconds, lagSeconds, turnSeconds, draining, ready, memory, logDropped,
-		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile, reloads, overflows, listenDrops,
+		fanoutSeconds, lagSeconds, turnSeconds, draining, ready, development, memory, logDropped,
+		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile, reloads, keyFetches, overflows, listenDrops,
 	} {
 		to <- d
 	}
@@ -144,10 +149,13 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, workerQueue, float64(s.WorkerQueue))
 	gauge(to, draining, float64(sum.Draining))
 	gauge(to, ready, truth(s.Ready))
+	gauge(to, development, truth(s.Development))
 	gauge(to, memory, float64(s.ProcessBytes), "process")
 	gauge(to, memory, float64(s.KernelBytes), "kernel")
 	counter(to, reloads, float64(s.Reloads), "ok")
 	counter(to, reloads, float64(s.FailedReloads), "failed")
+	counter(to, keyFetches, float64(s.KeyFetches), "ok")
+	counter(to, keyFetches, float64(s.FailedKeyFetches), "failed")
 	gauge(to, rooms, float64(s.Rooms))
 	gauge(to, subscriptions, float64(s.Subscriptions))
 	if s.Store != nil {

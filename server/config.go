@@ -30,6 +30,8 @@ type Config struct {
 	// /echo and the playground.
 	Development bool
 
+	Echo bool // serves /echo outside development mode too, to whoever comes: it asks for no token and has no limits
+
 	ProxyProtocol ProxyProtocol     // how a balancer tells where its connections come from
 	TLS           *tlsrecord.Config // nil for plain connections
 	Limits        admission.Limits  // who is let in; what is 0 has the default of DefaultLimits, below 0 there is none

@@ -85,10 +85,16 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 	ticket, verdict := l.server.admission.AdmitUser(v.User)
 	s.who = l.users.login(c.Slot(), []byte(v.User), v.Info, []byte(v.token), ticket)
 	l.setCapabilities(l.net.ID(c), v.Capabilities)
+	if v.granted != 0 {
+		l.granted[l.net.ID(c)] = v.granted
+	}
 	l.attach(l.net.ID(c), v.Meta)
 	if !verdict.Admitted() {
 		l.reject(c, metrics.RejectUserConnections)
 		l.disconnect(c, s, protocol.DisconnectConnectionLimit)
+		return
+	}
+	if !l.suits(c, s, v.Data) {
 		return
 	}
 	l.counts.Connects[metrics.ConnectOK]++
@@ -195,6 +201,7 @@ func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
 	l.dropChanInfo(l.net.ID(c), nil)
 	l.dropSubExpiry(l.net.ID(c), nil)
 	delete(l.capabilities, l.net.ID(c))
+	delete(l.granted, l.net.ID(c))
 	l.rosters.LeaveAll(&s.subs)
 	l.forget(l.net.ID(c), nil)
 	l.sayGoodbye(c, s, why)

@@ -113,7 +113,8 @@ type ConnectReply struct {
 	Meta         []byte            // for the application's own use: Client.Meta in all that it is asked later
 	Capabilities auth.Capabilities // what it may do beyond the rooms' options
 
-	token string // id of the token that it came with
+	token   string // id of the token that it came with
+	granted uint64 // the rooms that this has put it into: see users.rooms
 }
 
 // RefreshReply lets a session go on, or does not.

@@ -49,7 +49,7 @@ func (l *loop) readHead(c *netpoll.Conn, s *session, b []byte) (used, need int) 
 
 // upgrade makes the conn a WebSocket, if r may have one.
 func (l *loop) upgrade(c *netpoll.Conn, s *session, r *frame.Request) *frame.HTTPError {
-	next := stateOfPath(r.Path)
+	next := l.stateOfPath(r.Path)
 	if next == stateHead {
 		return frame.ErrNotFound
 	}
@@ -101,12 +101,14 @@ func (l *loop) open(c *netpoll.Conn, s *session, next state) {
 }
 
 // stateOfPath returns the first state of a session on a public path, stateHead for an unknown one.
-func stateOfPath(path []byte) state {
+func (l *loop) stateOfPath(path []byte) state {
 	switch string(path) {
 	case pathWebSocket:
 		return stateNew
 	case pathEcho:
-		return stateEcho
+		if l.server.config.Development || l.server.config.Echo {
+			return stateEcho
+		}
 	}
 	return stateHead
 }

@@ -41,7 +41,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /health", s.ready)
 	mux.HandleFunc("GET /health/ready", s.ready)
 	mux.HandleFunc("GET /health/live", s.live)
-	mux.HandleFunc("GET /{$}", s.playground)
+	if s.config.Development {
+		mux.HandleFunc("GET /{$}", s.playground)
+	}
 	mux.HandleFunc("GET /info", s.about)
 	mux.HandleFunc("GET /debug/top", s.top)
 	mux.HandleFunc("GET /debug/slow", s.slowest)

@@ -69,6 +69,7 @@ func TestMetrics(t *testing.T) {
 		`edge_delivery_lag_seconds_bucket{le="+Inf"} 1`,
 		`edge_drain_remaining 0`,
 		`edge_ready 1`,
+		`edge_development 1`,
 		`edge_log_dropped_total 7`,
 		`edge_slow_consumers_total{action="close_stall"} 0`,
 	} {
@@ -110,5 +111,29 @@ func TestPlayground(t *testing.T) {
 	status, body := n.get("/")
 	if url := `"ws://` + n.Addresses()[0] + pathWebSocket + `"`; status != http.StatusOK || !strings.Contains(strings.ReplaceAll(body, `\/`, "/"), url) {
 		t.Errorf("/ = %d, %d bytes; want a page with %s", status, len(body), url)
+	}
+}
+
+// What is there to try things is there in development mode only: /echo asks for no token and has no limits.
+func TestH05DevelopmentPaths(t *testing.T) {
+	for _, development := range []bool{true, false} {
+		n := openNodeAlone(t, func(c *Config) { c.Development, c.Echo = development, false })
+		for address, there := range map[string]int{
+			n.Addresses()[0] + pathEcho: http.StatusUpgradeRequired,
+			n.InternalAddress() + "/":   http.StatusOK,
+		} {
+			want := http.StatusNotFound
+			if development {
+				want = there
+			}
+			r, err := http.Get("http://" + address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = r.Body.Close()
+			if r.StatusCode != want {
+				t.Errorf("development %v: GET %s = %d; want %d", development, address, r.StatusCode, want)
+			}
+		}
 	}
 }

@@ -3,6 +3,8 @@ package server
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/auth"
 )
@@ -31,10 +33,11 @@ type PersonalRoom struct {
 	Namespace string
 }
 
-// of returns a user's room, "" for none.
+// of returns a user's room, "" for none. A user whose id would read as a list, or as another's behind a further #, has none: it
+// would be open to those.
 func (p *PersonalRoom) of(user string) string {
 	switch {
-	case !p.Enabled || user == "":
+	case !p.Enabled || user == "" || strings.ContainsAny(user, "#,"):
 		return ""
 	case p.Namespace == "":
 		return "#" + user
@@ -52,15 +55,15 @@ type access struct {
 	subKeyed  bool // and for subscriptions
 }
 
-// newAccess checks a.
-func newAccess(a Access) (*access, error) {
+// newAccess checks a. Fetched is told of fetches of keys, unless a says otherwise.
+func newAccess(a Access, fetched func(endpoint string, err error)) (*access, error) {
 	all := &access{Access: a, keyed: hasKeys(&a.Tokens)}
 	all.subKeyed = all.keyed
 	var errs [3]error
-	all.connect, errs[0] = auth.New(a.Tokens)
+	all.connect, errs[0] = newVerifier(a.Tokens, fetched)
 	all.subscribe = all.connect
 	if a.Subscriptions != nil {
-		all.subscribe, errs[1] = auth.New(*a.Subscriptions)
+		all.subscribe, errs[1] = newVerifier(*a.Subscriptions, fetched)
 		all.subKeyed = hasKeys(a.Subscriptions)
 	}
 	if a.Origins == nil {
@@ -73,6 +76,13 @@ func newAccess(a Access) (*access, error) {
 	return all, nil
 }
 
+func newVerifier(c auth.Config, fetched func(endpoint string, err error)) (*auth.Verifier, error) {
+	if c.Fetched == nil {
+		c.Fetched = fetched
+	}
+	return auth.New(c)
+}
+
 // hasKeys reports whether any token can be right.
 func hasKeys(c *auth.Config) bool {
 	return c.HMACSecret != "" || c.RSAPublicKey != "" || c.ECDSAPublicKey != "" || c.Ed25519PublicKey != "" || len(c.JWKS) > 0
@@ -81,12 +91,34 @@ func hasKeys(c *auth.Config) bool {
 // SetAccess changes who may connect, from the next client on; sessions stay as they are. An error wraps [ErrConfig], and then
 // nothing has changed. Any goroutine.
 func (s *Server) SetAccess(a Access) error {
-	all, err := newAccess(a)
+	all, err := newAccess(a, s.noteFetch)
 	if err != nil {
 		return err
 	}
+	if old := s.access.Load(); old != nil {
+		all.connect.Adopt(old.connect)
+		all.subscribe.Adopt(old.subscribe)
+	}
 	s.access.Store(all)
+	for _, v := range []*auth.Verifier{all.connect, all.subscribe} {
+		if v.Remote() {
+			go func() { _ = v.Warm(s.life, time.Now()) }() // noteFetch tells; it ends with the node
+		}
+	}
 	return nil
+}
+
+// noteFetch counts a fetch of an issuer's keys, and logs why it has failed. An endpoint is asked so rarely that each may be
+// logged. Any goroutine.
+func (s *Server) noteFetch(endpoint string, err error) {
+	if err == nil {
+		s.keyFetches[0].Add(1)
+		return
+	}
+	s.keyFetches[1].Add(1)
+	if s.life.Err() == nil {
+		s.config.Log.Warn("the keys of an issuer cannot be fetched: those that are known stay", "endpoint", endpoint, "error", err)
+	}
 }
 
 // access returns who may connect as it is now.

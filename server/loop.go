@@ -44,6 +44,7 @@ type loop struct {
 	behind       behind
 	subEnds      subEnds
 	capabilities map[netpoll.ConnID]*auth.Capabilities // of clients whose token grants any
+	granted      map[netpoll.ConnID]uint64             // rooms of clients whose token puts them into any
 	fields       fields                                // of the requests of clients that have not connected yet
 	attachments  map[netpoll.ConnID]attachment         // of clients that have any
 	throttles    throttles
@@ -110,6 +111,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		throttles:    make(throttles),
 		subEnds:      subEnds{byConn: make(map[netpoll.ConnID]map[string]term)},
 		capabilities: make(map[netpoll.ConnID]*auth.Capabilities),
+		granted:      make(map[netpoll.ConnID]uint64),
 		commandRate:  newRate(s.config.CommandRate, s.config.RateBurst, 0),
 		byteRate:     newRate(s.config.ByteRate, s.config.RateBurst, 2*s.config.MessageLimit),
 		behind:       newBehind(s.config.QueueLimit, s.budget),

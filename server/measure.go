@@ -31,9 +31,11 @@ const scrapeTimeout = time.Second
 func (s *Server) snapshot() metrics.Snapshot {
 	snap := metrics.Snapshot{Loops: s.loopCounts()}
 	snap.Ready = s.whyNotReady(&snap) == ""
+	snap.Development = s.config.Development
 	snap.Rooms, snap.Subscriptions = s.hub.Count()
 	snap.HistoryBytes, snap.HistoryPublications, snap.HistoryEvictions = s.hub.MemoryStats()
 	snap.WorkerQueue = s.work.waiting()
+	snap.KeyFetches, snap.FailedKeyFetches = s.keyFetches[0].Load(), s.keyFetches[1].Load()
 	snap.Reloads, snap.FailedReloads = s.reloads[0].Load(), s.reloads[1].Load()
 	if s.store != nil {
 		snap.Store = storeFigures(s.store.Stats())

@@ -105,6 +105,15 @@ func (l *loop) readable(c *netpoll.Conn, s *session, past []*hub.Past) bool {
 	return false
 }
 
+// suits is readable for what the application has for the client itself.
+func (l *loop) suits(c *netpoll.Conn, s *session, data []byte) bool {
+	if s.has(flagProtobuf) || len(data) == 0 || protocol.ValidJSON(data) {
+		return true
+	}
+	l.disconnect(c, s, protocol.DisconnectInappropriateProtocol)
+	return false
+}
+
 // publicationsOf returns the wire's view of past publications, nil for none.
 func publicationsOf(past []*hub.Past) []protocol.Publication {
 	if len(past) == 0 {

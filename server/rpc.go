@@ -41,8 +41,10 @@ func (l *loop) askRPC(c *netpoll.Conn, s *session, id uint32, r *protocol.RPCReq
 	}
 	who := l.clientOf(c, s)
 	req := &RPCRequest{Method: string(r.Method), Data: bytes.Clone(r.Data)}
-	ask(l, c, s, id, func() ([]byte, error) { return h.RPC(who, req) }, func(_ *netpoll.Conn, s *session, data []byte) {
-		l.replyRPC(s, id, data)
+	ask(l, c, s, id, func() ([]byte, error) { return h.RPC(who, req) }, func(c *netpoll.Conn, s *session, data []byte) {
+		if l.suits(c, s, data) {
+			l.replyRPC(s, id, data)
+		}
 	})
 }
 

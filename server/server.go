@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -56,6 +57,7 @@ type Server struct {
 	revoked    *auth.Revoked
 	measuring  atomic.Bool      // memory is limited
 	reloads    [2]atomic.Uint64 // of the configuration: done, failed
+	keyFetches [2]atomic.Uint64 // from JWKS endpoints: done, failed
 	draining   atomic.Bool
 	full       atomic.Int32 // loops that are behind with their fan-out
 	cut        atomic.Int64 // conns that a drain has cut off
@@ -69,6 +71,8 @@ type Server struct {
 	hurried     chan struct{} // closed by HurryDrain
 	rebalancing sync.Mutex    // held while the loops are told who is to go
 
+	life    context.Context // of what the node does in the background; ends with Close
+	end     context.CancelFunc
 	closed  sync.Once
 	stop    chan struct{}
 	ticking sync.WaitGroup
@@ -109,6 +113,7 @@ func Open(config Config) (*Server, error) {
 		hurried:      make(chan struct{}),
 		stop:         make(chan struct{}),
 	}
+	s.life, s.end = context.WithCancel(context.Background())
 	s.encoders = newEncoders(s.ids)
 	if err := s.SetRooms(config.Rooms); err != nil {
 		return nil, err
@@ -258,6 +263,7 @@ func (s *Server) openConns() int {
 func (s *Server) Close() {
 	s.closed.Do(func() {
 		s.draining.Store(true)
+		s.end()
 		var errs []error
 		if s.reactor != nil {
 			s.reactor.Close()

@@ -155,6 +155,9 @@ func (l *loop) enter(c *netpoll.Conn, s *session, e *entry) (protocol.SubscribeR
 	if s.state != stateReady {
 		return protocol.SubscribeResult{}, protocol.ErrInternal // closed by the subscription before this one
 	}
+	if !l.suits(c, s, e.data) {
+		return protocol.SubscribeResult{}, protocol.ErrInternal
+	}
 	if e.ns.Presence {
 		l.who = l.appendAttendee(l.who[:0], s, e.chanInfo)
 		l.user = l.users.appendUser(l.user[:0], s.who)
@@ -273,7 +276,10 @@ func (l *loop) subscribeByServer(c *netpoll.Conn, s *session, sub *Subscription)
 	e := l.serverEntry(c, s, ns, sub, &protocol.SubscribeRequest{})
 	e.refuse = sub.RecoverSince != nil && !ns.durable // the push has no word for a hole
 	result, err := l.enter(c, s, &e)
-	if err != nil || s.state == stateClosing {
+	if s.state == stateClosing {
+		return nil // it cannot read what it was to get
+	}
+	if err != nil {
 		return err
 	}
 	l.replies = s.encoding().AppendSubscribePush(l.reply(s), room, &result)

@@ -45,7 +45,7 @@ func (l *loop) connectWithToken(c *netpoll.Conn, s *session, cmd *protocol.Comma
 			l.refuseCommand(c, s, id, err)
 			return
 		}
-		reply := replyTo(&claims)
+		reply := l.replyTo(&claims)
 		l.welcome(c, s, id, &r, &reply)
 	})
 }
@@ -81,10 +81,10 @@ func refusalOf(err error) error {
 }
 
 // replyTo is what a connection token grants.
-func replyTo(k *auth.ConnectClaims) ConnectReply {
+func (l *loop) replyTo(k *auth.ConnectClaims) ConnectReply {
 	reply := ConnectReply{
 		User: k.User, Info: k.Info, ExpireAt: k.Expiry, Meta: k.Meta,
-		token: k.ID, Capabilities: k.Capabilities,
+		token: k.ID, granted: l.users.rooms(k.Subs), Capabilities: k.Capabilities,
 	}
 	for i := range k.Subs {
 		reply.Subs = append(reply.Subs, subscriptionOf(&k.Subs[i]))
@@ -133,7 +133,8 @@ func (l *loop) checkFor(c *netpoll.Conn, s *session, room []byte, claims *auth.S
 	return nil
 }
 
-// refresh lets a session live longer, by a new token of the same user.
+// refresh lets a session live longer, by a new token of the same user. One that puts its user into other rooms than the token
+// before it has the client begin anew.
 func (l *loop) refresh(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	id, token, v := cmd.ID, cmd.Refresh.Token, l.access().connect
 	if len(token) == 0 {
@@ -147,6 +148,9 @@ func (l *loop) refresh(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 			err = protocol.DisconnectExpired
 		case err == nil && claims.User != string(l.users.appendUser(nil, s.who)):
 			err = protocol.DisconnectInvalidToken
+		case err == nil && !s.has(flagByApplication) && l.users.rooms(claims.Subs) != l.granted[l.net.ID(c)]:
+			l.disconnect(c, s, protocol.DisconnectInsufficientState) // no fault of the token's
+			return
 		}
 		if err != nil {
 			l.reject(c, metrics.RejectToken)

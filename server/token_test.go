@@ -183,6 +183,38 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
+// A session does not go on with other rooms than its token gives: its client begins anew, and gets them.
+func TestRefreshKeepsToTheRooms(t *testing.T) {
+	n := openKeyed(t, nil)
+	token := func(rooms ...string) string {
+		k := auth.ConnectClaims{Identity: user("ann", time.Hour)}
+		for _, room := range rooms {
+			k.Subs = append(k.Subs, auth.Sub{Channel: room})
+		}
+		return tokenOf(t, k)
+	}
+	const goesOn, anew = `{"id":2,"refresh":{"client":"ID","version":"edge","expires":true,"ttl":3600}}`, "close 3010"
+	for _, r := range []struct {
+		was, now []string
+		want     string
+	}{
+		{nil, nil, goesOn},
+		{[]string{"a", "b"}, []string{"b", "a"}, goesOn},
+		{[]string{"a", "b"}, []string{"a"}, anew},
+		{[]string{"a"}, nil, anew},
+		{nil, []string{"a"}, anew},
+		{[]string{"a"}, []string{"b"}, anew},
+	} {
+		c, _ := n.enter(token(r.was...))
+		c.say(fmt.Sprintf(`{"id":2,"refresh":{"token":%q}}`, token(r.now...)))
+		if got, _ := c.nextText(); got != r.want {
+			t.Errorf("a refresh from %q to %q: %s; want %s", r.was, r.now, got, r.want)
+		}
+		c.close()
+	}
+	n.checkNeighbour()
+}
+
 // A subscription token lets its own client, and nobody else, into a room that is closed.
 func TestSubscribeWithToken(t *testing.T) {
 	n := openKeyed(t, func(c *Config) { c.ExpiredSubCloseDelay = time.Hour })

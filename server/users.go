@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/seed4ac54ce5/edge/admission"
+	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/internal/slab"
 )
 
@@ -143,6 +144,15 @@ func (u *users) cameWith(i uint32, token []byte) bool {
 		return false
 	}
 	return u.texts.Equal(u.detail(i).token, token)
+}
+
+// rooms returns a sum of the rooms that a token puts its user into, in whatever order: 0 for none, and with a chance of one in
+// 2^64 the same for two different sets.
+func (u *users) rooms(subs []auth.Sub) (sum uint64) {
+	for i := range subs {
+		sum += maphash.String(u.seed, subs[i].Channel)
+	}
+	return sum
 }
 
 // appendUser appends the user id of an identity.

@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -245,6 +247,33 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	if code, log := s.end(t); code != 0 || !strings.Contains(log, `"msg":"drain cut short"`) {
 		t.Errorf("edge ended with %d, log %s; want 0 before the drain is over", code, log)
 	}
+}
+
+// A16 A node that was left in development mode goes on saying so.
+func TestA16DevelopmentModeIsRepeated(t *testing.T) {
+	lines := make(chan string)
+	log := slog.New(slog.NewTextHandler(writerFunc(func(b []byte) { lines <- string(b) }), nil))
+	ctx, stop := context.WithCancel(t.Context())
+	tick, ended := make(chan time.Time), make(chan struct{})
+	go func() {
+		defer close(ended)
+		remind(ctx, tick, log)
+	}()
+	for range 2 {
+		tick <- time.Now()
+		if line := <-lines; !strings.Contains(line, "level=WARN") || !strings.Contains(line, "development mode") {
+			t.Errorf("the log says %s", line)
+		}
+	}
+	stop()
+	<-ended
+}
+
+type writerFunc func(b []byte)
+
+func (f writerFunc) Write(b []byte) (int, error) {
+	f(b)
+	return len(b), nil
 }
 
 // In development mode edge says so, and warns when more than this machine can reach it.

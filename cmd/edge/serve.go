@@ -96,6 +96,11 @@ func serve(from config.Sources) error {
 	announce(&node, s)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
+	if node.Development {
+		again := time.NewTicker(remindEvery)
+		defer again.Stop()
+		go remind(ctx, again.C, node.Log)
+	}
 	go obey(end, s)
 	told := &supervisor{manager: manager, node: s, log: node.Log}
 	told.ready()
@@ -186,9 +191,26 @@ func takesTokens(c *auth.Config) bool {
 	return c.HMACSecret+c.RSAPublicKey+c.ECDSAPublicKey+c.Ed25519PublicKey != "" || len(c.JWKS) > 0
 }
 
+const (
+	developmentMode = "development mode: any client may subscribe and publish without a token; do not expose it"
+	remindEvery     = time.Hour
+)
+
+// remind says at each tick, until ctx is done, what has been left on.
+func remind(ctx context.Context, tick <-chan time.Time, log *slog.Logger) {
+	for {
+		select {
+		case <-tick:
+			log.Warn(developmentMode)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // announceDevelopment says what development mode means.
 func announceDevelopment(log *slog.Logger, s *server.Server) {
-	log.Warn("development mode: any client may subscribe and publish without a token; do not expose it")
+	log.Warn(developmentMode)
 	for _, a := range s.Addresses() {
 		if !isLoopback(a) {
 			log.Warn("development mode listens beyond this machine", "address", a)
