@@ -126,15 +126,15 @@ func (d *shedding) lookAgain(l *loop, over bool) {
 	d.busy = kept
 }
 
-// release ends a session, unless something is under way for it: a request head, a command that the application decides
-// about, replies that have not left. It reports false if the session is to be looked at again.
+// release ends a session, unless something is under way for it: a balancer's header, a TLS handshake or a request head, a command
+// that the application decides about, replies that have not left. It reports false if the session is to be looked at again.
 func (d *shedding) release(l *loop, id netpoll.ConnID, over bool) (done bool) {
 	c := l.net.Conn(id)
 	if c == nil || c.Closing() {
 		return true
 	}
 	s := l.sessions.At(c.Slot())
-	if !over && (s.state == stateHead || s.has(flagOffloaded)) {
+	if !over && (s.early() || s.has(flagOffloaded)) {
 		return false
 	}
 	l.dismiss(c, s, d.order.why)
