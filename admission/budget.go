@@ -53,11 +53,16 @@ func NewBudget(root string, limit int64) *Budget {
 	return b
 }
 
-// SetLimit changes the configured limit, from the next Sample on.
+// SetLimit changes the configured limit, from the next Sample on. That there is none any more holds at once: nobody has to take
+// samples then.
 func (b *Budget) SetLimit(limit int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.limit = limit
+	if limit < 0 {
+		b.usage = Usage{Source: "none"}
+		b.room.Store(math.MaxInt64)
+	}
 }
 
 // Usage returns the last sample.

@@ -220,6 +220,19 @@ func TestMemoryOfConnsSinceTheSample(t *testing.T) {
 	}
 }
 
+// A limit that is taken away holds nobody up any more, although nobody takes a sample from then on.
+func TestLimitTakenAway(t *testing.T) {
+	b := NewBudget(bare.root(t), 100*mib)
+	c := New(Options{Budget: b}, Limits{})
+	used(t, b, 99*mib, 0)
+	expect(t, c, alice, 0, Memory)
+	b.SetLimit(-1)
+	expect(t, c, alice, 0, None)
+	if u := b.Usage(); u.Refusing || u.Limit != 0 {
+		t.Errorf("Usage() = %+v without a limit", u)
+	}
+}
+
 func TestShare(t *testing.T) {
 	for _, row := range []struct{ n, percent, want int64 }{
 		{0, 90, 0}, {1, 90, 0}, {99, 90, 89}, {100, 90, 90}, {199, 85, 169},

@@ -234,4 +234,6 @@ func TestMemoryLimit(t *testing.T) {
 		}
 	})
 	checkMoved(t, moved, metrics.RejectMemory, 1)
+	n.SetMemoryLimit(-1)
+	n.open(pathEcho).close()
 }
