@@ -229,10 +229,10 @@ func (s *Server) report(f fault) {
 func (s *Server) logFaults() {
 	for f := range s.faults {
 		if f.stack == nil {
-			s.config.Log.Error("the application has failed", "conn", f.conn, "error", f.what)
+			s.config.Log.Error("the application has failed", "conn", f.conn.String(), "error", f.what)
 			continue
 		}
-		s.config.Log.Error("session ended by a fault", "conn", f.conn, "panic", f.what, "stack", string(f.stack))
+		s.config.Log.Error("session ended by a fault", "conn", f.conn.String(), "panic", f.what, "stack", string(f.stack))
 	}
 }
 
