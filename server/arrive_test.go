@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -217,6 +218,23 @@ func TestUserConnections(t *testing.T) {
 		defer c.close()
 		return reply == connected
 	}, "there is room again")
+}
+
+// The first line of the log says what bounds the node.
+func TestStartSaysLimits(t *testing.T) {
+	book := new(logbook)
+	openNodeAlone(t, func(c *Config) {
+		c.Log, c.MemoryLimit = slog.New(slog.NewJSONHandler(book, nil)), 64<<20
+		c.Limits.Connections = 7
+	})
+	lines := book.lines(t, "serving")
+	if len(lines) != 1 {
+		t.Fatalf("%d lines; want 1", len(lines))
+	}
+	l := lines[0]
+	if files, _ := l["open_files"].(float64); l["connection_limit"] != 7.0 || l["memory_limit"] != 64.0*(1<<20) || files < 1 {
+		t.Errorf("the line says %v; want connection_limit 7, memory_limit 64 MiB and open_files", l)
+	}
 }
 
 // Without memory nobody is let in, and who is in stays (M, R18).
