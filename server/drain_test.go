@@ -90,7 +90,7 @@ func TestDrainWaitsForArrivals(t *testing.T) {
 	testutil.Eventually(t, patience, func() bool { return n.states()[stateProxy] == 1 && n.states()[stateTLS] == 1 }, "both have come")
 	done := n.serve()()
 	testutil.Eventually(t, patience, func() (told bool) {
-		return n.onLoops(t.Context(), func(l *loop) { told = l.shedding.told == 2 }) == nil && told
+		return n.onLoops(t.Context(), func(l *loop) { told = len(l.shedding.busy) == 2 }) == nil && told
 	}, "the turn of both has come")
 	silent.send(from("198.51.100.8:4711"))
 	for name, c := range map[string]*client{"header": silent, "handshake": greeted} {
