@@ -235,6 +235,11 @@ func TestStartSaysLimits(t *testing.T) {
 	if files, _ := l["open_files"].(float64); l["connection_limit"] != 7.0 || l["memory_limit"] != 64.0*(1<<20) || files < 1 {
 		t.Errorf("the line says %v; want connection_limit 7, memory_limit 64 MiB and open_files", l)
 	}
+	free := new(logbook)
+	openNodeAlone(t, func(c *Config) { c.Log, c.Limits.Connections = slog.New(slog.NewJSONHandler(free, nil)), -1 })
+	if l := free.lines(t, "serving")[0]; l["connection_limit"] != 0.0 || l["memory_limit"] != 0.0 {
+		t.Errorf("without limits the line says %v; want 0", l)
+	}
 }
 
 // Without memory nobody is let in, and who is in stays (M, R18).

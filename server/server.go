@@ -209,13 +209,14 @@ func (s *Server) Addresses() []string { return s.reactor.Addresses() }
 // InternalAddress returns where health, metrics and the playground are.
 func (s *Server) InternalAddress() string { return s.inside.Addr().String() }
 
-// logStart says in one line what the node is, and what bounds it: of files each loop may have so many if it has its own table.
+// logStart says in one line what the node is, and what bounds it, 0 for no limit: of files each loop may have so many if
+// it has its own table.
 func (s *Server) logStart() {
 	private, why := s.reactor.PrivateTables()
 	attrs := []any{
 		"addresses", s.Addresses(), "internal", s.InternalAddress(), "loops", len(s.reactor.Loops()),
 		"private_fd_tables", private, "development", s.config.Development,
-		"connection_limit", s.config.limits(s.config.Limits).Connections, "memory_limit", s.memory.Usage().Limit,
+		"connection_limit", max(s.config.limits(s.config.Limits).Connections, 0), "memory_limit", s.memory.Usage().Limit,
 	}
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
