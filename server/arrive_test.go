@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -219,6 +220,28 @@ func TestUserConnections(t *testing.T) {
 	}, "there is room again")
 }
 
+// The first line of the log says what bounds the node.
+func TestStartSaysLimits(t *testing.T) {
+	book := new(logbook)
+	openNodeAlone(t, func(c *Config) {
+		c.Log, c.MemoryLimit = slog.New(slog.NewJSONHandler(book, nil)), 64<<20
+		c.Limits.Connections = 7
+	})
+	lines := book.lines(t, "serving")
+	if len(lines) != 1 {
+		t.Fatalf("%d lines; want 1", len(lines))
+	}
+	l := lines[0]
+	if files, _ := l["open_files"].(float64); l["connection_limit"] != 7.0 || l["memory_limit"] != 64.0*(1<<20) || files < 1 {
+		t.Errorf("the line says %v; want connection_limit 7, memory_limit 64 MiB and open_files", l)
+	}
+	free := new(logbook)
+	openNodeAlone(t, func(c *Config) { c.Log, c.Limits.Connections = slog.New(slog.NewJSONHandler(free, nil)), -1 })
+	if l := free.lines(t, "serving")[0]; l["connection_limit"] != 0.0 || l["memory_limit"] != 0.0 {
+		t.Errorf("without limits the line says %v; want 0", l)
+	}
+}
+
 // Without memory nobody is let in, and who is in stays (M, R18).
 func TestMemoryLimit(t *testing.T) {
 	n := openNodeAlone(t, func(c *Config) { c.MemoryLimit = 1 })
@@ -234,4 +257,6 @@ func TestMemoryLimit(t *testing.T) {
 		}
 	})
 	checkMoved(t, moved, metrics.RejectMemory, 1)
+	n.SetMemoryLimit(-1)
+	n.open(pathEcho).close()
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/tlsrecord"
 )
 
 // run serves n until the function that it returns is called, which begins the drain and returns a channel that is
@@ -71,6 +74,45 @@ func TestDrain(t *testing.T) {
 	case <-time.After(patience):
 		t.Error("the drain does not end though everybody has gone")
 	}
+}
+
+// Who is still on the way to a session when its turn comes gets there first, and is then told where to go.
+func TestDrainWaitsForArrivals(t *testing.T) {
+	pair := certificate(t, "one.test")
+	n := behindBalancer(t, func(c *Config) {
+		c.TLS = &tlsrecord.Config{Certificates: []tlsrecord.KeyPair{pair}}
+		c.HeadTimeout, c.ShutdownWindow = patience, time.Hour
+	})
+	silent, greeted := n.dial(), n.dial()
+	defer silent.close()
+	defer greeted.close()
+	greeted.send(from("198.51.100.7:4711"))
+	testutil.Eventually(t, patience, func() bool { return n.states()[stateProxy] == 1 && n.states()[stateTLS] == 1 }, "both have come")
+	done := n.serve()()
+	testutil.Eventually(t, patience, func() (told bool) {
+		return n.onLoops(t.Context(), func(l *loop) { told = len(l.shedding.busy) == 2 }) == nil && told
+	}, "the turn of both has come")
+	silent.send(from("198.51.100.8:4711"))
+	for name, c := range map[string]*client{"header": silent, "handshake": greeted} {
+		if got := fmt.Sprint(c.secure(tls.VersionTLS13).upgrade(pathWebSocket).rest()); got != "[close 3001]" {
+			t.Errorf("a client whose %s was under way got %s; want close 3001", name, got)
+		}
+		c.close()
+	}
+	<-done
+}
+
+// states counts the sessions of a node with one loop.
+func (n *node) states() map[state]int {
+	n.t.Helper()
+	counts := make(map[state]int)
+	err := n.onLoops(n.t.Context(), func(l *loop) {
+		l.net.Each(func(c *netpoll.Conn) { counts[l.sessions.At(c.Slot()).state]++ })
+	})
+	if err != nil {
+		n.t.Error(err)
+	}
+	return counts
 }
 
 // What waits for a client leaves before the close frame.

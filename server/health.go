@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/seed4ac54ce5/edge/metrics"
 )
 
 // degradedAfter is how long the loops may take to answer. One that has a CPU to itself takes some milliseconds at most.
@@ -15,22 +17,45 @@ const degradedAfter = 50 * time.Millisecond
 var (
 	errDrains = errors.New("draining")
 	errStuck  = errors.New("a loop does not turn")
+	errFull   = errors.New("memory: there is none for more clients")
 	errMemory = errors.New("memory: what waits for clients has reached its limit")
 	errInput  = errors.New("memory: unfinished messages of clients have reached their limit")
 )
 
-// Ready returns nil if the node should get clients, or else why not: it drains, one of its loops does not turn, or memory that
-// clients share is used up.
+// Ready returns nil if the node should get clients, or else why not: it drains, lets nobody in for want of memory, memory that
+// clients share is used up, or one of its loops does not turn.
 func (s *Server) Ready(ctx context.Context) error {
+	if err := s.unwilling(); err != nil {
+		return err
+	}
+	return s.Turning(ctx)
+}
+
+// unwilling is Ready without a question to the loops.
+func (s *Server) unwilling() error {
 	switch {
 	case s.draining.Load():
 		return errDrains
+	case s.memory.Usage().Refusing:
+		return errFull
 	case !s.budget.Fits(1):
 		return errMemory
 	case !s.inputs.Fits(1):
 		return errInput
 	}
-	return s.Turning(ctx)
+	return nil
+}
+
+// whyNotReady is what Ready says, given what the loops have just answered; "" if the node should get clients.
+func (s *Server) whyNotReady(snap *metrics.Snapshot) string {
+	err := s.unwilling()
+	if err == nil && len(snap.Loops) < len(s.loops) {
+		err = errStuck
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // Turning returns nil when each loop has shown that it turns, or an error if one has not within a second, or before ctx is done.

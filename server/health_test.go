@@ -7,16 +7,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/netpoll"
 )
 
-// A node that should get no clients says why, and lives on.
+// A node that should get no clients says why wherever it is asked, and lives on.
 func TestReadySaysWhyNot(t *testing.T) {
 	n := openNode(t, func(c *Config) { c.Loops, c.QueueBudget, c.InputBudget = 2, 1<<20, 1<<20 })
 	for _, r := range []struct {
 		why   string
 		cause func() (undo func())
 	}{
+		{"none for more clients", n.starve},
 		{"what waits for clients", func() func() { n.budget.Add(1 << 20); return func() { n.budget.Add(-1 << 20) } }},
 		{"unfinished messages", func() func() { n.inputs.Add(1 << 20); return func() { n.inputs.Add(-1 << 20) } }},
 		{"a loop does not turn", n.holdLoop},
@@ -24,6 +26,12 @@ func TestReadySaysWhyNot(t *testing.T) {
 		undo := r.cause()
 		if status, body := n.get("/health/ready"); status != http.StatusServiceUnavailable || !strings.Contains(body, r.why) {
 			t.Errorf("/health/ready = %d %q; want 503 and %q", status, body, r.why)
+		}
+		if why := decoded[Info](n, "/info").NotReady; !strings.Contains(why, r.why) {
+			t.Errorf("/info says %q; want %q", why, r.why)
+		}
+		if _, page := n.get("/metrics"); !strings.Contains(page, "\nedge_ready 0\n") {
+			t.Errorf("edge_ready is not 0: %s", r.why)
 		}
 		if status, _ := n.get("/health/live"); status != http.StatusOK {
 			t.Errorf("/health/live = %d; want 200", status)
@@ -33,6 +41,13 @@ func TestReadySaysWhyNot(t *testing.T) {
 			t.Errorf("/health/ready afterwards = %d %q; want 200", status, body)
 		}
 	}
+}
+
+// starve leaves the node no memory until release is called.
+func (n *node) starve() (release func()) {
+	n.SetMemoryLimit(1)
+	testutil.Eventually(n.t, patience, func() bool { return n.memory.Usage().Refusing }, "there is no memory")
+	return func() { n.SetMemoryLimit(-1) }
 }
 
 // holdLoop keeps the last loop from turning until release is called.

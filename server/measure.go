@@ -73,14 +73,3 @@ func openOf(snap *metrics.Snapshot) (n int64) {
 	}
 	return n
 }
-
-// whyNotReady returns why the node should get no clients, "" if it should.
-func (s *Server) whyNotReady(snap *metrics.Snapshot) string {
-	switch {
-	case s.draining.Load():
-		return "draining"
-	case len(snap.Loops) < len(s.loops):
-		return "a loop does not turn"
-	}
-	return ""
-}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/protocol"
 )
 
 // crowd connects sessions that are told apart by their place.
@@ -114,6 +115,38 @@ func TestRebalanceCountsThoseWhoLeave(t *testing.T) {
 	clients[1].close()
 	if end := <-ends; left == 1 && end == "close 3011" {
 		t.Error("the last client was sent away though the other had left")
+	}
+}
+
+// A loop that has stood still does not make up for it in a rush (R07).
+func TestPaceAfterAPause(t *testing.T) {
+	const sessions = 200
+	n := openNodeAlone(t, nil)
+	for _, c := range n.crowd(sessions) {
+		defer c.close()
+	}
+	for name, order := range map[string]shedOrder{
+		"rebalance": {protocol.DisconnectForceReconnect, rebalanceWindow, sessions},
+		"drain":     {protocol.DisconnectShutdown, 2 * time.Hour, everybody},
+	} {
+		gone := 0
+		if err := n.onLoops(t.Context(), func(l *loop) {
+			d := &l.shedding
+			d.begin(l, order)
+			for _, at := range []*time.Duration{&d.begun, &d.due, &d.ends} {
+				*at -= time.Hour
+			}
+			before := d.left()
+			d.step(l)
+			gone = before - d.left()
+			*d = shedding{}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		const most = int(maxLate*calmRate/time.Second) + 1
+		if gone < 1 || gone > most {
+			t.Errorf("after an hour's pause a %s sends %d of %d sessions away at once; want 1 to %d", name, gone, sessions, most)
+		}
 	}
 }
 

@@ -57,7 +57,7 @@ func (s *Server) logRejections() {
 			continue
 		}
 		stage, reason := r.why.Labels()
-		s.config.Log.Info("rejected", "conn", r.conn, "peer", r.peer, "stage", stage, "reason", reason, "more", of.more)
+		s.config.Log.Info("rejected", "conn", r.conn.String(), "peer", r.peer, "stage", stage, "reason", reason, "more", of.more)
 		of.next, of.more = now.Add(rejectionEvery), 0
 	}
 }

@@ -65,7 +65,7 @@ func TestRejectionsAreLogged(t *testing.T) {
 	other.close()
 	testutil.Eventually(t, patience, func() bool { return len(book.lines(t, "rejected")) >= 2 }, "two reasons in the log")
 	lines := book.lines(t, "rejected")
-	if l := lines[0]; l["peer"] != first || l["stage"] != "handshake" || l["reason"] != "not_found" || l["more"] != float64(0) || l["conn"] == "" || l["level"] != "INFO" {
+	if l := lines[0]; l["peer"] != first || l["stage"] != "handshake" || l["reason"] != "not_found" || l["more"] != float64(0) || l["conn"] != "0.1.1" || l["level"] != "INFO" {
 		t.Errorf("the first line says %v; want the peer %s, handshake, not_found", l, first)
 	}
 	told := uint64(0)

@@ -63,6 +63,7 @@ func (l *loop) receiveSecured(c *netpoll.Conn, s *session, t *secured, b []byte)
 	l.receivePlain(c, s, t, plain)
 	switch {
 	case err == io.EOF && !c.Closing():
+		l.writeRecords(c, t.tls.CloseWrite(l.sealed[:0])) // RFC 5246 section 7.2.1 has it answered
 		l.net.Close(c, netpoll.ClosedByPeer)
 	case err != nil && err != io.EOF:
 		l.failSecured(c, s)

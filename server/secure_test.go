@@ -220,6 +220,21 @@ func TestNewCertificate(t *testing.T) {
 	}
 }
 
+// A client that says close_notify hears it too. The alert is read as it is: crypto/tls takes the end of the stream for one.
+func TestCloseNotifyIsAnswered(t *testing.T) {
+	for name, alert := range map[string]byte{"1.2": 21, "1.3": 23} { // encrypted, it looks like data (RFC 8446 section 5.2)
+		n := openSecure(t, nil)
+		c := n.dial().secure(tlsVersions[name]).upgrade(pathEcho)
+		defer c.close()
+		if err := c.tls.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(c.conn); err != nil || len(got) < 5 || got[0] != alert || len(got) != 5+int(got[4]) {
+			t.Errorf("TLS %s: close_notify is answered with %x, %v; want one record of type %d", name, got, err, alert)
+		}
+	}
+}
+
 // A balancer's header stands before TLS, and in it one is no request (N13).
 func TestProxyHeaderBeforeTLS(t *testing.T) {
 	pair := certificate(t, "one.test")

@@ -21,6 +21,7 @@ import (
 	"github.com/seed4ac54ce5/edge/proxyproto"
 	"github.com/seed4ac54ce5/edge/store"
 	"github.com/seed4ac54ce5/edge/tlsrecord"
+	"golang.org/x/sys/unix"
 )
 
 // Server is a node.
@@ -132,6 +133,9 @@ func Open(config Config) (*Server, error) {
 		s.Close()
 		return nil, err
 	}
+	if s.measuring.Load() {
+		s.sampleMemory()
+	}
 	s.logStart()
 	return s, nil
 }
@@ -210,12 +214,18 @@ func (s *Server) Addresses() []string { return s.reactor.Addresses() }
 // InternalAddress returns where health, metrics and the playground are.
 func (s *Server) InternalAddress() string { return s.inside.Addr().String() }
 
-// logStart says in one line what the node is.
+// logStart says in one line what the node is, and what bounds it, 0 for no limit: of files each loop may have so many if
+// it has its own table.
 func (s *Server) logStart() {
 	private, why := s.reactor.PrivateTables()
 	attrs := []any{
 		"addresses", s.Addresses(), "internal", s.InternalAddress(), "loops", len(s.reactor.Loops()),
 		"private_fd_tables", private, "development", s.config.Development,
+		"connection_limit", max(s.config.limits(s.config.Limits).Connections, 0), "memory_limit", s.memory.Usage().Limit,
+	}
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
+		attrs = append(attrs, "open_files", files.Cur)
 	}
 	if why != nil && s.config.PrivateTables == "auto" {
 		attrs = append(attrs, "private_fd_tables_why_not", why)
@@ -234,10 +244,10 @@ func (s *Server) report(f fault) {
 func (s *Server) logFaults() {
 	for f := range s.faults {
 		if f.stack == nil {
-			s.config.Log.Error("the application has failed", "conn", f.conn, "error", f.what)
+			s.config.Log.Error("the application has failed", "conn", f.conn.String(), "error", f.what)
 			continue
 		}
-		s.config.Log.Error("session ended by a fault", "conn", f.conn, "panic", f.what, "stack", string(f.stack))
+		s.config.Log.Error("session ended by a fault", "conn", f.conn.String(), "panic", f.what, "stack", string(f.stack))
 	}
 }
 

@@ -14,12 +14,12 @@ type shedding struct {
 	order shedOrder
 	ids   []netpoll.ConnID // whose turn is to come
 	busy  []netpoll.ConnID // whose turn has come, but for whom something is under way
-	begun time.Duration
-	every time.Duration // between two turns
-	told  int           // turns that have come
-	due   time.Duration // when the next one does
-	keep  int           // sessions that stay, of a rebalance
-	ends  time.Duration // when nobody waits for anything any more
+	begun time.Duration    // when the first turn could come
+	every time.Duration    // between two turns
+	told  int              // turns that have come since
+	due   time.Duration    // when the next one does
+	keep  int              // sessions that stay, of a rebalance
+	ends  time.Duration    // when nobody waits for anything any more
 }
 
 // shedOrder says who is to go, and how.
@@ -36,6 +36,7 @@ const (
 	calmRate = 200 // sessions a second that a loop may end whatever the window: others take so many without noticing
 	maxShed  = 256 // sessions that end in a turn
 	lookBusy = 50 * time.Millisecond
+	maxLate  = time.Second / 4 // what is made up for of the time that the loop has missed
 )
 
 // begin carries out an order in place of the one before, unless that is a drain and o is none.
@@ -54,12 +55,18 @@ func (d *shedding) begin(l *loop, o shedOrder) {
 		d.ids = d.ids[:min(o.number, len(d.ids))]
 		d.keep = l.sessionCount() - len(d.ids)
 	}
-	if n := time.Duration(len(d.ids)); n > 0 {
-		d.every = min(o.window, n*time.Second/calmRate) / n
-	}
 	d.ends = d.begun + o.window
-	d.next(l)
+	d.spread(l, d.begun)
 	l.toShed.Store(int64(d.left()))
+}
+
+// spread gives those whose turn is to come an even part each of the window from a time on, or less where that goes without a rush.
+func (d *shedding) spread(l *loop, from time.Duration) {
+	d.begun, d.told = from, 0
+	if n := time.Duration(len(d.ids)); n > 0 {
+		d.every = min(d.ends-from, n*time.Second/calmRate) / n
+	}
+	d.next(l)
 }
 
 // next sets when the next turn comes: somewhere within its part of the window.
@@ -93,6 +100,9 @@ func (d *shedding) step(l *loop) (more bool) {
 	now := l.net.Now()
 	over := now >= d.ends
 	d.lookAgain(l, over)
+	if !over && now-d.due > maxLate { // the process was stopped or starved: who has missed a turn does not go in a rush
+		d.spread(l, now-maxLate)
+	}
 	for n := 0; len(d.ids) > 0 && (now >= d.due || over); n++ {
 		if n == maxShed {
 			return true
@@ -126,15 +136,15 @@ func (d *shedding) lookAgain(l *loop, over bool) {
 	d.busy = kept
 }
 
-// release ends a session, unless something is under way for it: a request head, a command that the application decides
-// about, replies that have not left. It reports false if the session is to be looked at again.
+// release ends a session, unless something is under way for it: a balancer's header, a TLS handshake or a request head, a command
+// that the application decides about, replies that have not left. It reports false if the session is to be looked at again.
 func (d *shedding) release(l *loop, id netpoll.ConnID, over bool) (done bool) {
 	c := l.net.Conn(id)
 	if c == nil || c.Closing() {
 		return true
 	}
 	s := l.sessions.At(c.Slot())
-	if !over && (s.state == stateHead || s.has(flagOffloaded)) {
+	if !over && (s.early() || s.has(flagOffloaded)) {
 		return false
 	}
 	l.dismiss(c, s, d.order.why)

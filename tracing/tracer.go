@@ -58,13 +58,13 @@ func (t *Tracer) Handler(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := t.context.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		ctx, span := t.tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer),
-			trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("url.path", r.URL.Path)))
+		ctx, span := t.tracer.Start(ctx, "HTTP", trace.WithSpanKind(trace.SpanKindServer))
 		defer span.End()
 		answer := &answer{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(answer, r.WithContext(ctx))
-		if answer.status != http.StatusNotFound { // else the path is of the asker's choice
+		if answer.served() { // else method and path are of the asker's choice, and of any length
 			span.SetName(r.Method + " " + r.URL.Path)
+			span.SetAttributes(attribute.String("http.request.method", r.Method), attribute.String("url.path", r.URL.Path))
 		}
 		finish(span, answer.status, http.StatusInternalServerError)
 	})
@@ -80,6 +80,15 @@ type answer struct {
 func (a *answer) WriteHeader(status int) {
 	a.status = status
 	a.ResponseWriter.WriteHeader(status)
+}
+
+// served reports whether it answers somebody who may ask, for what there is.
+func (a *answer) served() bool {
+	switch a.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
+		return false
+	}
+	return true
 }
 
 // Unwrap is for [http.ResponseController].

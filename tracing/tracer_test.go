@@ -137,13 +137,23 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Names of spans are few, whatever is asked for.
+// Names and attributes of spans are few, whatever is asked for by whoever.
 func TestNamesAreBounded(t *testing.T) {
 	c := newCollector(t)
 	tracer := c.open(t, io.Discard)
-	tracer.Handler(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/api/"+traceID, nil))
-	if spans := c.spans(t, tracer); len(spans) != 1 || spans[0].Name != http.MethodPost || spans[0].ParentID != "" || spans[0].Status.Code != 0 {
-		t.Errorf("spans %+v; want one that is called POST", spans)
+	refusals := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed}
+	for _, status := range refusals {
+		refuse := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		tracer.Handler(refuse).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("ANY", "/api/"+traceID, nil))
+	}
+	spans := c.spans(t, tracer)
+	for i, s := range spans {
+		if s.Name != "HTTP" || len(s.Attributes) != 1 || s.ParentID != "" || s.Status.Code != 0 {
+			t.Errorf("the span of a request that is refused with %d is %+v; want one that is called HTTP and has the status", refusals[i], s)
+		}
+	}
+	if len(spans) != len(refusals) {
+		t.Errorf("%d spans; want %d", len(spans), len(refusals))
 	}
 }
 

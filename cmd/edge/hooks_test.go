@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -29,6 +30,30 @@ func TestServeAsksBackends(t *testing.T) {
 		t.Errorf("the backend is told %s", body)
 	}
 	s.term(t)
+}
+
+// A backend that does not answer does not hold up a node that has been interrupted twice.
+func TestSecondInterruptWaitsForNoBackend(t *testing.T) {
+	asked, free := make(chan struct{}, 1), make(chan struct{})
+	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-free }))
+	defer backend.Close()
+	defer close(free)
+	s := start(t, "--config", configFile(t, "hooks: {connect: {url: '"+backend.URL+"', timeout: 1m}}"))
+	if err := s.open(t).say(`{"id":1,"connect":{}}`); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	for s.log.Scan() && !strings.Contains(s.log.Text(), `"msg":"draining"`) { // the second one must not come before the first is taken
+	}
+	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code, log := s.end(t); code != 0 || !strings.Contains(log, `"msg":"ended at once`) {
+		t.Errorf("edge ended with %d, log %s; want 0 at once", code, log)
+	}
 }
 
 func TestServeRefusesABadBackend(t *testing.T) {

@@ -101,7 +101,11 @@ func serve(from config.Sources) error {
 		defer again.Stop()
 		go remind(ctx, again.C, node.Log)
 	}
-	go obey(end, s)
+	go obey(end, s, func() {
+		node.Log.Warn("ended at once: calls of the application are not back")
+		log.Close(logPatience)
+		os.Exit(0)
+	})
 	told := &supervisor{manager: manager, node: s, log: node.Log}
 	told.ready()
 	go told.watch(ctx)
@@ -131,8 +135,12 @@ func deliverRest(backends *hook.Hooks, log *slog.Logger) {
 	}
 }
 
-// obey drains the node at the first signal. An interrupt hurries that, and another one ends the node.
-func obey(signals <-chan os.Signal, s *server.Server) {
+// closePatience is how long the process may take to end after a second interrupt.
+const closePatience = 2 * time.Second
+
+// obey drains the node at the first signal. An interrupt hurries that, and another one ends the node, with exit if what the
+// application is at holds that up.
+func obey(signals <-chan os.Signal, s *server.Server, exit func()) {
 	hurried := false
 	for sig := range signals {
 		s.Drain()
@@ -140,6 +148,7 @@ func obey(signals <-chan os.Signal, s *server.Server) {
 			continue
 		}
 		if hurried {
+			time.AfterFunc(closePatience, exit)
 			s.Close()
 		}
 		s.HurryDrain()
