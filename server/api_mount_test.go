@@ -45,7 +45,7 @@ func (n *node) post(key, method, body string, headers ...string) (status int, an
 // checkMetric fails the test unless n's metrics have the line.
 func (n *node) checkMetric(line string) {
 	n.t.Helper()
-	if _, body := n.get("/metrics"); !strings.Contains(body, "\n"+line+"\n") {
+	if body := n.scrape(); !strings.Contains(body, "\n"+line+"\n") {
 		n.t.Errorf("/metrics lacks %s", line)
 	}
 }
