@@ -207,7 +207,8 @@ func TestHurryDuringDrain(t *testing.T) {
 // how many it has cut off.
 func TestR03DrainStuck(t *testing.T) {
 	t.Parallel()
-	const clients, size = 1000, 1 << 20
+	const size = 1 << 20
+	clients := fewer(1000)
 	h, held, release := holder()
 	var book logBook
 	n := openNode(t, func(c *Config) {
