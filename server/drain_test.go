@@ -247,7 +247,7 @@ func TestR03DrainStuck(t *testing.T) {
 
 // R06: while a node stops listening, whoever connects is served before it is sent away, or is refused.
 func TestR06DrainDuringConnects(t *testing.T) {
-	n := openNode(t, func(c *Config) { c.Loops, c.ShutdownWindow = 2, 100*time.Millisecond })
+	n := openNode(t, func(c *Config) { c.Loops, c.ShutdownWindow = 2, patience })
 	n.neighbour.close()
 	var served atomic.Int64
 	var flood sync.WaitGroup
