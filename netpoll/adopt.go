@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/sys"
 	"golang.org/x/sys/unix"
@@ -15,12 +16,12 @@ var ErrNoListener = errors.New("not a listening stream socket")
 
 // adopt takes over a listening socket that somebody else has opened, and closes f. All loops accept from it, as there is only
 // one. Whoever opened it may go on listening, so a socket file is not ours to remove.
-func adopt(f *os.File) (listener, error) {
+func adopt(f *os.File, stall time.Duration) (listener, error) {
 	fd, err := takeDescriptor(f)
 	if err != nil {
 		return listener{}, fmt.Errorf("netpoll: adopt %s: %w", f.Name(), err)
 	}
-	at, err := fitOut(fd)
+	at, err := fitOut(fd, stall)
 	if err != nil {
 		sys.Close(fd)
 		return listener{}, fmt.Errorf("netpoll: adopt %s: %w", f.Name(), err)
@@ -42,7 +43,7 @@ func takeDescriptor(f *os.File) (fd int, err error) {
 }
 
 // fitOut gives an adopted socket what our own have, and returns where it listens.
-func fitOut(fd int) (endpoint, error) {
+func fitOut(fd int, stall time.Duration) (endpoint, error) {
 	if err := checkListens(fd); err != nil {
 		return endpoint{}, err
 	}
@@ -53,7 +54,7 @@ func fitOut(fd int) (endpoint, error) {
 	if err != nil || at.path != "" {
 		return at, err
 	}
-	if err := setOptions(fd, at, connOptions); !errors.Is(err, unix.ENOPROTOOPT) { // a Multipath TCP socket does not know all of them
+	if err := setOptions(fd, at, connOptions(stall)); !errors.Is(err, unix.ENOPROTOOPT) { // a Multipath TCP socket does not know all of them
 		return at, err
 	}
 	return at, nil

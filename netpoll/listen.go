@@ -3,10 +3,12 @@ package netpoll
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/sys"
 	"golang.org/x/sys/unix"
@@ -15,10 +17,13 @@ import (
 const (
 	backlog      = 65535    // the kernel takes the smaller of this and net.core.somaxconn
 	notSentLowat = 16 << 10 // unsent bytes a socket may hold; what is beyond waits here, where it can be dropped
-	userTimeout  = 30_000   // milliseconds until unacknowledged data kills a connection
 	maxAccepts   = 64       // a turn and listener
 	maxRefusals  = 64       // while there are no descriptors, a pause
 	acceptPause  = 2        // ticks without accepting after the kernel ran out of something
+
+	// userTimeout is the number of milliseconds after which the kernel gives up a connection whose peer does not acknowledge, or
+	// whose window stays closed.
+	userTimeout = 30_000
 )
 
 // listener is one listening socket as one loop has it.
@@ -44,7 +49,7 @@ func (s *sharers) leave() bool { return s.left.Add(-1) == 0 }
 
 // listenTCP opens this loop's socket for at. The options are inherited by what it accepts, which
 // saves three calls a connection.
-func listenTCP(at endpoint) (l listener, err error) {
+func listenTCP(at endpoint, stall time.Duration) (l listener, err error) {
 	fd, at, err := tcpSocket(at)
 	if err != nil {
 		return listener{}, err
@@ -54,7 +59,7 @@ func listenTCP(at endpoint) (l listener, err error) {
 			sys.Close(fd)
 		}
 	}()
-	options := append([]option{{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}, {unix.SOL_SOCKET, unix.SO_REUSEPORT, 1}}, connOptions...)
+	options := append([]option{{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}, {unix.SOL_SOCKET, unix.SO_REUSEPORT, 1}}, connOptions(stall)...)
 	if err := setOptions(fd, at, options); err != nil {
 		return listener{}, err
 	}
@@ -65,11 +70,15 @@ func listenTCP(at endpoint) (l listener, err error) {
 // option is a socket option whose value is a number.
 type option struct{ level, name, value int }
 
-// connOptions are set on TCP listeners for what they accept.
-var connOptions = []option{
-	{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
-	{unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowat},
-	{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, userTimeout},
+// connOptions are set on TCP listeners for what they accept. Peers that read nothing for a while are ours to judge, by the limit
+// in stall, so that the kernel has to wait for longer.
+func connOptions(stall time.Duration) []option {
+	timeout := max(userTimeout, 2*min(stall.Milliseconds(), math.MaxInt32/2))
+	return []option{
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowat},
+		{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(timeout)},
+	}
 }
 
 func setOptions(fd int, at endpoint, options []option) error {

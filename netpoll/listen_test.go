@@ -2,10 +2,12 @@ package netpoll
 
 import (
 	"errors"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -116,7 +118,7 @@ func TestAcceptedSocketsInheritOptions(t *testing.T) {
 		}{
 			{"TCP_NODELAY", unix.TCP_NODELAY, 1},
 			{"TCP_NOTSENT_LOWAT", unix.TCP_NOTSENT_LOWAT, notSentLowat},
-			{"TCP_USER_TIMEOUT", unix.TCP_USER_TIMEOUT, userTimeout},
+			{"TCP_USER_TIMEOUT", unix.TCP_USER_TIMEOUT, 30_000},
 		} {
 			if got, err := unix.GetsockoptInt(int(c.fd), unix.IPPROTO_TCP, o.opt); got != o.want || err != nil {
 				t.Errorf("%s = %d, %v; want %d", o.name, got, err, o.want)
@@ -127,6 +129,22 @@ func TestAcceptedSocketsInheritOptions(t *testing.T) {
 			t.Errorf("flags %#x, %v; want O_NONBLOCK", flags, err)
 		}
 	})
+}
+
+// The kernel never ends a peer that reads nothing before the limit for that does.
+func TestKernelIsMorePatientThanTheStallLimit(t *testing.T) {
+	for _, r := range []struct {
+		limit time.Duration
+		want  int // milliseconds
+	}{{time.Second, 30_000}, {time.Minute, 120_000}, {1000 * time.Hour, math.MaxInt32 - 1}} {
+		st := open(t, Config{StallLimit: r.limit}, script{})
+		_, id := st.connect()
+		st.on(id, func(_ *Loop, c *Conn) {
+			if got, err := unix.GetsockoptInt(int(c.fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT); got != r.want || err != nil {
+				t.Errorf("with a limit of %v: TCP_USER_TIMEOUT = %d, %v; want %d", r.limit, got, err, r.want)
+			}
+		})
+	}
 }
 
 // A client that is gone before it is accepted costs nothing but its end.

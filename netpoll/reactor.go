@@ -179,7 +179,7 @@ func (r *Reactor) prepare() error {
 // prepareListeners opens the listeners that the loops share, and looks whether the other addresses are free.
 func (r *Reactor) prepareListeners() error {
 	for _, f := range r.config.Listeners {
-		ln, err := adopt(f)
+		ln, err := adopt(f, r.config.StallLimit)
 		if err != nil {
 			return err
 		}
@@ -257,7 +257,7 @@ func (r *Reactor) listenPorts(l *Loop) error {
 		if at.path != "" {
 			continue
 		}
-		ln, err := listenTCP(at)
+		ln, err := listenTCP(at, r.config.StallLimit)
 		if err != nil {
 			return err
 		}

@@ -32,10 +32,11 @@ func TestMaxConnectionAgeWaitsForCalls(t *testing.T) {
 	t.Parallel()
 	h, held, release := holder()
 	n := openNode(t, func(c *Config) { c.Handler, c.MaxConnectionAge = h, time.Second })
-	c, _ := n.connect(pathWebSocket)
+	c := n.open(pathWebSocket)
 	defer c.close()
-	c.say(rpc(2, "1"))
+	c.say(hello + "\n" + rpc(2, "1"))
 	<-held
+	c.next()                             // connect
 	other, _ := n.connect(pathWebSocket) // is younger, so its end shows that the first one's time is over
 	defer other.close()
 	if got := other.rest(); !slices.Equal(got, []string{"close 3011"}) {

@@ -250,7 +250,7 @@ func TestAPISubscriptionExpires(t *testing.T) {
 		}
 	}
 	call(stays, time.Now().Add(time.Hour))
-	call(ends, time.Now().Add(3*time.Second))
+	call(ends, time.Now().Add(5*time.Second))
 	if got := ends.next(); got != "close 3006" {
 		t.Errorf("when the subscription has ended: %s; want close 3006", got)
 	}
@@ -305,13 +305,13 @@ func TestAPIRefreshMovesTheEnd(t *testing.T) {
 	put := func(user string, until time.Time) {
 		n.checkCall("refresh", fmt.Sprintf(`{"user":%q,"expire_at":%d}`, user, until.Unix()), fine)
 	}
-	off, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: user("off", 2*time.Second)}))
+	off, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: endsSoon("off")}))
 	defer off.close()
 	short, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: user("short", time.Hour)}))
 	defer short.close()
 	began := time.Now()
 	put("off", began.Add(time.Hour))
-	put("short", time.Now().Add(2*time.Second))
+	put("short", time.Now().Add(3*time.Second))
 	for _, c := range []*client{off, short} {
 		if got, _ := c.nextText(); !strings.HasPrefix(got, `{"push":{"refresh":{"expires":true,"ttl":`) {
 			t.Errorf("a refresh is told as %s", got)
@@ -320,7 +320,7 @@ func TestAPIRefreshMovesTheEnd(t *testing.T) {
 	if got := short.next(); got != "close 3005" {
 		t.Errorf("a session that has been cut short got %s; want close 3005", got)
 	}
-	off.staysOpen(6*time.Second - time.Since(began))
+	off.staysOpen(7*time.Second - time.Since(began))
 	off.say(unsubscribe(2, "a"))
 	if got, _ := off.nextText(); got != unsubscribed(2) {
 		t.Errorf("a session that has been put off got %s", got)

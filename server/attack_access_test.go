@@ -367,7 +367,7 @@ func TestP04AfterAKick(t *testing.T) {
 func TestA13TokensThatEnd(t *testing.T) {
 	n := openKeyed(t, nil)
 	n.attack("A13 a token that expires", none, 0, func(t *testing.T) {
-		c, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: user("ann", time.Second)}))
+		c, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: endsSoon("ann")}))
 		defer c.close()
 		if got := c.next(); got != "close 3005" {
 			t.Errorf("%s; want close 3005", got)
@@ -500,8 +500,7 @@ func TestA04NoForeignPages(t *testing.T) {
 func TestM03LabelsAreFixed(t *testing.T) {
 	n := openNode(t, nil)
 	figures := func() (names string) {
-		_, body := n.get("/metrics")
-		for line := range strings.SplitSeq(body, "\n") {
+		for line := range strings.SplitSeq(n.scrape(), "\n") {
 			name, _, _ := strings.Cut(line, " ")
 			if strings.HasPrefix(name, "edge_") && !strings.HasPrefix(name, "edge_disconnects_total") {
 				names += name + "\n"

@@ -11,11 +11,9 @@ import (
 )
 
 // crowdSize members are in a room, of whom stuckSize do not read.
-const (
-	crowdSize  = 1000
-	stuckSize  = 100
-	crowdTalks = 50
-)
+var crowdSize, stuckSize = fewer(1000), fewer(100)
+
+const crowdTalks = 50
 
 // Members who are stuck take nothing from the others, who hear every publication in order. They themselves are ended or
 // skip what they have missed, as the room has it, and are counted; nothing then waits for anybody.
@@ -72,20 +70,20 @@ func (n *node) talkToAll(room string, members []*client) {
 // checkStuck checks what has become of the members who did not read.
 func (n *node) checkStuck(ns, room string, stuck []*client) {
 	n.t.Helper()
-	all := talks(room)
+	all, size := talks(room), uint64(len(stuck))
 	switch got := n.slow(); ns {
 	case "queue":
-		if ended := n.counts().Disconnects[16+8]; got != (counted{metrics.SlowClosedBytes: stuckSize}) || ended != stuckSize {
-			n.t.Errorf("slow consumers counted: %v, %d ended with 3008; want %d closed", got, ended, stuckSize)
+		if ended := n.counts().Disconnects[16+8]; got != (counted{metrics.SlowClosedBytes: size}) || ended != size {
+			n.t.Errorf("slow consumers counted: %v, %d ended with 3008; want %d closed", got, ended, size)
 		}
 	case "drop": // fillers had to make room, and the list holds the rest
-		if got[metrics.SlowDropped] < stuckSize || got != (counted{metrics.SlowDropped: got[metrics.SlowDropped]}) {
+		if got[metrics.SlowDropped] < size || got != (counted{metrics.SlowDropped: got[metrics.SlowDropped]}) {
 			n.t.Errorf("slow consumers counted: %v; want publications dropped", got)
 		}
 		n.checkHeard(stuck, all)
 	default:
-		if got[metrics.SlowReplaced] < stuckSize*(crowdTalks-1) || got != (counted{metrics.SlowReplaced: got[metrics.SlowReplaced]}) {
-			n.t.Errorf("slow consumers counted: %v; want publications replaced, %d or more", got, stuckSize*(crowdTalks-1))
+		if got[metrics.SlowReplaced] < size*(crowdTalks-1) || got != (counted{metrics.SlowReplaced: got[metrics.SlowReplaced]}) {
+			n.t.Errorf("slow consumers counted: %v; want publications replaced, %d or more", got, size*(crowdTalks-1))
 		}
 		n.checkHeard(stuck, all[crowdTalks-1:])
 	}

@@ -19,13 +19,8 @@ import (
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
-// How many connections TestChurn makes; EDGE_CHURN is another number.
 const (
-	churned     = 20_000
-	churnedRace = 4_000 // each costs several times as much
-)
-
-const (
+	churned   = 20_000   // connections that TestChurn makes, unless EDGE_CHURN is another number
 	churners  = 32       // connections at a time
 	heapSlack = 1 << 20  // bytes by which the heap may have grown
 	largeEcho = 48 << 10 // bytes that a client asks for and may not read
@@ -42,7 +37,7 @@ func TestChurn(t *testing.T) {
 		c.Rooms.Namespaces = []Namespace{{"latest", RoomOptions{Kind: "ephemeral"}}}
 	})
 	churn := newChurn(n)
-	churn.run(t, 2_000) // pools and tables have their size from here on
+	churn.run(t, fewer(2_000)) // pools and tables have their size from here on
 	heap := n.settledHeap(t)
 	before, goroutines := n.holdings(), runtime.NumGoroutine()
 
@@ -84,10 +79,7 @@ func churnCount(t *testing.T) int {
 		}
 		return count
 	}
-	if testutil.Race {
-		return churnedRace
-	}
-	return churned
+	return fewer(churned)
 }
 
 // settledHeap returns the heap of a node without conns but the neighbour's.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -106,8 +107,8 @@ func (c *client) hear(replies, pushes int, closes bool) (h heard) {
 	return h
 }
 
-// nextText reads one text frame, with ID in place of client ids. If something else comes it is described, and ok
-// is false.
+// nextText reads one text frame, with ID in place of client ids, and times to live rounded to minutes: the clock goes on between
+// a token and its reply. If something else comes it is described, and ok is false.
 func (c *client) nextText() (text string, ok bool) {
 	f, end := c.frame()
 	switch {
@@ -116,7 +117,18 @@ func (c *client) nextText() (text string, ok bool) {
 	case f.Header.OpCode != ws.OpText:
 		return describe(f), false
 	}
-	return uuid.ReplaceAllString(string(f.Payload), "ID"), true
+	return inMinutes(uuid.ReplaceAllString(string(f.Payload), "ID")), true
+}
+
+var timeToLive = regexp.MustCompile(`"ttl":\d+`)
+
+// inMinutes rounds the times to live in a text, which are in seconds.
+func inMinutes(text string) string {
+	return timeToLive.ReplaceAllStringFunc(text, func(field string) string {
+		name, number, _ := strings.Cut(field, ":")
+		seconds, _ := strconv.Atoi(number) // digits
+		return fmt.Sprintf("%s:%d", name, (seconds+30)/60*60)
+	})
 }
 
 // TestConformanceFirstCommand has what protocol.md says of frames, objects and the connect command.

@@ -162,7 +162,8 @@ func inflateRows(limit int) []row {
 
 // A bomb is measured, not kept: what it would come to is never there.
 func TestZ01BombCostsNoMemory(t *testing.T) {
-	const limit, size = 2 << 20, 32 << 20
+	const limit = 2 << 20
+	size := fewer(32 << 20)
 	n := openNode(t, func(c *Config) { c.MessageLimit = limit })
 	bomb := stream(masked(0xc2, deflate(strings.Repeat("\x00", size))))
 	run := func() {
@@ -242,14 +243,14 @@ func (c *client) packed(t *testing.T, half []byte) int {
 
 // TestConformanceLargeDeflate has a message that takes long to inflate, alone and in fragments.
 func TestConformanceLargeDeflate(t *testing.T) {
-	const size = 16 << 20
+	size := fewer(16 << 20)
 	n := openNode(t, func(c *Config) { c.MessageLimit, c.QueueLimit = size, 2*size })
 	text := strings.Repeat("sixteen bytes ok", size/16)
 	packed := deflate(text)
 	want := []string{"deflated " + said(ws.OpText, []byte(text)), "close 1000"}
 	for _, send := range [][]byte{
 		masked(0xc1, packed),
-		stream(masked(0x41, packed[:100]), masked(0x00, packed[100:5000]), masked(0x80, packed[5000:])),
+		stream(masked(0x41, packed[:100]), masked(0x00, packed[100:len(packed)/3]), masked(0x80, packed[len(packed)/3:])),
 	} {
 		if got := n.exchange(stream(send, closing(1000, "")), nil, pathEcho, []string{offerDeflate}); !slices.Equal(got, want) {
 			t.Errorf("got %s; want %s", got, want)

@@ -249,7 +249,8 @@ func TestHurryDuringDrain(t *testing.T) {
 // how many it has cut off.
 func TestR03DrainStuck(t *testing.T) {
 	t.Parallel()
-	const clients, size = 1000, 1 << 20
+	const size = 1 << 20
+	clients := fewer(1000)
 	h, held, release := holder()
 	var book logBook
 	n := openNode(t, func(c *Config) {
@@ -288,7 +289,7 @@ func TestR03DrainStuck(t *testing.T) {
 
 // R06: while a node stops listening, whoever connects is served before it is sent away, or is refused.
 func TestR06DrainDuringConnects(t *testing.T) {
-	n := openNode(t, func(c *Config) { c.Loops, c.ShutdownWindow = 2, 100*time.Millisecond })
+	n := openNode(t, func(c *Config) { c.Loops, c.ShutdownWindow = 2, patience })
 	n.neighbour.close()
 	var served atomic.Int64
 	var flood sync.WaitGroup

@@ -37,9 +37,7 @@ func TestReadySaysWhyNot(t *testing.T) {
 			t.Errorf("/health/live = %d; want 200", status)
 		}
 		undo()
-		if status, body := n.get("/health/ready"); status != http.StatusOK {
-			t.Errorf("/health/ready afterwards = %d %q; want 200", status, body)
-		}
+		n.awaitReady("/health/ready")
 	}
 }
 

@@ -21,9 +21,11 @@ func TestF18CommandRate(t *testing.T) {
 	c.say(hello)
 	c.next()
 	const commands = 80 // of which 50 are a burst
+	var send []byte
 	for id := range commands {
-		c.say(unsubscribe(id+2, "a"))
+		send = append(send, masked(0x81, unsubscribe(id+2, "a"))...)
 	}
+	c.send(send)
 	if got := c.hear(commands, 0, false).replies; len(got) != commands || got[commands-1] != unsubscribed(commands+1) {
 		t.Errorf("%d replies to %d commands", len(got), commands)
 	}

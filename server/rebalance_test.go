@@ -66,28 +66,36 @@ func TestRebalance(t *testing.T) {
 
 // A new order takes the place of the one before: one that nobody is too many for stops it.
 func TestRebalanceStops(t *testing.T) {
-	const sessions = 300
-	n := openNode(t, nil)
+	const sessions = 5
+	h, held, release := holder()
+	n := openApp(t, h)
 	clients := n.crowd(sessions)
-	ends := endsOf(clients)
-	if _, err := n.Rebalance(t.Context(), 0); err != nil { // takes more than a second
-		t.Fatal(err)
+	for _, c := range clients[1:] { // a session whose call is out is waited for
+		c.say(rpc(2, "1"))
+		<-held
 	}
-	<-ends
+	if surplus, err := n.Rebalance(t.Context(), 0); surplus != sessions || err != nil {
+		t.Fatalf("Rebalance(0) of %d = %d, %v; want all", sessions, surplus, err)
+	}
+	if got := fmt.Sprint(clients[0].rest()); got != "[close 3011]" {
+		t.Errorf("a client got %s; want close 3011", got)
+	}
+	clients[0].close()
 	if surplus, err := n.Rebalance(t.Context(), sessions); surplus != 0 || err != nil {
 		t.Errorf("Rebalance(%d) = %d, %v; want nobody to go", sessions, surplus, err)
 	}
 	if d := n.Departure(); d != (Departure{}) {
 		t.Errorf("Departure() = %+v after it has been stopped", d)
 	}
-	if left := n.counts().Connections[metrics.WebSocket]; left == 0 {
-		t.Error("a rebalance that was stopped at its first session has ended all")
+	for range clients[1:] {
+		release <- struct{}{}
 	}
-	for _, c := range clients {
+	for i, c := range clients[1:] {
+		c.say(unsubscribe(3, "nowhere"))
+		if h := c.hear(2, 0, false); len(h.replies) != 2 || h.end != "" {
+			t.Errorf("client %d heard %q after the rebalance was stopped; want two answers", i+1, h)
+		}
 		c.close()
-	}
-	for range sessions - 1 {
-		<-ends
 	}
 }
 
@@ -107,14 +115,15 @@ func TestRebalanceCountsThoseWhoLeave(t *testing.T) {
 		t.Errorf("Departure().Surplus = %d; want 1", got)
 	}
 	clients[0].close()
-	release <- struct{}{}
 	testutil.Eventually(t, patience, func() bool { return n.Departure().Surplus == 0 }, "the rebalance is over")
-	release <- struct{}{}
-	left := n.counts().Connections[metrics.WebSocket]
-	ends := endsOf(clients[1:])
-	clients[1].close()
-	if end := <-ends; left == 1 && end == "close 3011" {
-		t.Error("the last client was sent away though the other had left")
+	for range clients {
+		release <- struct{}{}
+	}
+	c := clients[1]
+	defer c.close()
+	c.say(unsubscribe(3, "nowhere"))
+	if h := c.hear(2, 0, false); len(h.replies) != 2 || h.end != "" {
+		t.Errorf("the last client heard %q though the other had left; want two answers", h)
 	}
 }
 

@@ -115,13 +115,17 @@ func TestRefreshWaitsForThePool(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{}, 1)
 	n := openApp(t, Handler{
-		Connect: func(*ConnectRequest) (ConnectReply, error) { return ConnectReply{ExpireAt: inASecond()}, nil },
+		Connect: func(*ConnectRequest) (ConnectReply, error) { return ConnectReply{}, nil },
 		Refresh: func(Client) (RefreshReply, error) { asked <- struct{}{}; return RefreshReply{Expired: true}, nil },
 	})
 	c, _ := n.connect(pathWebSocket)
 	defer c.close()
 	release := n.fillPool()
 	before := n.counts().Limited
+	if err := n.Refresh(t.Context(), Target{}, inASecond()); err != nil {
+		t.Fatal(err)
+	}
+	c.next()                           // is told
 	for n.counts().Limited == before { // the answers of a loop come once a turn at most
 		n.checkNeighbour()
 	}
@@ -248,6 +252,7 @@ func TestEndOfAFormerSubscription(t *testing.T) {
 		}
 		return SubscribeReply{}, nil
 	}
+	h.NonBlocking = true // so that all commands are carried out in one turn
 	n := openApp(t, h)
 	c, _ := n.connect(pathWebSocket)
 	defer c.close()

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/metrics"
 )
 
@@ -36,10 +37,20 @@ func (r *row) stream() (send []byte, want []string) {
 }
 
 const (
-	everyCut   = 192 // inputs up to this size are cut at each byte, longer ones at random places
-	randomCuts = 32
-	byteWise   = 100 // inputs up to this size also come one byte to a write
+	everyCut = 192 // inputs up to this size are cut at each byte, longer ones at random places
+	byteWise = 100 // inputs up to this size also come one byte to a write
 )
+
+var randomCuts = fewer(32)
+
+// fewer returns n, and a fifth of it under the race detector, under which everything takes several times as long: the run without
+// it has them all.
+func fewer(n int) int {
+	if testutil.Race {
+		return n / 5
+	}
+	return n
+}
 
 // runRows runs each row whole, cut in two at each byte, and byte by byte, with the same result: each on a new
 // conn to target with further fields in its request.

@@ -58,6 +58,10 @@ func user(name string, expiry time.Duration) auth.Identity {
 	return id
 }
 
+// endsSoon is a user whose token ends while a test waits for it, but not before the test has connected with it: times in tokens
+// are whole seconds, with the rest cut off.
+func endsSoon(name string) auth.Identity { return user(name, 3*time.Second) }
+
 // join returns the command that connects with a token.
 func join(token string) string { return fmt.Sprintf(`{"id":1,"connect":{"token":%q}}`, token) }
 
@@ -144,10 +148,14 @@ func TestTokenOfAPublicKey(t *testing.T) {
 // A session ends when what its token grants has, unless a new one comes in time.
 func TestSessionExpires(t *testing.T) {
 	t.Parallel()
+	sessions := make(map[time.Duration]*client)
 	for _, pings := range []time.Duration{-1, time.Hour} {
 		n := openKeyed(t, func(c *Config) { c.PingInterval = pings })
-		c, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: user("ann", time.Second)}))
+		c, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: endsSoon("ann")}))
 		defer c.close()
+		sessions[pings] = c
+	}
+	for pings, c := range sessions {
 		if got := c.next(); got != "close 3005" {
 			t.Errorf("pings every %v: a session whose token has expired got %s; want close 3005", pings, got)
 		}
@@ -158,6 +166,7 @@ func TestRefresh(t *testing.T) {
 	t.Parallel()
 	n := openKeyed(t, func(c *Config) { c.ExpiredCloseDelay = 2 * time.Second })
 	refresh := func(token string) string { return fmt.Sprintf(`{"id":2,"refresh":{"token":%q}}`, token) }
+	var stay []func()
 	for _, r := range []struct{ what, token, want string }{
 		{"for an hour", tokenOf(t, auth.ConnectClaims{Identity: user("ann", time.Hour)}), `{"id":2,"refresh":{"client":"ID","version":"edge","expires":true,"ttl":3600}}`},
 		{"for ever", tokenOf(t, auth.ConnectClaims{Identity: user("ann", 0)}), `{"id":2,"refresh":{"client":"ID","version":"edge"}}`},
@@ -166,7 +175,7 @@ func TestRefresh(t *testing.T) {
 		{"none", "", bad},
 	} {
 		began := time.Now()
-		c, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: user("ann", time.Second)}))
+		c, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: endsSoon("ann")}))
 		defer c.close()
 		c.say(refresh(r.token))
 		if got, _ := c.nextText(); got != r.want {
@@ -175,11 +184,16 @@ func TestRefresh(t *testing.T) {
 		if !strings.HasPrefix(r.want, "{") {
 			continue
 		}
-		c.staysOpen(4*time.Second - time.Since(began))
-		c.say(unsubscribe(3, "a"))
-		if got, _ := c.nextText(); got != unsubscribed(3) {
-			t.Errorf("after a refresh with %s: %s", r.what, got)
-		}
+		stay = append(stay, func() {
+			c.staysOpen(7*time.Second - time.Since(began)) // the first token, a second of the loop's clock, the delay
+			c.say(unsubscribe(3, "a"))
+			if got, _ := c.nextText(); got != unsubscribed(3) {
+				t.Errorf("after a refresh with %s: %s", r.what, got)
+			}
+		})
+	}
+	for _, check := range stay {
+		check()
 	}
 }
 
@@ -251,7 +265,7 @@ func TestSubscriptionExpires(t *testing.T) {
 	c, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: user("ann", 0)}))
 	defer c.close()
 	for i, room := range []string{"ends", "goes on", "for ever"} {
-		c.say(fmt.Sprintf(`{"id":%d,"subscribe":{"channel":%q,"token":%q}}`, i+2, room, token(room, 2*time.Second)))
+		c.say(fmt.Sprintf(`{"id":%d,"subscribe":{"channel":%q,"token":%q}}`, i+2, room, token(room, 5*time.Second)))
 		c.nextText()
 	}
 	c.say(fmt.Sprintf(`{"id":5,"sub_refresh":{"channel":"goes on","token":%q}}`, token("goes on", time.Hour)))
