@@ -133,7 +133,7 @@ func TestDeadBackend(t *testing.T) {
 	for event, q := range questions {
 		t.Run(event, func(t *testing.T) {
 			f := newFakeClock()
-			err := q.ask(newTestHooks(t, everywhere(Endpoint{URL: deadURL(t)}), f))
+			err := q.ask(newTestHooks(t, everywhere(Endpoint{URL: deadURL}), f))
 			var failure *Failure
 			if !errors.As(err, &failure) || failure.Result != Unreachable || !strings.Contains(err.Error(), "connection refused") {
 				t.Errorf("the answer is %v; want unreachable", err)

@@ -19,6 +19,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/seed4ac54ce5/edge/auth"
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/server"
 )
 
@@ -256,15 +257,24 @@ func TestNodeRefreshes(t *testing.T) {
 		}
 		delete(due, v.event)
 	}
-	say(t, c, `{"id":3,"publish":{"channel":"tea","data":4}}`, `"pub"`, `"conn_info":{"name":"bob"},"chan_info":{"seat":9}`)
-	for v := range a.visits {
-		if v.event == "publish" {
-			if string(v.Meta) != "2" {
-				t.Errorf("after the refresh meta is %s", v.Meta)
-			}
-			break
-		}
+	testutil.Eventually(t, patience, func() bool { return refreshed(t, a, c) }, "the node works with what the refreshes said")
+}
+
+// refreshed publishes, and reports whether the node has heard by now what the application has said of the client.
+func refreshed(t *testing.T, a *application, c net.Conn) bool {
+	t.Helper()
+	if err := wsutil.WriteClientText(c, []byte(`{"id":3,"publish":{"channel":"tea","data":4}}`)); err != nil {
+		t.Fatal(err)
 	}
+	heard := hear(t, c, `"pub"`)
+	if strings.HasPrefix(heard, "close") {
+		t.Fatal(heard)
+	}
+	v := <-a.visits
+	for v.event != "publish" {
+		v = <-a.visits
+	}
+	return strings.Contains(heard, `"conn_info":{"name":"bob"},"chan_info":{"seat":9}`) && string(v.Meta) == "2"
 }
 
 // What a backend says of an end happens, and while it says nothing nothing happens for a while.

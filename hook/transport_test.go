@@ -60,7 +60,11 @@ func TestTLS(t *testing.T) {
 // The connections of one call after the other are one, also after answers of an error.
 func TestConnectionsAreKept(t *testing.T) {
 	dials := make(map[net.Conn]bool)
-	b := &backend{play: []http.HandlerFunc{says(`{"result":{}}`), status(404), says(`{"result":{}}`)}}
+	const pairs, few = 10, 3 // a busy machine may have the transport give up a connection that is not done with its request
+	b := new(backend)
+	for range pairs {
+		b.play = append(b.play, says(`{"result":{}}`), status(404))
+	}
 	b.Server = httptest.NewUnstartedServer(b)
 	b.Config.ConnState = func(c net.Conn, s http.ConnState) {
 		if s == http.StateNew {
@@ -69,13 +73,13 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 	b.Start()
 	h := newTestHooks(t, Config{Publish: Endpoint{URL: b.URL}}, nil)
-	for range 3 {
+	for range 2 * pairs {
 		_ = publish(h)
 	}
 	_ = h.Close(context.Background())
 	b.Close()
-	if len(dials) != 1 || len(b.requests()) != 3 {
-		t.Errorf("%d connections for %d requests; want 1 for 3", len(dials), len(b.requests()))
+	if n := len(b.requests()); len(dials) > few || n != 2*pairs {
+		t.Errorf("%d connections for %d requests; want 1 for %d, or hardly more", len(dials), n, 2*pairs)
 	}
 }
 

@@ -169,11 +169,11 @@ func hasSuspectValues(theirs *pires.Header) bool {
 }
 
 // isCanonical reports whether the line is what its addresses make when they are written again, groups of IPv6
-// apart, which have several forms.
+// apart, which have several forms, and what follows UNKNOWN.
 func isCanonical(b []byte, theirs *pires.Header) bool {
 	line, _, _ := bytes.Cut(b, []byte("\n"))
 	if theirs.Command == pires.LOCAL {
-		return bytes.Count(line, []byte("\r")) == 1
+		return bytes.HasPrefix(line, []byte("PROXY UNKNOWN")) && bytes.Count(line, []byte("\r")) == 1
 	}
 	want, err := theirs.Format()
 	if err != nil {

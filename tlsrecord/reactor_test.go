@@ -11,7 +11,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // A reactor does for one conn what a loop does, on a goroutine of its own, and echoes what arrives.
 type reactor struct {

@@ -20,7 +20,7 @@ func TestServeAsksBackends(t *testing.T) {
 		_, _ = io.WriteString(w, `{"result":{"user":"alice"}}`)
 	}))
 	defer backend.Close()
-	s := start(t, "--config", configFile(t, "hooks: {connect: {url: '"+backend.URL+"/who'}, disconnect: {url: '"+backend.URL+"/gone'}}"))
+	s := start(t, "--config", configFile(t, "hooks: {connect: {url: '"+backend.URL+"/who', timeout: 1m}, disconnect: {url: '"+backend.URL+"/gone', timeout: 1m}}"))
 	if log := s.past.String(); strings.Contains(log, "no client may connect") {
 		t.Errorf("with a connect hook the log says %s", log)
 	}

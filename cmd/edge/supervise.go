@@ -101,10 +101,11 @@ func (s *supervisor) tellDrain() {
 	status := fmt.Sprintf("draining: %d connections left", d.Remaining)
 	if s.stopping {
 		s.note(s.manager.Status(status))
-	} else {
-		s.note(s.manager.Stopping(status))
+		return
 	}
-	s.stopping = true
+	err := s.manager.Stopping(status)
+	s.stopping = err == nil // or it is told at the next look
+	s.note(err)
 }
 
 // note logs that the manager could not be told something.

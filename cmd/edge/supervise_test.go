@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,11 +17,11 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// aManager plays the service manager: it hears what is told to it.
+// aManager plays the service manager: it hears what is told to it, at once, as nothing is told to one whose queue is full.
 type aManager struct {
 	t    *testing.T
 	path string
-	conn *net.UnixConn
+	told chan string
 }
 
 func newManager(t *testing.T) *aManager {
@@ -30,23 +31,36 @@ func newManager(t *testing.T) *aManager {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
-	return &aManager{t, path, conn}
+	m := &aManager{t, path, make(chan string, 1<<16)}
+	var reader sync.WaitGroup
+	reader.Go(func() { m.listen(conn) })
+	t.Cleanup(func() { _ = conn.Close(); reader.Wait() })
+	return m
+}
+
+// listen takes messages until conn is closed.
+func (m *aManager) listen(conn net.Conn) {
+	defer close(m.told)
+	for b := make([]byte, 4096); ; {
+		n, err := conn.Read(b)
+		if err != nil {
+			return
+		}
+		m.told <- string(b[:n])
+	}
 }
 
 // hear waits for a message that begins with start.
 func (m *aManager) hear(start string) string {
 	m.t.Helper()
-	if err := m.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		m.t.Fatal(err)
-	}
-	for b := make([]byte, 4096); ; {
-		n, err := m.conn.Read(b)
-		if err != nil {
-			m.t.Fatalf("no message %s: %v", start, err)
-		}
-		if strings.HasPrefix(string(b[:n]), start) {
-			return string(b[:n])
+	for late := time.After(patience); ; {
+		select {
+		case text := <-m.told:
+			if strings.HasPrefix(text, start) {
+				return text
+			}
+		case <-late:
+			m.t.Fatalf("no message %s", start)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // settle is how long what a test has closed may take to disappear: a goroutine that was told to
 // end, a thread that the kernel is still taking down together with its private descriptor table.
-const settle = 30 * time.Second
+const settle = 2 * time.Minute
 
 // init keeps the main thread for the main goroutine. The runtime never lets that thread end, so the
 // private table of a goroutine locked to it would stay, with all that is open there.

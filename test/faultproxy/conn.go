@@ -89,12 +89,17 @@ func (c *Conn) sum(d Direction, count func(*flow) int64) (n int64) {
 // Cut resets the conn on both sides.
 func (c *Conn) Cut() {
 	c.proxy.mu.Lock()
+	sockets := []*net.TCPConn{c.client}
+	if c.server != nil {
+		sockets = append(sockets, c.server)
+	}
+	for _, s := range sockets {
+		_ = s.SetLinger(0) // first: whoever sees that the conn is over may be the one who closes them
+	}
 	c.over = true
-	server := c.server
 	c.proxy.mu.Unlock()
-	reset(c.client)
-	if server != nil {
-		reset(server)
+	for _, s := range sockets {
+		reset(s)
 	}
 	c.poke()
 }

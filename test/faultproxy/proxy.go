@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long [Proxy.Await] waits.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // retry is the pause after an accept that failed, for want of descriptors for example.
 const retry = 10 * time.Millisecond
@@ -125,7 +125,7 @@ func (p *Proxy) Accepted() int {
 }
 
 // Await returns as soon as n conns stand, connected to the target or swallowed, and no other. It fails the test if
-// that takes longer than half a minute.
+// that takes longer than two minutes.
 func (p *Proxy) Await(n int) {
 	p.t.Helper()
 	limit := time.NewTimer(patience)

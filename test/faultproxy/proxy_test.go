@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-var manyConns = flag.Int("conns", 2000, "connections of TestHoldsManyConns; four descriptors each")
+var manyConns = flag.Int("conns", 1000, "connections of TestHoldsManyConns; four descriptors each")
 
 func TestBytesAndEndsPass(t *testing.T) {
 	_, client, far := pair(t)
