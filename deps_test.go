@@ -27,9 +27,10 @@ var mayImport = map[string][]string{
 	"api":                  {"protocol"},
 	"api/client":           {"api"},
 	"hook":                 {"auth", "server"},
-	"deploy":               {"metrics", "server"},
+	"deploy":               {"metrics", "server", "auth", "test/balancer"},
+	"test/balancer":        {},
 	"test/faultproxy":      {},
-	"test/faults":          {"bench", "frame", "auth", "proxyproto", "test/faultproxy"}, // drives real processes
+	"test/faults":          {"bench", "frame", "auth", "proxyproto", "test/faultproxy", "test/balancer"}, // drives real processes
 	"netpoll":              {"internal/sys", "internal/poison"},
 	"frame":                {},
 	"protocol":             {},

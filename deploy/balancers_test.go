@@ -2,7 +2,10 @@ package deploy
 
 import (
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"testing"
+	"time"
 )
 
 func TestHAProxyAccepts(t *testing.T) {
@@ -31,4 +34,22 @@ func TestNginxAccepts(t *testing.T) {
 			"/etc/nginx/certs/edge.crt", save(t, "edge.crt", cert), "/etc/nginx/certs/edge.key", save(t, "edge.key", key))
 		accept(t, nginx, "-t", "-c", file, "-g", pid)
 	})
+}
+
+// A node of ours serves until HAProxy must have noticed that it is not ready.
+func TestDelayOutlastsTheChecks(t *testing.T) {
+	delay, _ := nodeDrain(t)
+	for _, file := range []string{"haproxy/haproxy.cfg", "haproxy/haproxy-tls.cfg"} {
+		m := regexp.MustCompile(` check port 9000 inter (\w+) .* fall (\d+) `).FindStringSubmatch(read(t, file))
+		if m == nil {
+			t.Fatalf("%s has no checks", file)
+		}
+		fall, err := strconv.Atoi(m[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if checks := time.Duration(fall) * duration(t, m[1]); delay <= checks {
+			t.Errorf("shutdown.delay of edge.yaml = %v; want more than the checks of %s take, %v", delay, file, checks)
+		}
+	}
 }

@@ -93,8 +93,8 @@ func TestGraceOutlastsTheDrain(t *testing.T) {
 	pod := manifest(t, "StatefulSet", "edge").at(t, "spec", "template", "spec").(map[string]any)
 	grace := seconds(object(pod).at(t, "terminationGracePeriodSeconds"))
 	wait := seconds(object(pod).at(t, "containers", 0, "lifecycle", "preStop", "sleep", "seconds"))
-	if window := podWindow(t); grace < wait+window+10*time.Second {
-		t.Errorf("terminationGracePeriodSeconds = %v; want 10 seconds more than preStop, %v, and shutdown.window, %v", grace, wait, window)
+	if window := podWindow(t); grace < wait+window+hardStop {
+		t.Errorf("terminationGracePeriodSeconds = %v; want %v more than preStop, %v, and shutdown.window, %v", grace, hardStop, wait, window)
 	}
 }
 
@@ -167,9 +167,11 @@ func podConfig(t *testing.T) object {
 	return decode(t, manifest(t, "ConfigMap", "edge").at(t, "data", "edge.yaml").(string))[0]
 }
 
-func nodeWindow(t *testing.T) time.Duration {
+// nodeDrain returns the delay and the window of edge.yaml.
+func nodeDrain(t *testing.T) (delay, window time.Duration) {
 	t.Helper()
-	return duration(t, decode(t, read(t, "edge.yaml"))[0].at(t, "shutdown", "window").(string))
+	node := decode(t, read(t, "edge.yaml"))[0]
+	return duration(t, node.at(t, "shutdown", "delay").(string)), duration(t, node.at(t, "shutdown", "window").(string))
 }
 
 func podWindow(t *testing.T) time.Duration {

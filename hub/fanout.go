@@ -59,6 +59,40 @@ func (l *Local) Due() bool {
 	return ok && in == 0
 }
 
+// Now returns the moment at which it is called, on the clock that [Local.Owes] asks about.
+func (l *Local) Now() time.Duration { return l.now() }
+
+// Owes reports whether anything that was published before the moment at still waits for the conn whose subscriptions are s,
+// among the events that have been handled. What is published afterwards does not count, so that a busy room is no reason to
+// wait for ever.
+func (l *Local) Owes(s *Subs, at time.Duration) bool {
+	for i := s.head; i != 0; i = l.subs.At(i).next() {
+		if id := l.rosters.At(l.subs.At(i).roster).backlog; id != 0 && l.backlogs[id].oldest() < at {
+			return true
+		}
+	}
+	return false
+}
+
+// oldest returns when the first publication that b has not delivered to everybody was published; never
+// without one.
+func (b *backlog) oldest() time.Duration {
+	if j := b.job; j != nil {
+		switch {
+		case len(j.pubs) > 0:
+			return j.pubs[0].since
+		case j.gap != nil:
+			return j.gap.since
+		}
+	}
+	for _, ev := range b.events[b.head:] {
+		if ev.kind == published {
+			return ev.pub.since
+		}
+	}
+	return never
+}
+
 // advance serves b for one stride, and returns the number of deliveries.
 func (l *Local) advance(b *backlog) int {
 	if b.job == nil {

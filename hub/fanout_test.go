@@ -163,3 +163,48 @@ func TestDeliverMayNotRunTheLoop(t *testing.T) {
 		}
 	}
 }
+
+// A conn is owed what was published before a moment, whether it waits for a job or is in one, and not what came later.
+func TestOwes(t *testing.T) {
+	h := New()
+	clock := fakeTime(h)
+	h.start = clock.at
+	h.SetOptions(0, Options{BatchDelay: time.Second})
+	l := newLoop(h)
+	l.now = func() time.Duration { return clock.at.Sub(h.start) }
+	subs := crowd(t, l, 2*stride, "r")
+	var elsewhere Subs
+	l.subscribe(t, 4*stride, &elsewhere, "s")
+	l.settle()
+	check := func(at time.Duration, want bool, when string) {
+		t.Helper()
+		for i, s := range []*Subs{&subs[0], &subs[len(subs)-1], &elsewhere} {
+			if got := l.Owes(s, at); got != (want && i < 2) {
+				t.Errorf("%s: Owes(%d, %v) = %v", when, i, at, got)
+			}
+		}
+	}
+	const ms = time.Millisecond
+	check(ms, false, "nothing is published")
+	publish(h, "r", "a")
+	l.handle(1)
+	check(0, false, "published at that moment")
+	check(ms, true, "handled")
+	now := l.now
+	l.stopClock()
+	if !l.Fanout(0) {
+		t.Fatal("all members of a room are served in one stride")
+	}
+	check(ms, true, "half of the members have it")
+	l.now = now
+	l.settle()
+	check(ms, false, "delivered, and the room rests")
+	clock.advance(10 * ms)
+	publish(h, "r", "b")
+	l.settle()
+	check(10*ms, false, "another waits, which came later")
+	check(11*ms, true, "it waits for the end of the rest")
+	clock.advance(time.Second)
+	l.settle()
+	check(2*time.Second, false, "it is delivered")
+}

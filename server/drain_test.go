@@ -139,6 +139,46 @@ func TestDrainFlushesQueues(t *testing.T) {
 	<-done
 }
 
+// R02: what was published before a session's turn to go reaches it first, also where its room gathers publications for longer.
+func TestR02DrainDelivers(t *testing.T) {
+	n := openNode(t, func(c *Config) { c.Rooms.WithoutNamespace.BatchDelay, c.ShutdownWindow = time.Second, time.Hour })
+	n.neighbour.close()
+	c := n.member("room")
+	defer c.close()
+	n.mustPublish("room", "1", PublishOptions{}) // at once, and then the room rests
+	if h := c.hear(0, 1, false); len(h.pushes) != 1 {
+		t.Fatalf("a member heard %q; want the first publication", h)
+	}
+	n.mustPublish("room", "2", PublishOptions{})
+	done := n.serve()()
+	if h := c.hear(0, 1, false); len(h.pushes) != 1 || h.pushes[0] != `{"push":{"channel":"room","pub":{"data":2}}}` {
+		t.Errorf("a drain gives up what waits for its delivery: %q", h)
+	}
+	if got := fmt.Sprint(c.rest()); got != "[close 3001]" {
+		t.Errorf("then %s; want close 3001", got)
+	}
+	c.close()
+	<-done
+}
+
+// A publication that is not delivered soon holds up no drain: its room rests for an hour.
+func TestR02DrainDoesNotWaitForever(t *testing.T) {
+	n := openNode(t, func(c *Config) {
+		c.Rooms.WithoutNamespace.BatchDelay, c.ShutdownWindow = time.Hour, 10*time.Millisecond
+	})
+	n.neighbour.close()
+	c := n.member("room")
+	defer c.close()
+	n.mustPublish("room", "1", PublishOptions{})
+	n.mustPublish("room", "2", PublishOptions{})
+	done := n.serve()()
+	if got := c.rest(); got[len(got)-1] != "close 3001" {
+		t.Errorf("a member got %s; want close 3001 in the end", got)
+	}
+	c.close()
+	<-done
+}
+
 // A drain closes sessions at an even pace over its window, and many of them do not go at once.
 func TestDrainPace(t *testing.T) {
 	const sessions, window = 600, 250 * time.Millisecond

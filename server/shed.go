@@ -13,13 +13,19 @@ import (
 type shedding struct {
 	order shedOrder
 	ids   []netpoll.ConnID // whose turn is to come
-	busy  []netpoll.ConnID // whose turn has come, but for whom something is under way
+	busy  []leaver         // whose turn has come, but for whom something is under way
 	begun time.Duration    // when the first turn could come
 	every time.Duration    // between two turns
 	told  int              // turns that have come since
 	due   time.Duration    // when the next one does
 	keep  int              // sessions that stay, of a rebalance
-	ends  time.Duration    // when nobody waits for anything any more
+	ends  time.Duration    // when nobody waits any more, but for what was published before
+}
+
+// leaver is a conn whose turn has come.
+type leaver struct {
+	id netpoll.ConnID
+	at time.Duration // then, on the clock of the rosters: what was published before is still due to it
 }
 
 // shedOrder says who is to go, and how.
@@ -37,6 +43,7 @@ const (
 	maxShed  = 256 // sessions that end in a turn
 	lookBusy = 50 * time.Millisecond
 	maxLate  = time.Second / 4 // what is made up for of the time that the loop has missed
+	lastNews = drainSlack / 2  // from the end of the window: until then leavers are sent what was published before their turn
 )
 
 // begin carries out an order in place of the one before, unless that is a drain and o is none.
@@ -88,7 +95,8 @@ func (d *shedding) add(l *loop, id netpoll.ConnID) {
 // left returns how many sessions have not been told yet.
 func (d *shedding) left() int { return len(d.ids) + len(d.busy) }
 
-// step ends the sessions that are due by now.
+// step ends the sessions that are due by now. Each gets a turn of the loop after its own has come: by then what had been
+// published is in the loop's hands.
 func (d *shedding) step(l *loop) (more bool) {
 	if d.left() == 0 {
 		return false
@@ -98,53 +106,58 @@ func (d *shedding) step(l *loop) (more bool) {
 		return false
 	}
 	now := l.net.Now()
-	over := now >= d.ends
-	d.lookAgain(l, over)
-	if !over && now-d.due > maxLate { // the process was stopped or starved: who has missed a turn does not go in a rush
+	d.lookAgain(l, now)
+	if now < d.ends && now-d.due > maxLate { // the process was stopped or starved: who has missed a turn does not go in a rush
 		d.spread(l, now-maxLate)
 	}
-	for n := 0; len(d.ids) > 0 && (now >= d.due || over); n++ {
-		if n == maxShed {
-			return true
-		}
-		last := len(d.ids) - 1
-		id := d.ids[last]
-		d.ids = d.ids[:last]
-		if !d.release(l, id, over) {
-			d.busy = append(d.busy, id)
-		}
-		d.told++
-		d.next(l)
-	}
+	more = d.call(l, now)
 	if len(d.ids) > 0 {
 		l.net.WaitAtMost(d.due - now)
 	}
 	if len(d.busy) > 0 {
-		l.net.WaitAtMost(min(lookBusy, max(d.ends-now, 1)))
+		l.net.WaitAtMost(min(lookBusy, max(d.ends-now, lookBusy/10)))
 	}
-	return false
+	return more
 }
 
-// lookAgain ends the sessions that were busy and are no longer, or whose time is over.
-func (d *shedding) lookAgain(l *loop, over bool) {
+// call makes leavers of the conns whose turn has come, and reports whether there are any.
+func (d *shedding) call(l *loop, now time.Duration) (any bool) {
+	at := l.rosters.Now()
+	for n := 0; len(d.ids) > 0 && n < maxShed && (now >= d.due || now >= d.ends); n++ {
+		last := len(d.ids) - 1
+		d.busy = append(d.busy, leaver{d.ids[last], at})
+		d.ids = d.ids[:last]
+		d.told++
+		d.next(l)
+		any = true
+	}
+	return any
+}
+
+// lookAgain ends the sessions of leavers for whom nothing is under way any more, or whose time is over.
+func (d *shedding) lookAgain(l *loop, now time.Duration) {
 	kept := d.busy[:0]
-	for _, id := range d.busy {
-		if !d.release(l, id, over) {
-			kept = append(kept, id)
+	for _, who := range d.busy {
+		if !d.release(l, who, now) {
+			kept = append(kept, who)
 		}
 	}
 	d.busy = kept
 }
 
 // release ends a session, unless something is under way for it: a balancer's header, a TLS handshake or a request head, a command
-// that the application decides about, replies that have not left. It reports false if the session is to be looked at again.
-func (d *shedding) release(l *loop, id netpoll.ConnID, over bool) (done bool) {
-	c := l.net.Conn(id)
+// that the application decides about, replies that have not left, publications from before its turn. It reports false if
+// the session is to be looked at again.
+func (d *shedding) release(l *loop, who leaver, now time.Duration) (done bool) {
+	c := l.net.Conn(who.id)
 	if c == nil || c.Closing() {
 		return true
 	}
 	s := l.sessions.At(c.Slot())
-	if !over && (s.early() || s.has(flagOffloaded)) {
+	switch {
+	case now < d.ends && (s.early() || s.has(flagOffloaded)):
+		return false
+	case now < d.ends+lastNews && l.rosters.Owes(&s.subs, who.at):
 		return false
 	}
 	l.dismiss(c, s, d.order.why)

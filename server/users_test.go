@@ -126,9 +126,6 @@ func TestKnownUsersDoNotAllocate(t *testing.T) {
 }
 
 func TestBytesOfAnIdentity(t *testing.T) {
-	if testutil.Race {
-		t.Skip("the race detector changes what is allocated")
-	}
 	const sessions = 100_000
 	for _, row := range []struct {
 		what, user, info string
