@@ -92,7 +92,7 @@ func serve(from config.Sources) error {
 	told := &supervisor{manager: manager, node: s, log: node.Log}
 	told.ready()
 	go told.watch(ctx)
-	r := &reloader{from: from, config: c, node: s, hooks: backends, level: level, log: node.Log}
+	r := &reloader{from: from, config: c, node: s, hooks: backends, asks: node.Handler.Connect != nil, level: level, log: node.Log}
 	reloaded := told.reloading(r.reload)
 	s.SetControl(server.Control{Drain: s.Drain, Reload: reloaded, Rebalance: s.Rebalance})
 	go reloadOn(ctx, reload, func() { _, _ = reloaded() }) // the log has it
@@ -165,11 +165,16 @@ func textual(format string) bool {
 
 // announce says who may connect, where that is everybody or nobody, and what to open.
 func announce(node *server.Config, s *server.Server) {
-	switch {
-	case node.Development:
+	if node.Development {
 		announceDevelopment(node.Log, s)
-	case !node.Access.Anonymous && !takesTokens(&node.Access.Tokens) && node.Handler.Connect == nil:
-		node.Log.Warn("no client may connect: client.token has no key, hooks.connect no url, and client.anonymous.enabled is false")
+	}
+	warnIfShut(node.Log, node, node.Handler.Connect != nil)
+}
+
+// warnIfShut warns if nobody may connect. asks is whether a backend is asked who may.
+func warnIfShut(log *slog.Logger, c *server.Config, asks bool) {
+	if !c.Development && !c.Access.Anonymous && !takesTokens(&c.Access.Tokens) && !asks {
+		log.Warn("no client may connect: client.token has no key, hooks.connect no url, and client.anonymous.enabled is false")
 	}
 }
 
