@@ -128,6 +128,7 @@ func Open(config Config) (*Server, error) {
 		return nil, err
 	}
 	s.logStart()
+	s.warnInsecure()
 	return s, nil
 }
 

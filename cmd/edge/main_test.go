@@ -258,7 +258,8 @@ func TestDevelopmentModeSaysSo(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, log := s.end(t)
-		if !strings.Contains(log, "development mode") || strings.Contains(log, "beyond this machine") != r.warns || !strings.Contains(log, "http://"+s.Internal+"/") {
+		log += s.past.String()
+		if !strings.Contains(log, "development mode: any client") || strings.Contains(log, "beyond this machine") != r.warns || !strings.Contains(log, "http://"+s.Internal+"/") {
 			t.Errorf("on %s the log says %s", r.address, log)
 		}
 	}

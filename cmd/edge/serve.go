@@ -183,9 +183,8 @@ func takesTokens(c *auth.Config) bool {
 	return c.HMACSecret+c.RSAPublicKey+c.ECDSAPublicKey+c.Ed25519PublicKey != "" || len(c.JWKS) > 0
 }
 
-// announceDevelopment says what development mode means.
+// announceDevelopment says whom development mode lets in, and where to begin.
 func announceDevelopment(log *slog.Logger, s *server.Server) {
-	log.Warn("development mode: any client may subscribe and publish without a token; do not expose it")
 	for _, a := range s.Addresses() {
 		if !isLoopback(a) {
 			log.Warn("development mode listens beyond this machine", "address", a)

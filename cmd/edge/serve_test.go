@@ -60,6 +60,21 @@ func TestReloadWarnsWhereNobodyMayConnect(t *testing.T) {
 	}
 }
 
+// A16: edge does not start with an insecure setting outside development mode, nor with one that others could reach.
+func TestA16InsecureSettingsOutsideDevelopment(t *testing.T) {
+	for config, want := range map[string]string{
+		"api: {insecure: true}": "edge: api.insecure: only for development: true; write false, and an api.key\n",
+		"development: true\napi: {insecure: true, key: abcdefgh}\ninternal: {address: ':9000'}": "edge: api.insecure: only while internal.address is on the loopback; write false, and an api.key\n",
+	} {
+		file := configFile(t, config)
+		for _, args := range [][]string{{"serve", "--config", file}, {"checkconfig", file}} {
+			if code, out, complaint := run(t, args...); code != exitUsage || out != "" || complaint != want {
+				t.Errorf("edge %q with %q = %d, %q, %q; want %d and %q", args, config, code, out, complaint, exitUsage, want)
+			}
+		}
+	}
+}
+
 // rest ends the process in order and returns what its log says from here on.
 func (s *serving) rest(t *testing.T) string {
 	t.Helper()
