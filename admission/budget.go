@@ -53,11 +53,16 @@ func NewBudget(root string, limit int64) *Budget {
 	return b
 }
 
-// SetLimit changes the configured limit, from the next Sample on.
+// SetLimit changes the configured limit, from the next Sample on; where there is none any more everybody is admitted at once,
+// as nobody may sample then.
 func (b *Budget) SetLimit(limit int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.limit = limit
+	if limit < 0 {
+		b.usage.Limit, b.usage.Source, b.usage.Refusing = 0, "none", false
+		b.room.Store(math.MaxInt64)
+	}
 }
 
 // Usage returns the last sample.

@@ -17,20 +17,33 @@ var (
 	errStuck  = errors.New("a loop does not turn")
 	errMemory = errors.New("memory: what waits for clients has reached its limit")
 	errInput  = errors.New("memory: unfinished messages of clients have reached their limit")
+	errBudget = errors.New("memory: new connections are refused")
 )
 
-// Ready returns nil if the node should get clients, or else why not: it drains, one of its loops does not turn, or memory that
-// clients share is used up.
+// Ready returns nil if the node should get clients, or else why not: it drains, one of its loops does not turn, memory that
+// clients share is used up, or there is none for more of them.
 func (s *Server) Ready(ctx context.Context) error {
-	switch {
-	case s.draining.Load():
-		return errDrains
-	case !s.budget.Fits(1):
-		return errMemory
-	case !s.inputs.Fits(1):
-		return errInput
+	if err := s.unfit(); err != nil {
+		return err
 	}
 	return s.Turning(ctx)
+}
+
+// unfit returns why the node should get no clients though its loops turn, nil if it should.
+func (s *Server) unfit() error {
+	if s.draining.Load() {
+		return errDrains
+	}
+	if !s.budget.Fits(1) {
+		return errMemory
+	}
+	if !s.inputs.Fits(1) {
+		return errInput
+	}
+	if u := s.memory.Usage(); u.Refusing {
+		return fmt.Errorf("%w: %d bytes of %d are used (%s)", errBudget, u.Used, u.Limit, u.Source)
+	}
+	return nil
 }
 
 // Turning returns nil when each loop has shown that it turns, or an error if one has not within a second, or before ctx is done.

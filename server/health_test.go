@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/netpoll"
 )
 
@@ -20,11 +21,13 @@ func TestReadySaysWhyNot(t *testing.T) {
 		{"what waits for clients", func() func() { n.budget.Add(1 << 20); return func() { n.budget.Add(-1 << 20) } }},
 		{"unfinished messages", func() func() { n.inputs.Add(1 << 20); return func() { n.inputs.Add(-1 << 20) } }},
 		{"a loop does not turn", n.holdLoop},
+		{"memory: new connections are refused: ", n.runOutOfMemory},
 	} {
 		undo := r.cause()
 		if status, body := n.get("/health/ready"); status != http.StatusServiceUnavailable || !strings.Contains(body, r.why) {
 			t.Errorf("/health/ready = %d %q; want 503 and %q", status, body, r.why)
 		}
+		n.checkMetric("edge_ready 0")
 		if status, _ := n.get("/health/live"); status != http.StatusOK {
 			t.Errorf("/health/live = %d; want 200", status)
 		}
@@ -32,7 +35,16 @@ func TestReadySaysWhyNot(t *testing.T) {
 		if status, body := n.get("/health/ready"); status != http.StatusOK {
 			t.Errorf("/health/ready afterwards = %d %q; want 200", status, body)
 		}
+		n.checkMetric("edge_ready 1")
+		n.checkNeighbour()
 	}
+}
+
+// runOutOfMemory gives n a memory budget that it is beyond, until release takes it away.
+func (n *node) runOutOfMemory() (release func()) {
+	n.SetMemoryLimit(1)
+	testutil.Eventually(n.t, patience, func() bool { return n.memory.Usage().Refusing }, "the node is beyond its memory budget")
+	return func() { n.SetMemoryLimit(-1) }
 }
 
 // holdLoop keeps the last loop from turning until release is called.

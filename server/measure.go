@@ -75,11 +75,11 @@ func openOf(snap *metrics.Snapshot) (n int64) {
 
 // whyNotReady returns why the node should get no clients, "" if it should.
 func (s *Server) whyNotReady(snap *metrics.Snapshot) string {
-	switch {
-	case s.draining.Load():
-		return "draining"
-	case len(snap.Loops) < len(s.loops):
-		return "a loop does not turn"
+	if err := s.unfit(); err != nil {
+		return err.Error()
+	}
+	if len(snap.Loops) < len(s.loops) {
+		return errStuck.Error()
 	}
 	return ""
 }
