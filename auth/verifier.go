@@ -37,6 +37,18 @@ func New(c Config) (*Verifier, error) {
 	return v, nil
 }
 
+// Inherit gives v the keys that old has from the JWKS endpoints that both have, for the same issuers. They stay as old as they
+// are. It must come before v is used.
+func (v *Verifier) Inherit(old *Verifier) {
+	for _, s := range v.sources {
+		for _, was := range old.sources {
+			if s.issuer == was.issuer && s.endpoint == was.endpoint {
+				s.keys.Store(was.keys.Load())
+			}
+		}
+	}
+}
+
 // Warm fetches the keys of all JWKS endpoints, so that the first tokens need not wait for them, and returns what failed.
 // A Verifier is of use even so: it asks again when tokens come. It may block for seconds, unless ctx ends before.
 func (v *Verifier) Warm(ctx context.Context, now time.Time) error {

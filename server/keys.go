@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/auth"
 )
@@ -78,15 +79,41 @@ func hasKeys(c *auth.Config) bool {
 	return c.HMACSecret != "" || c.RSAPublicKey != "" || c.ECDSAPublicKey != "" || c.Ed25519PublicKey != "" || len(c.JWKS) > 0
 }
 
-// SetAccess changes who may connect, from the next client on; sessions stay as they are. An error wraps [ErrConfig], and then
+// SetAccess changes who may connect, from the next client on; sessions stay as they are. Key sets are fetched
+// in the background, and those that were there already serve meanwhile. An error wraps [ErrConfig], and then
 // nothing has changed. Any goroutine.
 func (s *Server) SetAccess(a Access) error {
 	all, err := newAccess(a)
 	if err != nil {
 		return err
 	}
+	if was := s.access.Load(); was != nil {
+		all.connect.Inherit(was.connect)
+		all.subscribe.Inherit(was.subscribe)
+	}
 	s.access.Store(all)
+	s.warm(all)
 	return nil
+}
+
+// warm fetches key sets in the background, so that the first tokens need not wait for them.
+func (s *Server) warm(a *access) {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	if s.life.Err() != nil {
+		return // closed
+	}
+	verifiers := []*auth.Verifier{a.connect}
+	if a.subscribe != a.connect {
+		verifiers = append(verifiers, a.subscribe)
+	}
+	for _, v := range verifiers {
+		s.ticking.Go(func() {
+			if err := v.Warm(s.life, time.Now()); err != nil && s.life.Err() == nil {
+				s.config.Log.Warn("keys of tokens cannot be fetched; tokens that need them are asked for again later", "error", err)
+			}
+		})
+	}
 }
 
 // access returns who may connect as it is now.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -69,6 +70,8 @@ type Server struct {
 	hurried     chan struct{} // closed by HurryDrain
 	rebalancing sync.Mutex    // held while the loops are told who is to go
 
+	life    context.Context // ends with Close; nothing in the background begins after that, under reload
+	end     context.CancelFunc
 	closed  sync.Once
 	stop    chan struct{}
 	ticking sync.WaitGroup
@@ -109,6 +112,7 @@ func Open(config Config) (*Server, error) {
 		hurried:      make(chan struct{}),
 		stop:         make(chan struct{}),
 	}
+	s.life, s.end = context.WithCancel(context.Background())
 	s.encoders = newEncoders(s.ids)
 	if err := s.SetRooms(config.Rooms); err != nil {
 		return nil, err
@@ -264,6 +268,9 @@ func (s *Server) Close() {
 			s.reactor.Close()
 		}
 		close(s.stop)
+		s.reload.Lock()
+		s.end()
+		s.reload.Unlock()
 		if s.work != nil {
 			errs = append(errs, s.lastCalls())
 		}
