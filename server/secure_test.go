@@ -23,6 +23,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/tlsrecord"
 )
 
@@ -127,6 +128,20 @@ func TestSessionsOverTLS(t *testing.T) {
 			}
 			<-done
 		})
+	}
+}
+
+// A node with TLS says what the kernel could do, and one without does not ask.
+func TestKernelTLSIsReported(t *testing.T) {
+	want := "not used, but found"
+	if err := netpoll.KernelTLS(); err != nil {
+		want = "not used, and not found: " + err.Error()
+	}
+	if _, body := openSecure(t, nil).get("/info"); !strings.Contains(body, `"kernel_tls":"`+want+`"`) {
+		t.Errorf("/info says %s; want %s", body, want)
+	}
+	if _, body := openNode(t, nil).get("/info"); strings.Contains(body, "kernel_tls") {
+		t.Errorf("/info of a node without TLS says %s", body)
 	}
 }
 
