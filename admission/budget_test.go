@@ -213,7 +213,13 @@ func TestMemoryOfConnsSinceTheSample(t *testing.T) {
 
 	used(t, b, 70*mib, c.Connections()) // they cost less than that, or something else has gone
 	expect(t, c, alice, 0, None)
-	b.SetLimit(-1)
+	used(t, b, 99*mib, c.Connections())
+	expect(t, c, alice, 0, Memory)
+	b.SetLimit(-1) // nobody need sample any more
+	expect(t, c, alice, 0, None)
+	if u := b.Usage(); u.Refusing || u.Limit != 0 || u.Source != "none" {
+		t.Errorf("without a limit: %+v", u)
+	}
 	used(t, b, 99*mib, c.Connections())
 	if b.room.Load() != math.MaxInt64 {
 		t.Errorf("room = %d without a limit; want no end", b.room.Load())

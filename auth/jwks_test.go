@@ -228,6 +228,29 @@ func TestUnknownKidFlood(t *testing.T) {
 	}
 }
 
+// A Verifier has the keys that another has from the same endpoint for the same issuer, and no others.
+func TestAdoptsKeysOfTheSameEndpoint(t *testing.T) {
+	i := startIssuer(t, map[string]any{"d": edwardsKey()})
+	same, other := Config{JWKS: []JWKS{{Issuer: "a", Endpoint: i.URL, AllowHTTP: true}}}, Config{JWKS: []JWKS{{Issuer: "b", Endpoint: i.URL, AllowHTTP: true}}}
+	elsewhere := Config{JWKS: []JWKS{{Issuer: "a", Endpoint: i.URL + "/other", AllowHTTP: true}}}
+	old := newVerifier(t, same)
+	if err := old.Warm(context.Background(), testNow); err != nil {
+		t.Fatal(err)
+	}
+	i.Close()
+	for _, row := range []struct {
+		config Config
+		issuer string
+		want   error
+	}{{same, "a", nil}, {other, "b", ErrUnavailable}, {elsewhere, "a", ErrUnavailable}} {
+		v := newVerifier(t, row.config)
+		v.Adopt(old)
+		if _, err := v.Connect(by(t, "EdDSA", "d", edwardsKey(), object{"iss": row.issuer}), testNow); !errors.Is(err, row.want) {
+			t.Errorf("by %s: %v; want %v", row.config.JWKS[0].Endpoint, err, row.want)
+		}
+	}
+}
+
 // While one caller waits for a slow endpoint, nobody else does.
 func TestOneCallerWaits(t *testing.T) {
 	asked, release := make(chan struct{}), make(chan struct{})

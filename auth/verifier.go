@@ -49,9 +49,6 @@ func (v *Verifier) Adopt(old *Verifier) {
 	}
 }
 
-// Remote reports whether there are endpoints to Warm.
-func (v *Verifier) Remote() bool { return len(v.sources) > 0 }
-
 // Warm fetches the keys of all JWKS endpoints, so that the first tokens need not wait for them, and returns what failed.
 // A Verifier is of use even so: it asks again when tokens come. It may block for seconds, unless ctx ends before.
 func (v *Verifier) Warm(ctx context.Context, now time.Time) error {

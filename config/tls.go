@@ -41,7 +41,7 @@ var tlsKeys = []key[tlsSettings]{
 		is(func(t *tlsSettings) *string { return &t.ClientCA }, path)},
 	{Key{"ticket_key_file", "", "", live, "", "keys of session tickets, for nodes that resume each other's sessions"},
 		is(func(t *tlsSettings) *string { return &t.TicketKeys }, path)},
-	{Key{"max_handshakes", "", "4096", live, "", "handshakes under way at a time; more are refused"},
+	{Key{"max_handshakes", "", "4096", live, "", "handshakes under way at a time, of which each takes some 25 KiB; more are refused, as are those that the CPUs could not do in time"},
 		is(func(t *tlsSettings) *int { return &t.Handshakes }, count)},
 }
 

@@ -16,16 +16,16 @@ type Snapshot struct {
 
 	HistoryBytes        int64 // of all rooms together
 	HistoryPublications int64
-	HistoryEvictions    uint64 // rooms whose history was dropped to keep to the limit
-	WorkerQueue         int    // jobs that wait for the worker pool
-	Ready               bool   // the node should get clients
-	Development         bool   // it lets everybody in
-	ProcessBytes        int64  // resident memory
-	KernelBytes         int64  // what the kernel holds for conns, as estimated
-	LogDropped          uint64 // log lines that there was no room for
-	Reloads             uint64 // of the configuration
-	FailedReloads       uint64 // that changed nothing
-	KeyFetches          uint64 // from JWKS endpoints
+	HistoryEvictions    uint64          // rooms whose history was dropped to keep to the limit
+	WorkerQueue         int             // jobs that wait for the worker pool
+	Ready               bool            // the node should get clients
+	Insecure            map[string]bool // settings that leave out a check, and whether they are on
+	ProcessBytes        int64           // resident memory
+	KernelBytes         int64           // what the kernel holds for conns, as estimated
+	LogDropped          uint64          // log lines that there was no room for
+	Reloads             uint64          // of the configuration
+	FailedReloads       uint64          // that changed nothing
+	KeyFetches          uint64          // from JWKS endpoints
 	FailedKeyFetches    uint64
 	Store               *Store // nil for a node that keeps nothing on disk
 }
@@ -89,8 +89,8 @@ var (
 	lagSeconds    = describe("delivery_lag_seconds", "Time from publish until the last member on a loop was written to, of each publication.")
 	turnSeconds   = describe("loop_turn_seconds", "Time that turns of each loop took, without waiting for the kernel.", "loop")
 	draining      = describe("drain_remaining", "Connections that a drain has yet to close.")
-	development   = describe("development", "Whether the node lets everybody in without a token: 1 or 0.")
 	ready         = describe("ready", "Whether the node should get clients: 1 or 0.")
+	insecure      = describe("insecure", "Settings that leave out a check: 1 if on, or 0.", "setting")
 	memory        = describe("connection_memory_bytes", "Memory of the node: resident, and as estimated of its sockets in the kernel.", "kind")
 	logDropped    = describe("log_dropped_total", "Log lines that there was no room for.")
 	storeRecords  = describe("store_records_total", "Changes to histories by what became of them.", "result")
@@ -113,7 +113,7 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 		connections, connects, disconnects, rejects, panics, messagesIn, messagesOut, payloadIn, payloadOut,
 		wireIn, wireOut, writes, publications, deliveries, fanoutWrites, slow, limited, queued, loopTurns, loopBusy,
 		recoveries, redelivered, gaps, historyBytes, historyPubs, evictions, workerQueue, rooms, subscriptions,
-		fanoutSeconds, lagSeconds, turnSeconds, draining, ready, development, memory, logDropped,
+		fanoutSeconds, lagSeconds, turnSeconds, draining, ready, insecure, memory, logDropped,
 		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile, reloads, keyFetches, overflows, listenDrops,
 	} {
 		to <- d
@@ -149,7 +149,9 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, workerQueue, float64(s.WorkerQueue))
 	gauge(to, draining, float64(sum.Draining))
 	gauge(to, ready, truth(s.Ready))
-	gauge(to, development, truth(s.Development))
+	for setting, on := range s.Insecure {
+		gauge(to, insecure, truth(on), setting)
+	}
 	gauge(to, memory, float64(s.ProcessBytes), "process")
 	gauge(to, memory, float64(s.KernelBytes), "kernel")
 	counter(to, reloads, float64(s.Reloads), "ok")

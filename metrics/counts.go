@@ -100,6 +100,7 @@ const (
 	RejectUnfinished                          // frame: a message that did not become whole in time
 	RejectInputMemory                         // frame: no memory for one more message that is not whole
 	RejectFieldMemory                         // handshake: no memory for what the application wants to see of one more request
+	RejectExpired                             // session: what its client was granted has ended, and nobody has prolonged it
 	Rejections
 )
 
@@ -135,6 +136,7 @@ var rejectionLabels = [Rejections][2]string{
 	RejectUnfinished:         {"frame", "timeout"},
 	RejectInputMemory:        {"frame", "memory"},
 	RejectFieldMemory:        {"handshake", "memory"},
+	RejectExpired:            {"session", "expired"},
 }
 
 // Labels returns the labels' values.

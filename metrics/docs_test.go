@@ -13,7 +13,7 @@ func TestDocsNameMetrics(t *testing.T) {
 	registry.MustRegister(NewCollector(func() Snapshot {
 		var c Counts
 		c.Disconnect(1000) // codes show when they have occurred
-		return Snapshot{Loops: []Loop{{Counts: c}}, Store: new(Store)}
+		return Snapshot{Loops: []Loop{{Counts: c}}, Store: new(Store), Insecure: map[string]bool{"development": true}}
 	}))
 	api := NewAPI()
 	api.Observe("info", 0, 0) // methods show when they have been called

@@ -102,17 +102,24 @@ func TestHoldings(t *testing.T) {
 	c := n.member("room")
 	c.send(masked(0x01, "{"))
 	c.send(masked(0x80, "half")[:8])
-	var during holdings
-	testutil.Eventually(t, patience, func() bool { during = n.holdings(); return during.input > 1 }, "half a message is held")
-	want := holdings{conns: before.conns + 1, timers: before.timers, descriptors: before.descriptors, input: during.input, records: 2, rooms: 1, subs: 1}
+	want := holdings{conns: before.conns + 1, timers: before.timers, descriptors: before.descriptors, records: 2, rooms: 1, subs: 1}
 	if before.descriptors > 0 {
 		want.descriptors++
 	} else if private, _ := n.reactor.PrivateTables(); private {
 		t.Error("loops with tables of their own have no descriptors")
 	}
-	if during != want {
-		t.Errorf("with a member that has sent half a message: %+v; want %+v", during, want)
-	}
+	var during holdings
+	defer func() {
+		if t.Failed() {
+			t.Errorf("with a member that has sent half a message: %+v; want %+v and some input", during, want)
+		}
+	}()
+	testutil.Eventually(t, patience, func() bool { // the figures are not of one moment: what has come since the loop answered counts as input
+		during = n.holdings()
+		got := during
+		got.input = 0
+		return during.input > 1 && got == want
+	}, "half a message is held, and nothing else")
 	c.close()
 	testutil.Eventually(t, patience, func() bool { return n.holdings() == before }, "the node holds what it held before")
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
+	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
@@ -36,16 +38,26 @@ func TestChurn(t *testing.T) {
 		c.Rooms.WithoutNamespace = RoomOptions{Presence: true, HistorySize: 4, HistoryTTL: time.Minute}
 		c.Rooms.Namespaces = []Namespace{{"latest", RoomOptions{Kind: "ephemeral"}}}
 	})
+	secured := openSecure(t, func(c *Config) { c.Loops = 2 })
 	churn := newChurn(n)
+	churn.secured = secured.Addresses()[0]
 	churn.run(t, fewer(2_000)) // pools and tables have their size from here on
+	secured.awaitNobody(t)
 	heap := n.settledHeap(t)
-	before, goroutines := n.holdings(), runtime.NumGoroutine()
+	before, beforeSecured, goroutines := n.holdings(), secured.holdings(), runtime.NumGoroutine()
 
 	began, count := time.Now(), churnCount(t)
 	queued := n.mostQueued(func() { churn.run(t, count) })
 	t.Logf("%d connections in %v; at most %d bytes waited for them", count, time.Since(began).Round(time.Millisecond), queued)
 
 	n.awaitHoldings(t, before)
+	secured.awaitHoldings(t, beforeSecured)
+	secured.awaitNobody(t)
+	if secured.tls.Handshakes() != 0 {
+		t.Errorf("%d handshakes are under way", secured.tls.Handshakes())
+	}
+	t.Logf("over TLS: %d established, %d rejected; the node holds %+v and %+v, %d goroutines",
+		churn.shaken.Load(), secured.counts().Rejects[metrics.RejectTLS], n.holdings(), secured.holdings(), runtime.NumGoroutine())
 	testutil.Eventually(t, patience, func() bool { return runtime.NumGoroutine() <= goroutines }, "there are as many goroutines as before")
 	if grown := n.settledHeap(t) - heap; grown > heapSlack && !testutil.Race {
 		t.Errorf("the heap has grown by %d bytes", grown)
@@ -53,6 +65,12 @@ func TestChurn(t *testing.T) {
 		t.Logf("the heap has grown by %d bytes", grown)
 	}
 	n.checkNeighbour()
+}
+
+// awaitNobody waits until all conns of a node have gone, and the coroutines of their handshakes.
+func (n *node) awaitNobody(t *testing.T) {
+	t.Helper()
+	testutil.Eventually(t, patience, func() bool { return n.holdings().conns == 0 && n.tls.Handshakes() == 0 }, "all conns over TLS have gone")
 }
 
 // mostQueued runs f and returns the most bytes that were seen to wait for conns meanwhile.
@@ -93,8 +111,10 @@ func (n *node) settledHeap(t *testing.T) int64 {
 type churn struct {
 	networks []string // "tcp" or "unix", as addresses
 	address  []string
+	secured  string // address of the node with TLS
 	lives    [][][]byte
 	left     atomic.Int64
+	shaken   atomic.Int64 // handshakes that have succeeded
 }
 
 // newChurn lists what clients of each kind send: a request, and then frames, each of which has an answer.
@@ -164,6 +184,10 @@ func (c *churn) live(rng *rand.Rand, buf []byte) error {
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
+	if conn.RemoteAddr().String() == c.secured {
+		c.liveSecured(conn, rng, buf)
+		return nil
+	}
 	life := c.lives[rng.IntN(len(c.lives))]
 	last := rng.IntN(len(life) + 1)
 	for i, step := range life[:last] {
@@ -183,6 +207,43 @@ func (c *churn) live(rng *rand.Rand, buf []byte) error {
 	return nil
 }
 
+// cutter is a conn of which no more than so many bytes are sent.
+type cutter struct {
+	net.Conn
+	left int
+}
+
+func (c *cutter) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b[:min(len(b), c.left)])
+	if c.left -= n; err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	return n, err
+}
+
+// liveSecured is a connection over TLS that is cut at a random byte of what it sends: within a handshake, behind it, or within a record.
+func (c *churn) liveSecured(conn net.Conn, rng *rand.Rand, buf []byte) {
+	defer abandon(conn, rng.IntN(4))
+	stages := []int{500, 3_000, largeEcho} // a ClientHello is larger than the first
+	cut := &cutter{conn, rng.IntN(stages[rng.IntN(len(stages))])}
+	version := []uint16{tls.VersionTLS12, tls.VersionTLS13}[rng.IntN(2)]
+	over := tls.Client(cut, &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
+	if over.Handshake() != nil {
+		return
+	}
+	c.shaken.Add(1)
+	for i, step := range c.lives[rng.IntN(len(c.lives))] {
+		if _, err := over.Write(step); err != nil {
+			return
+		}
+		if i == 0 || rng.IntN(2) == 0 {
+			if _, err := over.Read(buf); err != nil {
+				return
+			}
+		}
+	}
+}
+
 // dial connects over a random transport, from a random address of this host where that has addresses: one alone has too few ports
 // for as many connections as have just ended.
 func (c *churn) dial(rng *rand.Rand) (net.Conn, error) {
@@ -193,7 +254,11 @@ func (c *churn) dial(rng *rand.Rand) (net.Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	conn, err := d.DialContext(ctx, c.networks[i], c.address[i])
+	network, address := c.networks[i], c.address[i]
+	if network == "tcp" && rng.IntN(3) == 0 {
+		address = c.secured
+	}
+	conn, err := d.DialContext(ctx, network, address)
 	if tcp, ok := conn.(*net.TCPConn); ok && rng.IntN(4) == 0 {
 		err = tcp.SetReadBuffer(smallRoom)
 	}

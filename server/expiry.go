@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
@@ -54,6 +55,12 @@ func (l *loop) lastMoment(c *netpoll.Conn, s *session) time.Duration {
 func spread(slot uint32, d time.Duration) time.Duration {
 	const golden = 2654435769 // 2^32 divided by the golden ratio
 	return d / 1024 * time.Duration(slot*golden>>22)
+}
+
+// disconnectExpired ends a session for what has ended and has not been prolonged.
+func (l *loop) disconnectExpired(c *netpoll.Conn, s *session, d protocol.Disconnect) {
+	l.reject(c, metrics.RejectExpired)
+	l.disconnect(c, s, d)
 }
 
 // nextEnd returns what comes first, the end of what a session's token grants or that of its age, and whether there is any.
@@ -218,7 +225,7 @@ func (l *loop) endSubscription(e subEnd) {
 // expireSubscription takes a client out of a room in which its time is over.
 func (l *loop) expireSubscription(c *netpoll.Conn, s *session, room []byte) {
 	if flags, _ := l.rosters.Flags(&s.subs, room); flags&subServerSide != 0 {
-		l.disconnect(c, s, protocol.DisconnectSubscriptionExpired)
+		l.disconnectExpired(c, s, protocol.DisconnectSubscriptionExpired)
 	} else {
 		l.unsubscribeByServer(c, s, room, protocol.UnsubscribedExpired)
 	}

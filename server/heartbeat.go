@@ -38,7 +38,7 @@ func (l *loop) timer(c *netpoll.Conn, s *session) {
 func (l *loop) expire(c *netpoll.Conn, s *session) {
 	switch {
 	case !s.has(flagByApplication) || l.server.handler.Refresh == nil:
-		l.disconnect(c, s, protocol.DisconnectExpired)
+		l.disconnectExpired(c, s, protocol.DisconnectExpired)
 	case s.has(flagOffloaded):
 		l.refreshSoon(c, s) // it is asked about something else
 	default:

@@ -54,8 +54,9 @@ func storeFigures(s store.Stats) *metrics.Store {
 	}
 }
 
-// tick ages rooms until the node closes.
+// tick does what is done from time to time until the node closes: rooms age, memory is measured, warnings are repeated.
 func (s *Server) tick() {
+	insecure := remindEvery(insecureEvery, time.Now())
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {
@@ -64,6 +65,9 @@ func (s *Server) tick() {
 			s.hub.Tick(now)
 			if s.measuring.Load() {
 				s.sampleMemory()
+			}
+			if insecure.due(now) {
+				s.warnInsecure()
 			}
 		case <-s.stop:
 			return

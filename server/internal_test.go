@@ -92,7 +92,7 @@ func TestMetrics(t *testing.T) {
 		`edge_delivery_lag_seconds_bucket{le="+Inf"} 1`,
 		`edge_drain_remaining 0`,
 		`edge_ready 1`,
-		`edge_development 1`,
+		`edge_insecure{setting="development"} 1`,
 		`edge_log_dropped_total 7`,
 		`edge_slow_consumers_total{action="close_stall"} 0`,
 	} {

@@ -88,7 +88,8 @@ func hasKeys(c *auth.Config) bool {
 	return c.HMACSecret != "" || c.RSAPublicKey != "" || c.ECDSAPublicKey != "" || c.Ed25519PublicKey != "" || len(c.JWKS) > 0
 }
 
-// SetAccess changes who may connect, from the next client on; sessions stay as they are. An error wraps [ErrConfig], and then
+// SetAccess changes who may connect, from the next client on; sessions stay as they are. Key sets are fetched
+// in the background, and those that were there already serve meanwhile. An error wraps [ErrConfig], and then
 // nothing has changed. Any goroutine.
 func (s *Server) SetAccess(a Access) error {
 	all, err := newAccess(a, s.noteFetch)
@@ -100,11 +101,7 @@ func (s *Server) SetAccess(a Access) error {
 		all.subscribe.Adopt(old.subscribe)
 	}
 	s.access.Store(all)
-	for _, v := range []*auth.Verifier{all.connect, all.subscribe} {
-		if v.Remote() {
-			go func() { _ = v.Warm(s.life, time.Now()) }() // noteFetch tells; it ends with the node
-		}
-	}
+	s.warm(all)
 	return nil
 }
 
@@ -118,6 +115,22 @@ func (s *Server) noteFetch(endpoint string, err error) {
 	s.keyFetches[1].Add(1)
 	if s.life.Err() == nil {
 		s.config.Log.Warn("the keys of an issuer cannot be fetched: those that are known stay", "endpoint", endpoint, "error", err)
+	}
+}
+
+// warm fetches key sets in the background, so that the first tokens need not wait for them; noteFetch tells of each.
+func (s *Server) warm(a *access) {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	if s.life.Err() != nil {
+		return // closed
+	}
+	verifiers := []*auth.Verifier{a.connect}
+	if a.subscribe != a.connect {
+		verifiers = append(verifiers, a.subscribe)
+	}
+	for _, v := range verifiers {
+		s.ticking.Go(func() { _ = v.Warm(s.life, time.Now()) })
 	}
 }
 

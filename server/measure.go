@@ -31,7 +31,7 @@ const scrapeTimeout = time.Second
 func (s *Server) snapshot() metrics.Snapshot {
 	snap := metrics.Snapshot{Loops: s.loopCounts()}
 	snap.Ready = s.whyNotReady(&snap) == ""
-	snap.Development = s.config.Development
+	snap.Insecure = s.insecureFigures()
 	snap.Rooms, snap.Subscriptions = s.hub.Count()
 	snap.HistoryBytes, snap.HistoryPublications, snap.HistoryEvictions = s.hub.MemoryStats()
 	snap.WorkerQueue = s.work.waiting()

@@ -66,10 +66,19 @@ func (l *loop) refreshed(c *netpoll.Conn, s *session, reply *RefreshReply, err e
 		l.beatOn(c, s)
 	case errors.As(err, &end):
 		l.disconnect(c, s, end)
-	case err == nil || l.overdue(s.expires) > l.server.config.ExpiredCloseDelay:
-		l.disconnect(c, s, protocol.DisconnectExpired)
+	case err == nil:
+		l.disconnectExpired(c, s, protocol.DisconnectExpired)
 	default:
 		l.server.report(fault{conn: l.net.ID(c), what: "refresh: " + err.Error()})
+		l.unrefreshed(c, s)
+	}
+}
+
+// unrefreshed has the application asked again about a session that has ended, or takes it away when it may stay no longer.
+func (l *loop) unrefreshed(c *netpoll.Conn, s *session) {
+	if l.overdue(s.expires) > l.server.config.ExpiredCloseDelay {
+		l.disconnectExpired(c, s, protocol.DisconnectExpired)
+	} else {
 		l.refreshSoon(c, s)
 	}
 }
@@ -117,10 +126,13 @@ func (l *loop) subRefreshed(c *netpoll.Conn, s *session, room []byte, reply *Sub
 		l.setSubTerm(c, room, reply.ExpireAt, true)
 	case errors.As(err, &end):
 		l.disconnect(c, s, end)
-	case err == nil || l.overdue(t.ends) > l.server.config.ExpiredSubCloseDelay:
+	case err == nil:
 		l.expireSubscription(c, s, room)
 	default:
 		l.server.report(fault{conn: l.net.ID(c), what: "sub_refresh: " + err.Error()})
+		if l.overdue(t.ends) > l.server.config.ExpiredSubCloseDelay {
+			l.expireSubscription(c, s, room)
+		}
 	}
 }
 

@@ -3,11 +3,14 @@ package server
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/auth"
+	"github.com/seed4ac54ce5/edge/internal/testutil"
+	"github.com/seed4ac54ce5/edge/metrics"
 )
 
 // inASecond is an end that comes while a test waits for it.
@@ -82,7 +85,9 @@ func TestApplicationEndsASession(t *testing.T) {
 			t.Parallel()
 			asked := 0
 			done := make(chan struct{})
+			book := new(logbook)
 			n := openNode(t, func(c *Config) {
+				c.Log = slog.New(slog.NewJSONHandler(book, nil))
 				c.ExpiredCloseDelay = r.stay
 				c.Handler = Handler{
 					Connect: func(*ConnectRequest) (ConnectReply, error) { return ConnectReply{ExpireAt: inASecond()}, nil },
@@ -106,7 +111,23 @@ func TestApplicationEndsASession(t *testing.T) {
 			if got := c.next(); got != r.want {
 				t.Errorf("got %s; want %s", got, r.want)
 			}
+			checkExpired(t, n, book, r.want == "close 3005")
 		})
+	}
+}
+
+// checkExpired checks that the one session of n was counted and logged as expired, or that none was.
+func checkExpired(t *testing.T, n *node, book *logbook, expired bool) {
+	t.Helper()
+	if got := n.counts().Rejects[metrics.RejectExpired] == 1; got != expired {
+		t.Errorf("counted as expired: %v; want %v", got, expired)
+	}
+	if !expired {
+		return
+	}
+	testutil.Eventually(t, patience, func() bool { return len(book.lines(t, "rejected")) == 1 }, "a line about the end")
+	if l := book.lines(t, "rejected")[0]; l["stage"] != "session" || l["reason"] != "expired" || l["peer"] == "" {
+		t.Errorf("the log says %v; want session, expired", l)
 	}
 }
 

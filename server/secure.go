@@ -99,6 +99,7 @@ func (l *loop) keepPlain(t *secured, b []byte) {
 
 // shakeHands goes on with a handshake. Its cryptography is the worker pool's.
 func (l *loop) shakeHands(c *netpoll.Conn, s *session, t *secured, b []byte) (used, need int) {
+	begins := !t.tls.Begun()
 	used, need, err := t.tls.Feed(b)
 	if err != nil {
 		l.hangUp(c, s, metrics.RejectTLS)
@@ -107,17 +108,27 @@ func (l *loop) shakeHands(c *netpoll.Conn, s *session, t *secured, b []byte) (us
 	if !t.tls.Ready() {
 		return used, need
 	}
-	id := l.net.ID(c)
-	taken := l.server.work.submit(func() {
-		t.tls.Step()
-		l.net.Send(netpoll.Post{Kind: postTLS, A: uint64(id)})
-	})
-	if !taken {
+	if !l.stepAway(c, t, begins) {
 		l.hangUp(c, s, metrics.RejectTLS)
 		return len(b), 0
 	}
 	l.net.Pause(c)
 	return used, need
+}
+
+// stepAway hands a step of a handshake to the worker pool, and reports whether there is room for it. One that begins is refused
+// when it would come too late to be of use: a tenth of the deadline is spent on waiting, and it is not the last step. One that
+// has begun has cost too much by then to be given up for others.
+func (l *loop) stepAway(c *netpoll.Conn, t *secured, begins bool) bool {
+	id := l.net.ID(c)
+	step := func() {
+		t.tls.Step()
+		l.net.Send(netpoll.Post{Kind: postTLS, A: uint64(id)})
+	}
+	if begins {
+		return l.server.work.submitFresh(step, l.server.config.HeadTimeout/10)
+	}
+	return l.server.work.submit(step)
 }
 
 // goOnShaking is what follows a step of a handshake.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/tlsrecord"
 )
 
@@ -125,6 +127,75 @@ func TestSessionsOverTLS(t *testing.T) {
 				c.close()
 			}
 			<-done
+		})
+	}
+}
+
+// A node with TLS says what the kernel could do, and one without does not ask.
+func TestKernelTLSIsReported(t *testing.T) {
+	want := "not used, but found"
+	if err := netpoll.KernelTLS(); err != nil {
+		want = "not used, and not found: " + err.Error()
+	}
+	if _, body := openSecure(t, nil).get("/info"); !strings.Contains(body, `"kernel_tls":"`+want+`"`) {
+		t.Errorf("/info says %s; want %s", body, want)
+	}
+	if _, body := openNode(t, nil).get("/info"); strings.Contains(body, "kernel_tls") {
+		t.Errorf("/info of a node without TLS says %s", body)
+	}
+}
+
+// lateWriter is a conn whose second write, which ends a handshake, waits.
+type lateWriter struct {
+	net.Conn
+	writes  int
+	reached chan struct{} // closed when it waits
+	release chan struct{}
+}
+
+func (h *lateWriter) Write(b []byte) (int, error) {
+	if h.writes++; h.writes == 2 {
+		close(h.reached)
+		<-h.release
+	}
+	return h.Conn.Write(b)
+}
+
+// While the pool is behind, no handshake begins, at no cost, and those that have begun come to their end.
+func TestBegunHandshakesGoOn(t *testing.T) {
+	for name, version := range tlsVersions {
+		t.Run(name, func(t *testing.T) {
+			n := openSecure(t, func(c *Config) { c.HeadTimeout = time.Hour })
+			begun := n.dial()
+			defer begun.close()
+			h := &lateWriter{Conn: begun.conn, reached: make(chan struct{}), release: make(chan struct{})}
+			begun.tls = tls.Client(h, &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
+			begun.in = bufio.NewReader(begun.tls)
+			shaken := make(chan error, 1)
+			go func() { shaken <- begun.tls.Handshake() }()
+			<-h.reached
+			release := occupy(n.work)
+			for range poolQueue / 2 {
+				n.work.submit(func() {})
+			}
+			moved := n.rejections(func() {
+				late := n.dial()
+				defer late.close()
+				if err := tls.Client(late.conn, &tls.Config{InsecureSkipVerify: true}).Handshake(); err == nil {
+					t.Error("a handshake began while the pool was behind")
+				}
+			})
+			checkMoved(t, moved, metrics.RejectTLS, 1)
+			close(h.release)
+			testutil.Eventually(t, patience, func() bool { return n.work.waiting() > poolQueue/2 }, "the last step of the first one is queued")
+			close(release)
+			if err := <-shaken; err != nil {
+				t.Fatal(err)
+			}
+			begun.upgrade(pathEcho)
+			if n.tls.Handshakes() != 0 {
+				t.Errorf("%d handshakes are under way", n.tls.Handshakes())
+			}
 		})
 	}
 }

@@ -40,6 +40,7 @@ type Server struct {
 	memory    *admission.Budget
 	trusted   proxyproto.Trusted // balancers
 	tls       *tlsrecord.Server  // nil for plain connections
+	kernelTLS string             // what the probe for it says; empty for plain connections
 	inputs    *netpoll.Budget    // of what has come from them and is not whole
 	reactor   *netpoll.Reactor
 	loops     []*loop
@@ -72,7 +73,7 @@ type Server struct {
 	hurried     chan struct{} // closed by HurryDrain
 	rebalancing sync.Mutex    // held while the loops are told who is to go
 
-	life    context.Context // of what the node does in the background; ends with Close
+	life    context.Context // ends with Close; nothing in the background begins after that, under reload
 	end     context.CancelFunc
 	closed  sync.Once
 	stop    chan struct{}
@@ -137,6 +138,7 @@ func Open(config Config) (*Server, error) {
 		s.sampleMemory()
 	}
 	s.logStart()
+	s.warnInsecure()
 	return s, nil
 }
 
@@ -151,7 +153,17 @@ func (s *Server) openEdge() (err error) {
 	if s.tls, err = tlsrecord.NewServer(*s.config.TLS); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	s.kernelTLS = probeKernelTLS()
 	return nil
+}
+
+// probeKernelTLS says whether the kernel could do the records of TLS. The node does them itself in either case: crypto/tls gives
+// out the keys of a conn to nobody but a log of them.
+func probeKernelTLS() string {
+	if err := netpoll.KernelTLS(); err != nil {
+		return "not used, and not found: " + err.Error()
+	}
+	return "not used, but found"
 }
 
 func (s *Server) open() (err error) {
@@ -230,6 +242,9 @@ func (s *Server) logStart() {
 	if why != nil && s.config.PrivateTables == "auto" {
 		attrs = append(attrs, "private_fd_tables_why_not", why)
 	}
+	if s.tls != nil {
+		attrs = append(attrs, "kernel_tls", s.kernelTLS)
+	}
 	s.config.Log.Info("serving", attrs...)
 }
 
@@ -279,6 +294,9 @@ func (s *Server) Close() {
 			s.reactor.Close()
 		}
 		close(s.stop)
+		s.reload.Lock()
+		s.end()
+		s.reload.Unlock()
 		if s.work != nil {
 			errs = append(errs, s.lastCalls())
 		}

@@ -167,6 +167,7 @@ type Info struct {
 	Loops         int       `json:"loops"`
 	CPUs          int       `json:"cpus"`
 	PrivateTables bool      `json:"private_fd_tables"`
+	KernelTLS     string    `json:"kernel_tls,omitempty"` // whether the kernel could do TLS records; empty without TLS
 	Development   bool      `json:"development"`
 	NotReady      string    `json:"not_ready,omitempty"`
 	Connections   int       `json:"connections"`
@@ -191,6 +192,7 @@ func (s *Server) about(w http.ResponseWriter, _ *http.Request) {
 		Loops:         len(s.loops),
 		CPUs:          runtime.NumCPU(),
 		PrivateTables: private,
+		KernelTLS:     s.kernelTLS,
 		Development:   s.config.Development,
 		NotReady:      s.whyNotReady(&snap),
 		Connections:   int(openOf(&snap)),

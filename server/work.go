@@ -18,11 +18,17 @@ type work struct {
 	pool *ants.Pool
 
 	mu      sync.Mutex // guards all below
-	queue   [poolQueue]func()
+	queue   [poolQueue]queued
 	head    int // the next job
 	count   int // from head on, around the end
 	workers int
 	idle    *sync.Cond // no worker is left
+}
+
+// queued is a job and when it was queued.
+type queued struct {
+	job   func()
+	since time.Time
 }
 
 func newWork() (*work, error) {
@@ -40,6 +46,22 @@ func newWork() (*work, error) {
 func (w *work) submit(job func()) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.add(job)
+}
+
+// submitFresh is submit for a job that something new begins with, and that more will follow: it takes no more than half the
+// queue, so that there is room for what has begun, and is refused while the next job waits for longer than patience.
+func (w *work) submitFresh(job func(), patience time.Duration) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.count >= poolQueue/2 || w.count > 0 && time.Since(w.queue[w.head].since) > patience {
+		return false
+	}
+	return w.add(job)
+}
+
+// add queues job, if there is room for it. Under mu.
+func (w *work) add(job func()) bool {
 	if w.count == poolQueue {
 		return false
 	}
@@ -49,7 +71,7 @@ func (w *work) submit(job func()) bool {
 	if w.workers == 0 {
 		return false
 	}
-	w.queue[(w.head+w.count)%poolQueue] = job
+	w.queue[(w.head+w.count)%poolQueue] = queued{job, time.Now()}
 	w.count++
 	return true
 }
@@ -72,8 +94,8 @@ func (w *work) take() func() {
 		}
 		return nil
 	}
-	job := w.queue[w.head]
-	w.queue[w.head] = nil
+	job := w.queue[w.head].job
+	w.queue[w.head] = queued{}
 	w.head = (w.head + 1) % poolQueue
 	w.count--
 	return job

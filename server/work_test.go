@@ -66,6 +66,36 @@ func TestWorkIsBounded(t *testing.T) {
 	}
 }
 
+// What something new begins with leaves half of the queue to what has begun, and is refused while others have waited for long.
+func TestWorkKeepsRoomForWhatHasBegun(t *testing.T) {
+	w := openWork(t)
+	release := occupy(w)
+	nothing := func() {}
+	for i := range poolQueue / 2 {
+		if !w.submitFresh(nothing, time.Hour) {
+			t.Fatalf("fresh job %d was refused", i)
+		}
+		if w.submitFresh(nothing, -1) {
+			t.Fatalf("fresh job %d was taken though the one before it has waited for too long", i)
+		}
+	}
+	for i := range poolQueue / 2 {
+		if w.submitFresh(nothing, time.Hour) {
+			t.Fatalf("a fresh job was taken with %d that wait", w.waiting())
+		}
+		if !w.submit(nothing) {
+			t.Fatalf("job %d of what has begun was refused", i)
+		}
+	}
+	close(release)
+	if !w.wait(patience) {
+		t.Fatal("the jobs do not end")
+	}
+	if !w.submitFresh(nothing, -1) || !w.wait(patience) {
+		t.Error("a fresh job was refused though nobody waits")
+	}
+}
+
 // Jobs start in the order in which they came, also around the end of the queue.
 func TestWorkKeepsItsOrder(t *testing.T) {
 	w := openWork(t)

@@ -45,7 +45,9 @@ const (
 	ClientCertsRequired
 )
 
-// DefaultMaxHandshakes are worth about 100 MiB when all of them wait for their peers.
+// DefaultMaxHandshakes are worth about 100 MiB when all of them wait for their peers, and 20,000 a second of peers that answer
+// within 200 ms. A lower one would let fewer silent peers keep everybody out: how many handshakes the CPUs can do in time is for
+// the pool to say, which refuses to begin what would wait too long.
 const DefaultMaxHandshakes = 4096
 
 // protocols are what a client that asks with ALPN must know one of (RFC 7301): WebSocket goes over HTTP/1.1.

@@ -49,6 +49,9 @@ type Conn struct {
 // Established reports whether the handshake has succeeded. Loop.
 func (c *Conn) Established() bool { return c.stage == stageOpen && c.err == nil }
 
+// Begun reports whether the ClientHello has arrived. Loop.
+func (c *Conn) Begun() bool { return c.stage != stageHello }
+
 // Err returns what has ended the conn: any failure, or io.EOF for the peer's close_notify, after which Seal still
 // works. The text of a failure may quote the peer, escaped. Loop.
 func (c *Conn) Err() error { return c.err }

@@ -52,7 +52,7 @@ func writeInfo(w io.Writer, i *server.Info) error {
 	if i.NotReady != "" {
 		state = "not ready: " + i.NotReady
 	}
-	for _, row := range [][2]string{
+	rows := [][2]string{
 		{"state", state},
 		{"version", i.Version + ", " + i.Go},
 		{"process", fmt.Sprintf("%d, up %v", i.PID, time.Duration(i.UptimeSeconds)*time.Second)},
@@ -63,7 +63,11 @@ func writeInfo(w io.Writer, i *server.Info) error {
 		{"connections", fmt.Sprint(i.Connections)},
 		{"subscriptions", fmt.Sprintf("%d in %d rooms", i.Subscriptions, i.Rooms)},
 		{"memory", fmt.Sprintf("%s, and %s in the kernel", size(float64(i.ProcessBytes)), size(float64(i.KernelBytes)))},
-	} {
+	}
+	if i.KernelTLS != "" {
+		rows = append(rows, [2]string{"kernel TLS", i.KernelTLS})
+	}
+	for _, row := range rows {
 		if _, err := fmt.Fprintf(t, "%s\t%s\n", row[0], row[1]); err != nil {
 			return err
 		}

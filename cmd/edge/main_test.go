@@ -3,10 +3,8 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -249,33 +247,6 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	}
 }
 
-// A16 A node that was left in development mode goes on saying so.
-func TestA16DevelopmentModeIsRepeated(t *testing.T) {
-	lines := make(chan string)
-	log := slog.New(slog.NewTextHandler(writerFunc(func(b []byte) { lines <- string(b) }), nil))
-	ctx, stop := context.WithCancel(t.Context())
-	tick, ended := make(chan time.Time), make(chan struct{})
-	go func() {
-		defer close(ended)
-		remind(ctx, tick, log)
-	}()
-	for range 2 {
-		tick <- time.Now()
-		if line := <-lines; !strings.Contains(line, "level=WARN") || !strings.Contains(line, "development mode") {
-			t.Errorf("the log says %s", line)
-		}
-	}
-	stop()
-	<-ended
-}
-
-type writerFunc func(b []byte)
-
-func (f writerFunc) Write(b []byte) (int, error) {
-	f(b)
-	return len(b), nil
-}
-
 // In development mode edge says so, and warns when more than this machine can reach it.
 func TestDevelopmentModeSaysSo(t *testing.T) {
 	for _, r := range []struct {
@@ -287,7 +258,8 @@ func TestDevelopmentModeSaysSo(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, log := s.end(t)
-		if !strings.Contains(log, "development mode") || strings.Contains(log, "beyond this machine") != r.warns || !strings.Contains(log, "http://"+s.Internal+"/") {
+		log += s.past.String()
+		if !strings.Contains(log, "development mode: any client") || strings.Contains(log, "beyond this machine") != r.warns || !strings.Contains(log, "http://"+s.Internal+"/") {
 			t.Errorf("on %s the log says %s", r.address, log)
 		}
 	}

@@ -31,6 +31,7 @@ type reloader struct {
 	config *config.Config // that holds
 	node   node
 	hooks  interface{ Rekey(hook.Config) }
+	asks   bool // a backend decides who may connect; that stays until a restart
 	level  *slog.LevelVar
 	log    *slog.Logger
 }
@@ -57,6 +58,8 @@ func (r *reloader) reload() (server.Reloaded, error) {
 	if len(done.Waiting) > 0 {
 		r.log.Warn("these changes need a restart", "keys", done.Waiting)
 	}
+	now := r.config.Server()
+	warnIfShut(r.log, &now, r.asks)
 	return done, nil
 }
 

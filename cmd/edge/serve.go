@@ -96,11 +96,6 @@ func serve(from config.Sources) error {
 	announce(&node, s)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	if node.Development {
-		again := time.NewTicker(remindEvery)
-		defer again.Stop()
-		go remind(ctx, again.C, node.Log)
-	}
 	go obey(end, s, func() {
 		node.Log.Warn("ended at once: calls of the application are not back")
 		log.Close(logPatience)
@@ -109,7 +104,7 @@ func serve(from config.Sources) error {
 	told := &supervisor{manager: manager, node: s, log: node.Log}
 	told.ready()
 	go told.watch(ctx)
-	r := &reloader{from: from, config: c, node: s, hooks: backends, level: level, log: node.Log}
+	r := &reloader{from: from, config: c, node: s, hooks: backends, asks: node.Handler.Connect != nil, level: level, log: node.Log}
 	reloaded := told.reloading(r.reload)
 	s.SetControl(server.Control{Drain: s.Drain, Reload: reloaded, Rebalance: s.Rebalance})
 	go reloadOn(ctx, reload, func() { _, _ = reloaded() }) // the log has it
@@ -187,11 +182,16 @@ func textual(format string) bool {
 
 // announce says who may connect, where that is everybody or nobody, and what to open.
 func announce(node *server.Config, s *server.Server) {
-	switch {
-	case node.Development:
+	if node.Development {
 		announceDevelopment(node.Log, s)
-	case !node.Access.Anonymous && !takesTokens(&node.Access.Tokens) && node.Handler.Connect == nil:
-		node.Log.Warn("no client may connect: client.token has no key, hooks.connect no url, and client.anonymous.enabled is false")
+	}
+	warnIfShut(node.Log, node, node.Handler.Connect != nil)
+}
+
+// warnIfShut warns if nobody may connect. asks is whether a backend is asked who may.
+func warnIfShut(log *slog.Logger, c *server.Config, asks bool) {
+	if !c.Development && !c.Access.Anonymous && !takesTokens(&c.Access.Tokens) && !asks {
+		log.Warn("no client may connect: client.token has no key, hooks.connect no url, and client.anonymous.enabled is false")
 	}
 }
 
@@ -200,26 +200,8 @@ func takesTokens(c *auth.Config) bool {
 	return c.HMACSecret+c.RSAPublicKey+c.ECDSAPublicKey+c.Ed25519PublicKey != "" || len(c.JWKS) > 0
 }
 
-const (
-	developmentMode = "development mode: any client may subscribe and publish without a token; do not expose it"
-	remindEvery     = time.Hour
-)
-
-// remind says at each tick, until ctx is done, what has been left on.
-func remind(ctx context.Context, tick <-chan time.Time, log *slog.Logger) {
-	for {
-		select {
-		case <-tick:
-			log.Warn(developmentMode)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// announceDevelopment says what development mode means.
+// announceDevelopment says whom development mode lets in, and where to begin.
 func announceDevelopment(log *slog.Logger, s *server.Server) {
-	log.Warn(developmentMode)
 	for _, a := range s.Addresses() {
 		if !isLoopback(a) {
 			log.Warn("development mode listens beyond this machine", "address", a)
