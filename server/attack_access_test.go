@@ -366,7 +366,7 @@ func TestP04AfterAKick(t *testing.T) {
 // What ends while a client is there ends for it: its token's time, and its user's welcome.
 func TestA13TokensThatEnd(t *testing.T) {
 	n := openKeyed(t, nil)
-	n.attack("A13 a token that expires", none, 0, func(t *testing.T) {
+	n.attack("A13 a token that expires", metrics.RejectExpired, 1, func(t *testing.T) {
 		c, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: endsSoon("ann")}))
 		defer c.close()
 		if got := c.next(); got != "close 3005" {

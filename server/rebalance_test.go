@@ -145,16 +145,16 @@ func TestPaceAfterAPause(t *testing.T) {
 			for _, at := range []*time.Duration{&d.begun, &d.due, &d.ends} {
 				*at -= time.Hour
 			}
-			before := d.left()
+			before := len(d.ids)
 			d.step(l)
-			gone = before - d.left()
+			gone = before - len(d.ids)
 			*d = shedding{}
 		}); err != nil {
 			t.Fatal(err)
 		}
 		const most = int(maxLate*calmRate/time.Second) + 1
 		if gone < 1 || gone > most {
-			t.Errorf("after an hour's pause a %s sends %d of %d sessions away at once; want 1 to %d", name, gone, sessions, most)
+			t.Errorf("after an hour's pause a %s has the turn of %d of %d sessions come at once; want 1 to %d", name, gone, sessions, most)
 		}
 	}
 }
