@@ -37,12 +37,13 @@ lint:
 	go tool errcheck -ignoretests ./...
 	git ls-files -z --cached --others --exclude-standard -- '*.go' '*.md' '*.mjs' Makefile | xargs -0 go tool misspell -error
 
-# Beside race, as the race detector changes what is allocated and the tests of that stand aside for it.
+# Beside race, as the race detector changes what is allocated and the tests of that stand aside for it. Those that run at the
+# same time wait for times and need little of a CPU.
 unit:
-	go test -timeout 30m ./...
+	go test -timeout 30m -parallel 8 ./...
 
 race:
-	go test -timeout 30m -race ./...
+	go test -timeout 30m -parallel 8 -race ./...
 
 # docs/configuration.md is printed by the program itself; a test compares.
 docs: build

@@ -93,6 +93,7 @@ func (n *node) addresses() (all []string) {
 
 // Whoever is no balancer, or does not say where a client comes from, is cut off without a word (N06 to N11).
 func TestBadProxyHeader(t *testing.T) {
+	t.Parallel() // it waits for times
 	for _, r := range []struct {
 		what    string
 		trusted string

@@ -365,6 +365,7 @@ func TestP04AfterAKick(t *testing.T) {
 
 // What ends while a client is there ends for it: its token's time, and its user's welcome.
 func TestA13TokensThatEnd(t *testing.T) {
+	t.Parallel() // it waits for times
 	n := openKeyed(t, nil)
 	n.attack("A13 a token that expires", metrics.RejectExpired, 1, func(t *testing.T) {
 		c, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: endsSoon("ann")}))

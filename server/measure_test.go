@@ -14,6 +14,7 @@ import (
 
 // A loop that does not answer is missing from the metrics, and the others keep their numbers. The node is not ready.
 func TestStuckLoopIsMissing(t *testing.T) {
+	t.Parallel() // it waits for times
 	n := openNode(t, func(c *Config) { c.Loops = 2 })
 	stuck, release := make(chan struct{}), make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())

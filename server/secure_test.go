@@ -237,6 +237,7 @@ func TestMessagesOverTLS(t *testing.T) {
 
 // What is not TLS, or stops in the middle of a handshake, is cut off (N01, N02).
 func TestNotTLS(t *testing.T) {
+	t.Parallel() // it waits for times
 	for _, r := range []struct {
 		what, send string
 		reject     metrics.Rejection
