@@ -21,6 +21,7 @@ func TestMistakesInFiles(t *testing.T) {
 		{"edge.yaml", "quux: 1", []string{"quux: unknown key; edge configdoc lists all"}},
 		{"edge.yaml", "client.ping_interval: 25s", []string{"client.ping_interval: has a dot in its name; write ping_interval in a section of its own"}},
 		{"edge.yaml", `"a\nb": 1`, []string{`"a\nb": unknown key; edge configdoc lists all`}},
+		{"edge.yaml", `"": 1`, []string{`"": unknown key; edge configdoc lists all`}},
 		{"edge.yaml", "1: 2", []string{"1: unknown key; edge configdoc lists all"}},
 
 		// types

@@ -184,7 +184,8 @@ func isCanonical(b []byte, theirs *pires.Header) bool {
 		return false
 	}
 	for i := range is {
-		if is[i] != should[i] && (!strings.Contains(is[i], ":") || strings.ContainsAny(is[i], "%.")) {
+		isAddress := i == 2 || i == 3
+		if is[i] != should[i] && (!isAddress || !strings.Contains(is[i], ":") || strings.ContainsAny(is[i], "%.")) {
 			return false
 		}
 	}
