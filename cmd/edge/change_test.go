@@ -1,23 +1,17 @@
 package main
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
-	"math/big"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seed4ac54ce5/edge/admission"
 	"github.com/seed4ac54ce5/edge/config"
 	"github.com/seed4ac54ce5/edge/hook"
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/server"
 	"github.com/seed4ac54ce5/edge/tlsrecord"
 )
@@ -25,18 +19,8 @@ import (
 // certificate writes a certificate that signs itself and its key, and returns where they are.
 func certificate(t *testing.T) (certFile, keyFile string) {
 	t.Helper()
-	public, private, errKey := ed25519.GenerateKey(rand.Reader)
-	form := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(24 * time.Hour)}
-	der, errCert := x509.CreateCertificate(rand.Reader, form, form, public, private)
-	pkcs8, errPKCS := x509.MarshalPKCS8PrivateKey(private)
-	if err := errors.Join(errKey, errCert, errPKCS); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	writeFile(t, certFile, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	writeFile(t, keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})))
-	return certFile, keyFile
+	cert, key := testutil.SelfSigned(t, "localhost")
+	return testutil.SaveKeyPair(t, t.TempDir(), cert, key)
 }
 
 // changing is a node that notes what a reload does to it, and refuses one thing.

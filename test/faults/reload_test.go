@@ -3,25 +3,20 @@
 package faults
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
 // certificate is a certificate that signs itself, in files.
 type certificate struct {
 	t         testing.TB
+	dir       string
 	cert, key string // files
 	pool      *x509.CertPool
 }
@@ -29,7 +24,7 @@ type certificate struct {
 // newCertificate makes one in dir, for edge.test.
 func newCertificate(t testing.TB, dir, name string) *certificate {
 	t.Helper()
-	c := &certificate{t: t, cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")}
+	c := &certificate{t: t, dir: dir}
 	c.write(name)
 	return c
 }
@@ -37,34 +32,10 @@ func newCertificate(t testing.TB, dir, name string) *certificate {
 // write makes another certificate in the files.
 func (c *certificate) write(name string) {
 	c.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		DNSNames: []string{"edge.test"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{c.cert: {Type: "CERTIFICATE", Bytes: der}, c.key: {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			c.t.Fatal(err)
-		}
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	cert, key := testutil.SelfSigned(c.t, name, "edge.test")
+	c.cert, c.key = testutil.SaveKeyPair(c.t, c.dir, cert, key)
 	c.pool = x509.NewCertPool()
-	c.pool.AddCert(parsed)
+	c.pool.AppendCertsFromPEM(cert)
 }
 
 // config is the part of a node's configuration that names the files, with more keys of that section.
