@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"api/client":           {"api"},
 	"hook":                 {"auth", "server"},
 	"deploy":               {"metrics", "server", "auth", "test/balancer"},
-	"test/balancer":        {},
+	"test/balancer":        {"internal/testutil"},
 	"test/faultproxy":      {},
 	"test/faults":          {"bench", "frame", "auth", "proxyproto", "test/faultproxy", "test/balancer"}, // drives real processes
 	"netpoll":              {"internal/sys", "internal/poison"},

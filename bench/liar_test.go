@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
@@ -364,10 +365,9 @@ func TestRefusedPublicationsAreCounted(t *testing.T) {
 }
 
 func TestNobodyListens(t *testing.T) {
-	const nobody = "127.0.0.1:1" // not a port that the kernel gives to anybody who asks for any
 	for _, s := range []Scenario{Idle, Churn} {
 		r, err := Run(t.Context(), Options{
-			Scenario: s, Targets: []string{nobody}, Connections: 3,
+			Scenario: s, Targets: []string{testutil.Nobody}, Connections: 3,
 			Duration: 30 * time.Millisecond, Probe: 5 * time.Millisecond,
 		})
 		if err != nil {

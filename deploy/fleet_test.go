@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -73,7 +72,7 @@ type process struct {
 	t     *testing.T
 	place balancer.Place
 	cmd   *exec.Cmd
-	log   lines
+	log   testutil.Book
 }
 
 // kill ends the process, if it still runs.
@@ -81,7 +80,7 @@ func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait() // twice is fine
 	if p.t.Failed() {
-		p.t.Logf("log of the node at %v:\n%s", p.place.Internal, p.log.all())
+		p.t.Logf("log of the node at %v:\n%s", p.place.Internal, p.log.String())
 	}
 }
 
@@ -100,7 +99,7 @@ func (p *process) end() {
 	if err := p.cmd.Wait(); err != nil {
 		p.t.Errorf("a node that drains ends with %v", err)
 	}
-	if !strings.Contains(p.log.all(), `"msg":"drained","cut":0}`) {
+	if !strings.Contains(p.log.String(), `"msg":"drained","cut":0}`) {
 		p.t.Error("a node that drains has cut somebody off, or does not say")
 	}
 }
@@ -108,7 +107,7 @@ func (p *process) end() {
 // await waits until the log has a text.
 func (p *process) await(text string) {
 	p.t.Helper()
-	testutil.Eventually(p.t, patience, func() bool { return strings.Contains(p.log.all(), text) }, "the node logs "+text)
+	testutil.Eventually(p.t, patience, func() bool { return strings.Contains(p.log.String(), text) }, "the node logs "+text)
 }
 
 // publish has the node publish a number in a room, again and again until it has said yes. It reports false if there is no
@@ -171,22 +170,4 @@ func (p *process) listens() bool {
 		_ = conn.Close()
 	}
 	return err == nil
-}
-
-// lines is what a process says.
-type lines struct {
-	mu   sync.Mutex // its writer is another goroutine
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) all() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

@@ -122,7 +122,7 @@ func checkAddresses(t *testing.T, f *fleet, front *balancer.Balancer) {
 	}
 	said := fmt.Sprintf(`"peer":"%v"`, refused.LocalAddr())
 	testutil.Eventually(t, patience, func() bool {
-		return strings.Contains(f.nodes[0].log.all()+f.nodes[1].log.all(), said)
+		return strings.Contains(f.nodes[0].log.String()+f.nodes[1].log.String(), said)
 	}, "a node logs "+said)
 	f.visitor(front, 0).close(t)
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
 // secret signs the requests of tests.
@@ -151,8 +153,8 @@ func newTestHooks(t testing.TB, c Config, f *fakeClock) *Hooks {
 	return h
 }
 
-// deadURL is where nobody listens: no port that the kernel gives to those who ask for any.
-const deadURL = "http://127.0.0.1:1"
+// deadURL is where nobody listens.
+const deadURL = "http://" + testutil.Nobody
 
 // tally counts what Config.Observe is told.
 type tally struct {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"golang.org/x/sys/unix"
 )
 
@@ -89,29 +90,11 @@ func TestDialFromSource(t *testing.T) {
 	}
 }
 
-// nobody returns an address where nobody listens, nor can until the test ends: the port is taken.
-func nobody(t *testing.T) string {
-	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Close(fd) })
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	at, err := unix.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
-}
-
 // A connection that is refused is Closed without having been Opened.
 func TestDialRefused(t *testing.T) {
 	forTables(t, func(t *testing.T, tables Tables) {
 		st := open(t, Config{Tables: tables, Addresses: []string{}}, script{})
-		id := st.dialFrom(target(t, nobody(t)), netip.Addr{}, nothing)
+		id := st.dialFrom(target(t, testutil.Nobody), netip.Addr{}, nothing)
 		st.wantClosed(id, ClosedDial)
 		if n := len(st.opened); n != 0 {
 			t.Errorf("%d conns were opened", n)

@@ -427,7 +427,7 @@ var secrets = []string{"secretOfQuery", "secretOfHeader", "secretOfCookie", "sec
 
 // What clients and operators keep secret is in no log and behind no address, whatever goes wrong.
 func TestA19NothingTellsSecrets(t *testing.T) {
-	var book logBook
+	var book testutil.Book
 	n := openKeyed(t, func(c *Config) {
 		c.Log = slog.New(slog.NewTextHandler(&book, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		c.API.Key = "secretOfAPI"
@@ -442,7 +442,7 @@ func TestA19NothingTellsSecrets(t *testing.T) {
 	c.nextText()
 	n.exchange(masked(0x81, join("secretInData")), nil, pathWebSocket+"?token=secretOfQuery", nil)
 	n.exchange(drawn("83 80 00000000"), nil, pathWebSocket+"?token=secretOfQuery", nil)
-	testutil.Eventually(t, patience, func() bool { return book.has("the application") }, "the fault is logged")
+	testutil.Eventually(t, patience, func() bool { return book.Count("the application") > 0 }, "the fault is logged")
 
 	all := append([]string{signer.Secret, "secretOfAPI", token}, secrets...)
 	for _, path := range []string{"/metrics", "/health", "/health/ready", "/health/live", "/debug/slow", "/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2", "/"} {
@@ -454,7 +454,7 @@ func TestA19NothingTellsSecrets(t *testing.T) {
 		}
 	}
 	for _, secret := range all {
-		if book.has(secret) {
+		if book.Count(secret) > 0 {
 			t.Errorf("the log tells %s", secret)
 		}
 	}

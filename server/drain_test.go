@@ -292,7 +292,7 @@ func TestR03DrainStuck(t *testing.T) {
 	const size = 1 << 20
 	clients := fewer(1000)
 	h, held, release := holder()
-	var book logBook
+	var book testutil.Book
 	n := openNode(t, func(c *Config) {
 		c.Handler, c.ShutdownWindow, c.StallLimit = h, time.Second, time.Hour
 		c.QueueLimit, c.QueueBudget, c.Log = 2*size, -1, slog.New(slog.NewTextHandler(&book, nil))
@@ -322,7 +322,7 @@ func TestR03DrainStuck(t *testing.T) {
 	if got := n.Departure().Cut; got != clients {
 		t.Errorf("Departure().Cut = %d; want %d", got, clients)
 	}
-	if want := fmt.Sprintf("level=WARN msg=drained cut=%d", clients); !book.has(want) {
+	if want := fmt.Sprintf("level=WARN msg=drained cut=%d", clients); book.Count(want) == 0 {
 		t.Errorf("the log lacks %s", want)
 	}
 }

@@ -2,30 +2,10 @@ package server
 
 import (
 	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
-
-// logBook keeps what a node logs.
-type logBook struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *logBook) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBook) has(text string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Contains(b.text.String(), text)
-}
 
 // setIDs gives n's loops the ids. Without a key they panic when a session needs one: in connect and in publish.
 func (n *node) setIDs(ids clientIDs) {
@@ -38,7 +18,7 @@ func (n *node) setIDs(ids clientIDs) {
 
 // A panic in a session ends that session with 1011. It is counted and logged, and nobody else notices.
 func TestX07PanicEndsItsSession(t *testing.T) {
-	var book logBook
+	var book testutil.Book
 	n := openNode(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&book, nil)) })
 	standing := n.member("room")
 	defer standing.close()
@@ -61,7 +41,7 @@ func TestX07PanicEndsItsSession(t *testing.T) {
 	if c.Panics != 2 || c.Disconnects[11] != 2 {
 		t.Errorf("%d panics counted, %d sessions ended with 1011; want two", c.Panics, c.Disconnects[11])
 	}
-	testutil.Eventually(t, patience, func() bool { return book.has("session ended by a fault") && book.has("connect") }, "the log has the fault and its stack")
+	testutil.Eventually(t, patience, func() bool { return book.Count("session ended by a fault") > 0 && book.Count("connect") > 0 }, "the log has the fault and its stack")
 
 	n.setIDs(n.ids)
 	n.checkNeighbour()

@@ -1,33 +1,16 @@
 package server
 
 import (
-	"bytes"
 	"encoding/json"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
 // logbook keeps log lines. Any goroutine.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logbook) Write(line []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(line)
-}
-
-func (b *logbook) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
+type logbook struct{ testutil.Book }
 
 // lines returns the lines with this message.
 func (b *logbook) lines(t testing.TB, message string) (all []map[string]any) {

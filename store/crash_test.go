@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"go.etcd.io/bbolt"
 )
 
@@ -19,7 +20,7 @@ func onBoot(c Config, id string) Config {
 // crashed is a file under policy interval as it was at a sync, and as the kernel had it later.
 type crashed struct {
 	config        Config
-	log           *logged
+	log           *testutil.Book
 	synced, later written
 	checkpoint    []byte
 }
@@ -116,7 +117,7 @@ func TestEpochsAcrossBoots(t *testing.T) {
 					t.Errorf("%s: epoch %d; renewed should be %v", name, h.epoch, row.renewed)
 				}
 			}
-			if told := log.count("new epochs") == 1; told != row.renewed {
+			if told := log.Count("new epochs") == 1; told != row.renewed {
 				t.Errorf("log: %s", log)
 			}
 		})

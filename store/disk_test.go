@@ -79,7 +79,7 @@ func TestFullDisk(t *testing.T) {
 			"d": {1, 1, []string{"d/1"}},
 		})
 		mustClose(t, s)
-		if log.count("cannot write") != 1 {
+		if log.Count("cannot write") != 1 {
 			t.Errorf("log: %s", log)
 		}
 	}
@@ -140,7 +140,7 @@ func TestCloseOnAFullDisk(t *testing.T) {
 	s = mustOpen(t, c)
 	got := loadAll(t, s)["small"]
 	mustClose(t, s)
-	if got.epoch == 1 || got.offset != 1 || log.count("new epochs") != 1 {
+	if got.epoch == 1 || got.offset != 1 || log.Count("new epochs") != 1 {
 		t.Errorf("small = %v; log: %s", got, log)
 	}
 }
@@ -157,7 +157,7 @@ func TestFailuresAreLoggedOnceAMinute(t *testing.T) {
 		clock = clock.Add(25 * time.Second) // the writer waits for the next record
 	}
 	disk.clear(t)
-	if n := log.count("cannot write"); n != 2 {
+	if n := log.Count("cannot write"); n != 2 {
 		t.Errorf("%d log lines in 125 s; want 2: %s", n, log)
 	}
 	mustClose(t, s)
@@ -178,7 +178,7 @@ func TestFileCutUnderTheProcess(t *testing.T) {
 	}
 	mustKeep(t, s, publication("a", 1, 2, 1))
 	mustClose(t, s)
-	if log.count("starting empty") != 1 {
+	if log.Count("starting empty") != 1 {
 		t.Errorf("log: %s", log)
 	}
 	s = mustOpen(t, c)

@@ -10,39 +10,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
-// logged collects what a store says.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *logged) count(what string) int {
-	return bytes.Count([]byte(l.String()), []byte(what))
-}
-
 // newConfig returns the config of a store in a folder of the test's own, and what it logs.
-func newConfig(t testing.TB, p Policy) (Config, *logged) {
+func newConfig(t testing.TB, p Policy) (Config, *testutil.Book) {
 	t.Helper()
-	l := new(logged)
+	l := new(testutil.Book)
 	return Config{
 		Path:   filepath.Join(t.TempDir(), "rooms.db"),
 		Policy: p,

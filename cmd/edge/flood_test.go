@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed4ac54ce5/edge/bench"
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
 // runFlood runs edge flood with args.
@@ -51,8 +52,7 @@ func TestFloodUsage(t *testing.T) {
 
 // A run that fails prints its report all the same: with --json one object and nothing else.
 func TestFloodThatFails(t *testing.T) {
-	const nobody = "127.0.0.1:1" // not a port that the kernel gives to anybody who asks for any
-	args := []string{"idle", "--connections", "3", "--probe", "0", "--target", nobody + "," + nobody}
+	args := []string{"idle", "--connections", "3", "--probe", "0", "--target", testutil.Nobody + "," + testutil.Nobody}
 	table, _, err := runFlood(t, args...)
 	if exitCode(err) != exitNo || !strings.HasPrefix(table, "verdict ") {
 		t.Errorf("flood without a server: exit code %d, %v, table\n%s", exitCode(err), err, table)

@@ -22,18 +22,21 @@ func SelfSigned(t testing.TB, name string, hosts ...string) (cert, key []byte) {
 	if len(hosts) == 0 {
 		hosts = []string{name}
 	}
-	private, errKey := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if errKey != nil {
-		t.Fatal(errKey)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
 	}
 	form := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: hosts,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
-	der, errCert := x509.CreateCertificate(rand.Reader, form, form, private.Public(), private)
-	pkcs8, errPKCS := x509.MarshalPKCS8PrivateKey(private)
-	if err := errors.Join(errCert, errPKCS); err != nil {
+	der, err := x509.CreateCertificate(rand.Reader, form, form, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})

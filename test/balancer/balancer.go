@@ -8,10 +8,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
 const (
@@ -25,7 +26,7 @@ type Balancer struct {
 
 	t   testing.TB
 	cmd *exec.Cmd
-	log book
+	log testutil.Book
 }
 
 // HAProxy runs a HAProxy with a file of layer 4 between a front and the nodes of a site, for so many connections.
@@ -79,21 +80,21 @@ func (b *Balancer) stop() {
 	defer stuck.Stop()
 	_ = b.cmd.Wait() // it says no more than what the log does
 	if b.t.Failed() {
-		b.t.Logf("log of %s:\n%s", filepath.Base(b.cmd.Path), b.log.all())
+		b.t.Logf("log of %s:\n%s", filepath.Base(b.cmd.Path), b.log.String())
 	}
 }
 
 // Await waits until the balancer has logged a line with a text.
 func (b *Balancer) Await(text string) {
 	b.t.Helper()
-	b.await("it says "+text, func() bool { return strings.Contains(b.log.all(), text) })
+	b.await("it says "+text, func() bool { return strings.Contains(b.log.String(), text) })
 }
 
 // AwaitLast waits until, of the lines with the text about, the last one has the other text.
 func (b *Balancer) AwaitLast(about, text string) {
 	b.t.Helper()
 	b.await("the last it says of "+about+" is "+text, func() bool {
-		all := b.log.all()
+		all := b.log.String()
 		i := strings.LastIndex(all, about)
 		if i < 0 {
 			return false
@@ -107,7 +108,7 @@ func (b *Balancer) await(what string, cond func() bool) {
 	b.t.Helper()
 	for deadline := time.Now().Add(patience); !cond(); time.Sleep(pause) {
 		if time.Now().After(deadline) {
-			b.t.Fatalf("not within %v: %s; its log is\n%s", patience, what, b.log.all())
+			b.t.Fatalf("not within %v: %s; its log is\n%s", patience, what, b.log.String())
 		}
 	}
 }
@@ -141,22 +142,4 @@ func short(t testing.TB) string {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
-}
-
-// book is what a process has said.
-type book struct {
-	mu   sync.Mutex // its writer is another goroutine
-	text strings.Builder
-}
-
-func (b *book) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *book) all() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
