@@ -37,6 +37,11 @@ type JWKS struct {
 	AllowHTTP bool   // http:// is fine, for an endpoint on the same host or in a private network
 }
 
+// HasKeys reports whether c has any key, without which no token can be right.
+func (c *Config) HasKeys() bool {
+	return c.HMACSecret != "" || c.RSAPublicKey != "" || c.ECDSAPublicKey != "" || c.Ed25519PublicKey != "" || len(c.JWKS) > 0
+}
+
 // keys returns the keys that are in c itself.
 func (c *Config) keys() (keys [families]*key, err error) {
 	for _, row := range []struct {

@@ -57,14 +57,14 @@ type access struct {
 
 // newAccess checks a. Fetched is told of fetches of keys, unless a says otherwise.
 func newAccess(a Access, fetched func(endpoint string, err error)) (*access, error) {
-	all := &access{Access: a, keyed: hasKeys(&a.Tokens)}
+	all := &access{Access: a, keyed: a.Tokens.HasKeys()}
 	all.subKeyed = all.keyed
 	var errs [3]error
 	all.connect, errs[0] = newVerifier(a.Tokens, fetched)
 	all.subscribe = all.connect
 	if a.Subscriptions != nil {
 		all.subscribe, errs[1] = newVerifier(*a.Subscriptions, fetched)
-		all.subKeyed = hasKeys(a.Subscriptions)
+		all.subKeyed = a.Subscriptions.HasKeys()
 	}
 	if a.Origins == nil {
 		a.Origins = []string{"self"}
@@ -81,11 +81,6 @@ func newVerifier(c auth.Config, fetched func(endpoint string, err error)) (*auth
 		c.Fetched = fetched
 	}
 	return auth.New(c)
-}
-
-// hasKeys reports whether any token can be right.
-func hasKeys(c *auth.Config) bool {
-	return c.HMACSecret != "" || c.RSAPublicKey != "" || c.ECDSAPublicKey != "" || c.Ed25519PublicKey != "" || len(c.JWKS) > 0
 }
 
 // SetAccess changes who may connect, from the next client on; sessions stay as they are. Key sets are fetched

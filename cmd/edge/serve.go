@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/config"
 	"github.com/seed4ac54ce5/edge/hook"
 	"github.com/seed4ac54ce5/edge/internal/systemd"
@@ -190,14 +189,9 @@ func announce(node *server.Config, s *server.Server) {
 
 // warnIfShut warns if nobody may connect. asks is whether a backend is asked who may.
 func warnIfShut(log *slog.Logger, c *server.Config, asks bool) {
-	if !c.Development && !c.Access.Anonymous && !takesTokens(&c.Access.Tokens) && !asks {
+	if !c.Development && !c.Access.Anonymous && !c.Access.Tokens.HasKeys() && !asks {
 		log.Warn("no client may connect: client.token has no key, hooks.connect no url, and client.anonymous.enabled is false")
 	}
-}
-
-// takesTokens reports whether any token can be right.
-func takesTokens(c *auth.Config) bool {
-	return c.HMACSecret+c.RSAPublicKey+c.ECDSAPublicKey+c.Ed25519PublicKey != "" || len(c.JWKS) > 0
 }
 
 // announceDevelopment says whom development mode lets in, and where to begin.

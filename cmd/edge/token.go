@@ -229,7 +229,7 @@ func (f *tokenFlags) verifier(subscription bool) (*auth.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !takesTokens(&keys) {
+	if !keys.HasKeys() {
 		return nil, fmt.Errorf("%s: no key in it could check a token; name a file that has one by --config", section)
 	}
 	return auth.New(keys)
