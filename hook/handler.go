@@ -1,18 +1,10 @@
 package hook
 
 import (
-	"context"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/server"
 )
-
-// RefreshFunc is what a node asks when a client's time has come. Expired, or an error that is a [server.Disconnect],
-// ends the client; after any other error the node asks again, as long as an expired client may stay. [Hooks.Refresh] is one.
-type RefreshFunc func(context.Context, *RefreshRequest) (*RefreshResult, error)
-
-// SubRefreshFunc is the same for a subscriber and its room. [Hooks.SubRefresh] is one.
-type SubRefreshFunc func(context.Context, *SubRefreshRequest) (*SubRefreshResult, error)
 
 // Fill sets the functions of to whose events have an endpoint, and leaves the others alone. It adds the headers that
 // endpoints forward to those that the node keeps.

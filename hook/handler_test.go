@@ -17,7 +17,6 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
-
 	"github.com/seed4ac54ce5/edge/auth"
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/server"
@@ -446,8 +445,3 @@ func TestFillSetsWhatIsConfigured(t *testing.T) {
 		t.Errorf("Fill has replaced a function that has no endpoint: %s, %v", v, err)
 	}
 }
-
-var (
-	_ RefreshFunc    = (*Hooks)(nil).Refresh
-	_ SubRefreshFunc = (*Hooks)(nil).SubRefresh
-)
