@@ -21,9 +21,6 @@ func (s *Server) API() api.Node { return apiNode{s} }
 // apiNode is a node as the HTTP API sees it.
 type apiNode struct{ s *Server }
 
-// started is when the process began, which to the second is when the node did.
-var started = time.Now()
-
 func (n apiNode) Publish(ctx context.Context, room string, data []byte, o api.PublishOptions) (api.Position, error) {
 	r, err := n.s.Publish(ctx, room, data, PublishOptions{
 		IdempotencyKey: o.IdempotencyKey,

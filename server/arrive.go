@@ -129,32 +129,3 @@ func (l *loop) addressOf(c *netpoll.Conn, s *session) netip.AddrPort {
 	a := l.peers.At(c.Slot())
 	return netip.AddrPortFrom(netip.AddrFrom16(a.ip).Unmap(), a.port)
 }
-
-// limits returns l with defaults for what it does not say.
-func (c *Config) limits(l admission.Limits) admission.Limits {
-	def := DefaultLimits
-	if c.Development {
-		def = admission.Limits{IPv6Prefix: def.IPv6Prefix}
-	}
-	orElse(&l.Connections, def.Connections)
-	orElse(&l.Rate, def.Rate)
-	orElse(&l.AddressConnections, def.AddressConnections)
-	orElse(&l.AddressRate, def.AddressRate)
-	orElse(&l.IPv6Prefix, def.IPv6Prefix)
-	orElse(&l.UserConnections, def.UserConnections)
-	return l
-}
-
-// sampleMemory looks how much memory is left, and says so when there begins to be too little.
-func (s *Server) sampleMemory() {
-	before := s.memory.Usage().Refusing
-	usage, err := s.memory.Sample(s.admission.Connections())
-	switch {
-	case err != nil:
-		s.config.Log.Debug("memory cannot be measured", "error", err)
-	case usage.Refusing && !before:
-		s.config.Log.Warn("memory is short: nobody is let in", "used", usage.Used, "limit", usage.Limit, "source", usage.Source)
-	case before && !usage.Refusing:
-		s.config.Log.Info("memory suffices again", "used", usage.Used, "limit", usage.Limit)
-	}
-}

@@ -58,7 +58,7 @@ func (s *Server) slowest(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	all, err := s.laggards(ctx, n)
 	if err != nil {
-		notReady(w, "a loop does not turn")
+		refuse(w, http.StatusServiceUnavailable, errStuck.Error())
 		return
 	}
 	writeJSON(w, http.StatusOK, all)

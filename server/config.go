@@ -149,6 +149,21 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// limits returns l with defaults for what it does not say.
+func (c *Config) limits(l admission.Limits) admission.Limits {
+	def := DefaultLimits
+	if c.Development {
+		def = admission.Limits{IPv6Prefix: def.IPv6Prefix}
+	}
+	orElse(&l.Connections, def.Connections)
+	orElse(&l.Rate, def.Rate)
+	orElse(&l.AddressConnections, def.AddressConnections)
+	orElse(&l.AddressRate, def.AddressRate)
+	orElse(&l.IPv6Prefix, def.IPv6Prefix)
+	orElse(&l.UserConnections, def.UserConnections)
+	return l
+}
+
 func orElse[T comparable](v *T, def T) {
 	var zero T
 	if *v == zero {

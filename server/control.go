@@ -47,11 +47,6 @@ func (s *Server) routeControl(mux *http.ServeMux) {
 	}
 }
 
-// refuse answers with an error.
-func refuse(w http.ResponseWriter, status int, why string) {
-	writeJSON(w, status, map[string]string{"error": why})
-}
-
 // notBuilt answers for what the node's program does not offer.
 func notBuilt(w http.ResponseWriter) {
 	refuse(w, http.StatusNotImplemented, "this node does not do that")

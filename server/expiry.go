@@ -10,7 +10,8 @@ import (
 )
 
 // What a token grants ends. A client is told when, and refreshes it; what has ended all the same is taken away a while later.
-// About what the application has granted, the application is asked instead, and the client hears of nothing. An end is kept as a moment of the loop's clock, so that a step of the host's clock moves nobody's.
+// About what the application has granted, the application is asked instead, and the client hears of nothing. An end is kept as
+// a moment of the loop's clock, so that a step of the host's clock moves nobody's.
 
 // maxTTL bounds how far an end may be away.
 const maxTTL = 366 * 24 * time.Hour

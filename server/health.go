@@ -74,7 +74,7 @@ func (s *Server) Turning(ctx context.Context) error {
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	if err := s.Ready(r.Context()); err != nil {
-		notReady(w, err.Error())
+		refuse(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
 	writeJSON(w, http.StatusOK, health(time.Since(began)))
@@ -91,8 +91,4 @@ func health(took time.Duration) any {
 // live answers that the process serves requests at all.
 func (s *Server) live(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, struct{}{})
-}
-
-func notReady(w http.ResponseWriter, why string) {
-	writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": why})
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/store"
@@ -51,26 +50,5 @@ func storeFigures(s store.Stats) *metrics.Store {
 		CommitTime:  s.CommitTime,
 		QueuedBytes: s.QueuedBytes,
 		FileBytes:   s.FileBytes,
-	}
-}
-
-// tick does what is done from time to time until the node closes: rooms age, memory is measured, warnings are repeated.
-func (s *Server) tick() {
-	insecure := remindEvery(insecureEvery, time.Now())
-	ticker := time.NewTicker(tickEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case now := <-ticker.C:
-			s.hub.Tick(now)
-			if s.measuring.Load() {
-				s.sampleMemory()
-			}
-			if insecure.due(now) {
-				s.warnInsecure()
-			}
-		case <-s.stop:
-			return
-		}
 	}
 }

@@ -60,6 +60,11 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // the asker may have gone
 }
 
+// refuse answers with an error.
+func refuse(w http.ResponseWriter, status int, why string) {
+	writeJSON(w, status, map[string]string{"error": why})
+}
+
 // playground serves a page that talks to the first public TCP address.
 func (s *Server) playground(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

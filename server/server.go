@@ -89,9 +89,8 @@ type fault struct {
 }
 
 const (
-	maxRevoked = 1 << 20                // tokens and users that are revoked at a time
-	faultQueue = 16                     // faults that wait for the log; the others are only counted
-	tickEvery  = 250 * time.Millisecond // how often rooms age
+	maxRevoked = 1 << 20 // tokens and users that are revoked at a time
+	faultQueue = 16      // faults that wait for the log; the others are only counted
 )
 
 // Open binds all addresses and begins to serve. [Server.Run] or [Server.Close] must follow.

@@ -3,8 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"os"
-	"runtime"
 	"sync"
 	"time"
 
@@ -153,52 +151,4 @@ func (c *crowds) largest(h *hub.Hub) []TopRoom {
 	}
 	c.rooms, c.until = rooms, time.Now().Add(restRatio*time.Since(began))
 	return rooms
-}
-
-// Info is what a node is.
-type Info struct {
-	Version       string    `json:"version"`
-	Go            string    `json:"go"`
-	PID           int       `json:"pid"`
-	Started       time.Time `json:"started"`
-	UptimeSeconds int64     `json:"uptime_seconds"`
-	Addresses     []string  `json:"addresses"`
-	Internal      string    `json:"internal"`
-	Loops         int       `json:"loops"`
-	CPUs          int       `json:"cpus"`
-	PrivateTables bool      `json:"private_fd_tables"`
-	KernelTLS     string    `json:"kernel_tls,omitempty"` // whether the kernel could do TLS records; empty without TLS
-	Development   bool      `json:"development"`
-	NotReady      string    `json:"not_ready,omitempty"`
-	Connections   int       `json:"connections"`
-	Subscriptions int       `json:"subscriptions"`
-	Rooms         int       `json:"rooms"`
-	ProcessBytes  int64     `json:"process_bytes"`
-	KernelBytes   int64     `json:"kernel_bytes"`
-}
-
-// about answers with what the node is.
-func (s *Server) about(w http.ResponseWriter, _ *http.Request) {
-	snap := s.snapshot()
-	private, _ := s.reactor.PrivateTables()
-	writeJSON(w, http.StatusOK, &Info{
-		Version:       s.config.Version,
-		Go:            runtime.Version(),
-		PID:           os.Getpid(),
-		Started:       started,
-		UptimeSeconds: int64(time.Since(started).Seconds()),
-		Addresses:     s.Addresses(),
-		Internal:      s.InternalAddress(),
-		Loops:         len(s.loops),
-		CPUs:          runtime.NumCPU(),
-		PrivateTables: private,
-		KernelTLS:     s.kernelTLS,
-		Development:   s.config.Development,
-		NotReady:      s.whyNotReady(&snap),
-		Connections:   int(openOf(&snap)),
-		Subscriptions: snap.Subscriptions,
-		Rooms:         snap.Rooms,
-		ProcessBytes:  snap.ProcessBytes,
-		KernelBytes:   snap.KernelBytes,
-	})
 }

@@ -64,14 +64,13 @@ func (l *loop) limitInput(c *netpoll.Conn, s *session, n int) {
 	if n == 0 && s.partial == 0 || c.Closing() || l.server.inputs.Fits(n) {
 		return
 	}
+	l.reject(c, metrics.RejectInputMemory)
 	if s.state == stateHead {
-		l.reject(c, metrics.RejectInputMemory)
 		s.finish()
 		l.out = frame.AppendHTTPError(l.out, frame.ErrUnavailable)
 		l.lastWord(c)
 		return
 	}
-	l.reject(c, metrics.RejectInputMemory)
 	l.end(c, s, uint16(overloaded.Code), overloaded.Reason)
 	l.flush(c)
 }
