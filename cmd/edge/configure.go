@@ -33,17 +33,22 @@ func checkConfigCommand() *cobra.Command {
 			"anything is wrong, and each mistake has a line.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := config.Load(config.Sources{File: args[0], Environ: os.Environ()})
-			if err != nil {
+			if _, err := loadChecked(config.Sources{File: args[0], Environ: os.Environ()}); err != nil {
 				return err
 			}
-			if err := c.CheckFiles(); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), args[0]+": fine")
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), args[0]+": fine")
 			return err
 		},
 	}
+}
+
+// loadChecked loads a configuration, the files that it names included.
+func loadChecked(from config.Sources) (*config.Config, error) {
+	c, err := config.Load(from)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.CheckFiles()
 }
 
 func defaultConfigCommand() *cobra.Command {

@@ -50,11 +50,8 @@ func serve(from config.Sources) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	c, err := config.Load(from)
+	c, err := loadChecked(from)
 	if err != nil {
-		return err
-	}
-	if err := c.CheckFiles(); err != nil {
 		return err
 	}
 	level := new(slog.LevelVar)
@@ -71,9 +68,7 @@ func serve(from config.Sources) error {
 	}
 	defer endTraces(tracer, node.Log)
 	node.WrapAPI = tracer.Handler
-	end, reload := make(chan os.Signal, 2), make(chan os.Signal, 1)
-	signal.Notify(end, syscall.SIGTERM, syscall.SIGINT)
-	signal.Notify(reload, syscall.SIGHUP) // several before the next reload are one
+	heard := hear()
 	if err := takeSockets(&node); err != nil {
 		return err
 	}
@@ -93,20 +88,38 @@ func serve(from config.Sources) error {
 	}
 	defer s.Close()
 	announce(&node, s)
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	go obey(end, s, func() {
+	r := &reloader{from: from, config: c, node: s, hooks: backends, asks: node.Handler.Connect != nil, level: level, log: node.Log}
+	return runNode(s, r, manager, heard, func() {
 		node.Log.Warn("ended at once: calls of the application are not back")
 		log.Close(logPatience)
 		os.Exit(0)
 	})
-	told := &supervisor{manager: manager, node: s, log: node.Log}
+}
+
+// signals are those that a node hears.
+type signals struct {
+	end    chan os.Signal
+	reload chan os.Signal
+}
+
+func hear() signals {
+	heard := signals{end: make(chan os.Signal, 2), reload: make(chan os.Signal, 1)}
+	signal.Notify(heard.end, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(heard.reload, syscall.SIGHUP) // several before the next reload are one
+	return heard
+}
+
+// runNode has s serve until a signal or an operator ends it. exit ends the process if s takes too long about it.
+func runNode(s *server.Server, r *reloader, manager *systemd.Manager, heard signals, exit func()) error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go obey(heard.end, s, exit)
+	told := &supervisor{manager: manager, node: s, log: r.log}
 	told.ready()
 	go told.watch(ctx)
-	r := &reloader{from: from, config: c, node: s, hooks: backends, asks: node.Handler.Connect != nil, level: level, log: node.Log}
 	reloaded := told.reloading(r.reload)
 	s.SetControl(server.Control{Drain: s.Drain, Reload: reloaded, Rebalance: s.Rebalance})
-	go reloadOn(ctx, reload, func() { _, _ = reloaded() }) // the log has it
+	go reloadOn(ctx, heard.reload, func() { _, _ = reloaded() }) // the log has it
 	return s.Run(ctx)
 }
 
