@@ -9,8 +9,8 @@ import (
 // What a conn costs while it is idle. The kernel's share is a TCP socket with its inode, file and epoll entry, as
 // measured for IPv4 on Linux 6.18, rounded up; IPv6 adds 200 bytes.
 const (
-	KernelPerConnection = 4200 // bytes
-	OursPerConnection   = 256  // bytes
+	kernelPerConnection = 4200 // bytes
+	oursPerConnection   = 256  // bytes
 )
 
 // Conns are refused from refuseAbove of the limit on, until use falls to admitBelow: between the two it stays as it
@@ -23,7 +23,7 @@ const (
 // Budget is how much memory a node may use, and does. What the limit is and how use is measured go together:
 //
 //	limit                         use
-//	configured                    the process's resident memory, KernelPerConnection for each conn, and
+//	configured                    the process's resident memory, kernelPerConnection for each conn, and
 //	                              what lies in TCP buffers
 //	that of the memory cgroup     what the cgroup is charged with, without file pages that can go at once
 //	the host's memory             as with a configured one
@@ -106,7 +106,7 @@ func (u Usage) room(conns int64) int64 {
 	case u.Refusing:
 		return 0
 	}
-	return conns + (share(u.Limit, refuseAbove)-u.Used)/(KernelPerConnection+OursPerConnection)
+	return conns + (share(u.Limit, refuseAbove)-u.Used)/(kernelPerConnection+oursPerConnection)
 }
 
 // share returns so many percent of n, which may be any size.

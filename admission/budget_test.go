@@ -79,7 +79,7 @@ func TestUsage(t *testing.T) {
 	v2 := bare.with(files{"proc/self/cgroup": "0::/edge.slice/edge.service\n"})
 	v1 := bare.with(files{"proc/self/cgroup": "9:name=systemd:/a\n4:cpu,memory:/docker/0123\n0::/b\n"})
 	const edge2, edge1 = "sys/fs/cgroup/edge.slice/edge.service", "sys/fs/cgroup/memory/docker/0123"
-	own := pages1010 + 100*KernelPerConnection
+	own := pages1010 + 100*kernelPerConnection
 	for _, row := range []struct {
 		name       string
 		files      files
@@ -168,7 +168,7 @@ func TestUnreadableUsage(t *testing.T) {
 // used has the process use so much of a limit of 100 MiB, and samples.
 func used(t *testing.T, b *Budget, bytes, conns int64) Usage {
 	t.Helper()
-	resident := (bytes - conns*KernelPerConnection) / int64(os.Getpagesize())
+	resident := (bytes - conns*kernelPerConnection) / int64(os.Getpagesize())
 	files{}.write(t, b.host.root, "proc/self/statm", "9 "+strconv.FormatInt(resident-10, 10)+"\n")
 	u, err := b.Sample(conns)
 	if err != nil {
@@ -202,7 +202,7 @@ func TestMemoryOfConnsSinceTheSample(t *testing.T) {
 	b := NewBudget(bare.root(t), 100*mib)
 	c := New(Options{Budget: b}, Limits{})
 	u := used(t, b, 80*mib, 0)
-	room := (90*mib - u.Used) / (KernelPerConnection + OursPerConnection)
+	room := (90*mib - u.Used) / (kernelPerConnection + oursPerConnection)
 	for range room {
 		expect(t, c, alice, 0, None)
 	}

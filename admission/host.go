@@ -71,7 +71,7 @@ func (h host) footprint(conns int64) (process, kernel int64, err error) {
 	}
 	buffers, err := h.tcpBuffers()
 	page := int64(os.Getpagesize())
-	return resident * page, buffers*page + conns*KernelPerConnection, err
+	return resident * page, buffers*page + conns*kernelPerConnection, err
 }
 
 // tcpBuffers returns the pages of data that wait in TCP sockets, of the whole host.
