@@ -10,7 +10,7 @@ import (
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
-// The kinds of subscriptions that the protocol knows and edge does not serve.
+// typeSharedPoll is a kind of subscription that the protocol knows and edge does not serve.
 const typeSharedPoll = 4
 
 // flagRefuseUnrecovered, in a subscribe's flags, asks for an error in place of a subscription that begins with a hole.
