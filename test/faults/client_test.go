@@ -77,6 +77,18 @@ func upgrade(conn net.Conn, path string) (*client, error) {
 	return &client{conn: conn, r: r}, conn.SetDeadline(time.Time{})
 }
 
+// begin opens a session on conn: enter says its first commands. If that fails, conn is closed.
+func begin(conn net.Conn, enter func(*client) error) (*client, error) {
+	c, err := upgrade(conn, pathProtocol)
+	if err == nil {
+		err = enter(c)
+	}
+	if err != nil {
+		_ = conn.Close()
+	}
+	return c, err
+}
+
 const (
 	pathProtocol = "/connection/websocket"
 	pathEcho     = "/echo"
@@ -128,6 +140,14 @@ func (n *node) member(room string, options ...option) *client {
 
 func subscribe(id int, room string) string {
 	return fmt.Sprintf(`{"id":%d,"subscribe":{"channel":%q}}`, id, room)
+}
+
+// resubscribe is subscribe for who has seen a position of the room, if epoch says that there was any.
+func resubscribe(id int, room, epoch string, offset uint64) string {
+	if epoch == "" {
+		return subscribe(id, room)
+	}
+	return fmt.Sprintf(`{"id":%d,"subscribe":{"channel":%q,"recover":true,"epoch":%q,"offset":%d}}`, id, room, epoch, offset)
 }
 
 func publish(id int, room, data string) string {

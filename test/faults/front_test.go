@@ -171,14 +171,7 @@ func (c *mover) connect() (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := upgrade(conn, pathProtocol)
-	if err == nil {
-		err = c.enter(s)
-	}
-	if err != nil {
-		_ = conn.Close()
-	}
-	return s, err
+	return begin(conn, c.enter)
 }
 
 // enter subscribes, and takes from the history what a recovery has not brought.
@@ -186,11 +179,7 @@ func (c *mover) enter(s *client) error {
 	if _, err := s.ask(fmt.Sprintf(`{"id":1,"connect":{"token":%q}}`, c.token)); err != nil {
 		return err
 	}
-	command := subscribe(2, c.room)
-	if c.epoch != "" {
-		command = fmt.Sprintf(`{"id":2,"subscribe":{"channel":%q,"recover":true,"epoch":%q,"offset":%d}}`, c.room, c.epoch, c.offset)
-	}
-	r, later, err := c.ask(s, command)
+	r, later, err := c.ask(s, resubscribe(2, c.room, c.epoch, c.offset))
 	if err != nil {
 		return err
 	}

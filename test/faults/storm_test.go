@@ -143,25 +143,14 @@ func (r *returner) connect() (*client, error) {
 	if s.tls != nil {
 		conn = tls.Client(conn, s.tls)
 	}
-	c, err := upgrade(conn, pathProtocol)
-	if err == nil {
-		err = r.enter(c)
-	}
-	if err != nil {
-		_ = conn.Close()
-	}
-	return c, err
+	return begin(conn, r.enter)
 }
 
 func (r *returner) enter(c *client) error {
 	if _, err := c.ask(fmt.Sprintf(`{"id":1,"connect":{"token":%q}}`, r.token)); err != nil {
 		return err
 	}
-	command := subscribe(2, r.room)
-	if r.epoch != "" {
-		command = fmt.Sprintf(`{"id":2,"subscribe":{"channel":%q,"recover":true,"epoch":%q,"offset":%d}}`, r.room, r.epoch, r.offset)
-	}
-	reply, err := c.ask(command)
+	reply, err := c.ask(resubscribe(2, r.room, r.epoch, r.offset))
 	if err != nil {
 		return err
 	}
