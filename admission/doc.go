@@ -10,7 +10,7 @@
 //	control.Release(ticket, loop.Now()) // when the conn has closed, once
 //
 // All loops share a Control. The node's figures are single atomic words; addresses and users live in shards with a
-// lock each, held for well under a microsecond save when a shard doubles its heads. What is kept for them has a fixed upper bound, whatever comes: an
+// lock each, held for well under a microsecond. What is kept for them has a fixed upper bound, whatever comes: an
 // address needs a record only while it has conns or owes for recent ones, and a user only while there are conns.
 // Records and tickets are numbers, nothing for the garbage collector to walk.
 //

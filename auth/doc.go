@@ -1,5 +1,5 @@
 // Package auth decides who may connect, subscribe and publish: tokens, the keys that check them, capabilities,
-// revocations, and the origins of web pages. It owns no socket and starts no goroutine.
+// revocations, and the origins of web pages. Its only I/O is the fetching of key sets, within the call that asks for it.
 //
 // Tokens are JWTs in compact form (RFC 7519, RFC 7515 section 7.1), signed with an HMAC secret, a public key pair, or
 // a key that a JWKS endpoint publishes:

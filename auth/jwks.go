@@ -100,17 +100,20 @@ func (s *source) ask(ctx context.Context, now time.Time) error {
 	}
 	s.next = now.Add(jwksInterval)
 	byKid, err := s.fetch(ctx)
-	if err == nil {
+	if err != nil {
+		err = fmt.Errorf("auth: key set at %s: %w", s.name, err)
+	} else {
 		s.keys.Store(&keySet{byKid, now})
 	}
 	s.fetched(s.name, err)
 	return err
 }
 
+// fetch asks the endpoint. Its errors are without the address, whose query may have a secret.
 func (s *source) fetch(ctx context.Context) (map[string]*key, error) {
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, s.endpoint, nil)
 	if err != nil {
-		return nil, fmt.Errorf("auth: key set at %s: not an address", s.name)
+		return nil, errors.New("not an address")
 	}
 	q.Header.Set("Accept", "application/jwk-set+json, application/json")
 	r, err := s.client.Do(q)
@@ -118,21 +121,17 @@ func (s *source) fetch(ctx context.Context) (map[string]*key, error) {
 		if u := (*url.Error)(nil); errors.As(err, &u) {
 			err = u.Err // without the address
 		}
-		return nil, fmt.Errorf("auth: key set at %s: %w", s.name, err)
+		return nil, err
 	}
 	defer func() { _ = r.Body.Close() }() // it was only read
 	if r.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("auth: key set at %s: status %d", s.name, r.StatusCode)
+		return nil, fmt.Errorf("status %d", r.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, jwksMaxBody+1))
 	if err != nil {
-		return nil, fmt.Errorf("auth: key set at %s: %w", s.name, err)
+		return nil, err
 	}
-	byKid, err := parseKeySet(body)
-	if err != nil {
-		return nil, fmt.Errorf("auth: key set at %s: %w", s.name, err)
-	}
-	return byKid, nil
+	return parseKeySet(body)
 }
 
 // parseKeySet returns the public keys for signatures in a JWK set. Entries that are something else, or that we cannot
