@@ -14,6 +14,7 @@
 // # Goroutines
 //
 // One for each loop, which owns its sessions; a bounded pool for messages that take long to inflate
-// (offload.go); those of net/http on the internal address; and one that logs what loops must not wait
-// for. A drain runs on the goroutine that called [Server.Run].
+// (offload.go) and for what the application decides; a smaller one for TLS handshakes (secure.go);
+// those of net/http on the internal address; and one that logs what loops must not wait for. A drain
+// runs on the goroutine that called [Server.Run].
 package server

@@ -99,7 +99,7 @@ func (l *loop) keepPlain(t *secured, b []byte) {
 	t.plain = b
 }
 
-// shakeHands goes on with a handshake. Its cryptography is the worker pool's.
+// shakeHands goes on with a handshake. Its cryptography is for a pool of its own.
 func (l *loop) shakeHands(c *netpoll.Conn, s *session, t *secured, b []byte) (used, need int) {
 	begins := !t.tls.Begun()
 	used, need, err := t.tls.Feed(b)
@@ -118,7 +118,7 @@ func (l *loop) shakeHands(c *netpoll.Conn, s *session, t *secured, b []byte) (us
 	return used, need
 }
 
-// stepAway hands a step of a handshake to the worker pool, and reports whether there is room for it. One that begins is refused
+// stepAway hands a step of a handshake to the pool of handshakes, and reports whether there is room for it. One that begins is refused
 // when it would come too late to be of use: a tenth of the deadline is spent on waiting, and it is not the last step. One that
 // has begun has cost too much by then to be given up for others.
 func (l *loop) stepAway(c *netpoll.Conn, t *secured, begins bool) bool {
@@ -128,9 +128,9 @@ func (l *loop) stepAway(c *netpoll.Conn, t *secured, begins bool) bool {
 		l.net.Send(netpoll.Post{Kind: postTLS, A: uint64(id)})
 	}
 	if begins {
-		return l.server.work.submitFresh(step, l.server.config.HeadTimeout/10)
+		return l.server.shakes.submitFresh(step, l.server.config.HeadTimeout/10)
 	}
-	return l.server.work.submit(step)
+	return l.server.shakes.submit(step)
 }
 
 // goOnShaking is what follows a step of a handshake.

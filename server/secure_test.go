@@ -175,9 +175,9 @@ func TestBegunHandshakesGoOn(t *testing.T) {
 			shaken := make(chan error, 1)
 			go func() { shaken <- begun.tls.Handshake() }()
 			<-h.reached
-			release := occupy(n.work)
+			release := occupy(n.shakes)
 			for range poolQueue / 2 {
-				n.work.submit(func() {})
+				n.shakes.submit(func() {})
 			}
 			moved := n.rejections(func() {
 				late := n.dial()
@@ -188,7 +188,7 @@ func TestBegunHandshakesGoOn(t *testing.T) {
 			})
 			checkMoved(t, moved, metrics.RejectTLSOverload, 1)
 			close(h.release)
-			testutil.Eventually(t, patience, func() bool { return n.work.waiting() > poolQueue/2 }, "the last step of the first one is queued")
+			testutil.Eventually(t, patience, func() bool { return n.shakes.waiting() > poolQueue/2 }, "the last step of the first one is queued")
 			close(release)
 			if err := <-shaken; err != nil {
 				t.Fatal(err)
@@ -198,6 +198,24 @@ func TestBegunHandshakesGoOn(t *testing.T) {
 				t.Errorf("%d handshakes are under way", n.tls.Handshakes())
 			}
 		})
+	}
+}
+
+// An application that has got stuck with all of its pool keeps nobody from coming in over TLS.
+func TestHandshakesNeedNothingOfTheApplication(t *testing.T) {
+	n := openSecure(t, nil)
+	release := n.fillPool()
+	defer release()
+	for _, version := range tlsVersions {
+		c := n.dial().secure(version).upgrade(pathEcho)
+		c.send(masked(0x81, "hello"))
+		if got := c.next(); got != `text "hello"` {
+			t.Errorf("TLS %x: %s", version, got)
+		}
+		c.close()
+	}
+	if n.work.waiting() != poolQueue {
+		t.Errorf("%d jobs wait for the application; want %d", n.work.waiting(), poolQueue)
 	}
 }
 

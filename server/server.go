@@ -33,7 +33,8 @@ type Server struct {
 	store     *store.Store // nil for none
 	ids       clientIDs
 	encoders  [2 * formDeflate]encoder
-	work      *work
+	work      *work // of the application and of tokens, and large messages
+	shakes    *work // of TLS; nil without that
 	gate      *gate
 	budget    *netpoll.Budget // of what waits for clients
 	admission *admission.Control
@@ -171,8 +172,13 @@ func (s *Server) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if s.work, err = newWork(); err != nil {
+	if s.work, err = newWork(poolSize); err != nil {
 		return err
+	}
+	if s.tls != nil {
+		if s.shakes, err = newWork(shakers()); err != nil {
+			return err
+		}
 	}
 	if err := s.openStore(); err != nil {
 		return err
@@ -299,6 +305,9 @@ func (s *Server) Close() {
 		s.reload.Unlock()
 		if s.work != nil {
 			errs = append(errs, s.lastCalls())
+		}
+		if s.shakes != nil {
+			errs = append(errs, s.shakes.close(lingerTimeout))
 		}
 		for _, l := range s.loops {
 			l.sessions.Free()
