@@ -214,7 +214,7 @@ func (s *Server) open() (err error) {
 	s.logging.Go(s.logFaults)
 	s.logging.Go(s.logRejections)
 	s.ticking.Go(s.tick)
-	s.internal = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 5 * time.Second}
+	s.internal = newInternal(s.routes())
 	s.logging.Go(func() { _ = s.internal.Serve(s.inside) }) // ends with Close
 	return nil
 }
