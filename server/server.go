@@ -62,6 +62,9 @@ type Server struct {
 	reloads    [2]atomic.Uint64 // of the configuration: done, failed
 	keyFetches [2]atomic.Uint64 // from JWKS endpoints: done, failed
 	draining   atomic.Bool
+
+	queuesStrain, inputsStrain strain // of budget and of inputs
+
 	full       atomic.Int32 // loops that are behind with their fan-out
 	cut        atomic.Int64 // conns that a drain has cut off
 	control    atomic.Pointer[Control]
