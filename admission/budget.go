@@ -88,14 +88,12 @@ func (b *Budget) Sample(conns int64) (Usage, error) {
 }
 
 // isRefusing says what u means when the last sample meant was.
-func isRefusing(u Usage, was bool) bool {
-	switch {
-	case u.Limit == 0:
-		return false
-	case u.Used > share(u.Limit, refuseAbove):
-		return true
-	}
-	return was && u.Used > share(u.Limit, admitBelow)
+func isRefusing(u Usage, was bool) bool { return u.Limit != 0 && Full(u.Used, u.Limit, was) }
+
+// Full reports whether so much of a limit is used that nobody more should come, given what it said before: from 90 % on, until
+// no more than 85 % are used.
+func Full(used, limit int64, was bool) bool {
+	return used > share(limit, refuseAbove) || was && used > share(limit, admitBelow)
 }
 
 // room returns how many conns there may be if there are conns now.

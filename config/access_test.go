@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,6 +90,20 @@ func TestHooks(t *testing.T) {
 	}
 	if d := got.Disconnect; d.URL != "unix:/run/app.sock:/gone" || d.Headers["X-B"] != "c" || got.DisconnectQueue != 5 {
 		t.Errorf("hooks.disconnect = %+v, a queue of %d", d, got.DisconnectQueue)
+	}
+}
+
+// A hook that is not enabled is as if it had nothing else, file or no file, and leaves the others alone.
+func TestHooksAreEnabled(t *testing.T) {
+	c := loadFrom(t, Sources{
+		File:    file(t, "edge.yaml", "hooks: {rpc: {url: 'https://app.example', ca_file: /none/ca.pem, secret: '"+strings.Repeat("k", 16)+"'}, publish: {enabled: true, url: 'http://app.example'}}"),
+		Environ: []string{"EDGE_HOOKS_RPC_ENABLED=false"},
+	})
+	if got := c.Hooks(); !reflect.DeepEqual(got.RPC, hook.Endpoint{}) || got.Publish.URL != "http://app.example" {
+		t.Errorf("hooks.rpc = %+v, hooks.publish = %+v; want none and one", got.RPC, got.Publish)
+	}
+	if err := c.CheckFiles(); err != nil {
+		t.Errorf("the files of a hook that is not enabled: %v", err)
 	}
 }
 

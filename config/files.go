@@ -17,7 +17,7 @@ func (c *Config) CheckFiles() error {
 		}
 	}
 	for i, event := range events {
-		if wrong := wrongCA(&c.settings.hooks.Events[i].Endpoint); wrong != "" {
+		if wrong := wrongCA(&c.settings.hooks.Events[i]); wrong != "" {
 			found = append(found, Problem{"hooks." + event.String() + ".ca_file", "", wrong})
 		}
 	}
@@ -25,8 +25,8 @@ func (c *Config) CheckFiles() error {
 }
 
 // wrongCA returns what is wrong with the certificates that an endpoint's backend is checked against.
-func wrongCA(e *hook.Endpoint) string {
-	if e.URL == "" || e.CAFile == "" {
+func wrongCA(e *endpoint) string {
+	if !e.Enabled || e.URL == "" || e.CAFile == "" {
 		return ""
 	}
 	return wrongHook(hook.Endpoint{URL: e.URL, CAFile: e.CAFile})

@@ -12,6 +12,7 @@ import (
 // endpoint is what the keys under one of hooks set.
 type endpoint struct {
 	hook.Endpoint
+	Enabled  bool
 	Present  secret // in place of those in Endpoint
 	Previous secret
 }
@@ -36,6 +37,8 @@ const (
 // endpointKeys are the options of each hook.
 var endpointKeys = func() (all []key[endpoint]) {
 	all = []key[endpoint]{
+		{Key{"enabled", "", "true", restart, "", "false asks no backend, whatever else is set"},
+			is(func(e *endpoint) *bool { return &e.Enabled }, boolean)},
 		{Key{"url", "", "", restart, "", "backend that is asked: http://…, https://… or unix:/path/of/socket:/path/of/request; none if empty"},
 			is(func(e *endpoint) *string { return &e.URL }, backendURL)},
 		{Key{"timeout", "", "1s", restart, "", "time that one try may take"},
@@ -148,6 +151,9 @@ func (h *hooks) config() hook.Config {
 }
 
 func (e *endpoint) config() hook.Endpoint {
+	if !e.Enabled {
+		return hook.Endpoint{}
+	}
 	c := e.Endpoint
 	c.Secret, c.PreviousSecret = e.Present.value(), e.Previous.value()
 	unlimited(&c.Retries)
@@ -165,7 +171,7 @@ func (e *endpoint) check(complain complaint) {
 	}
 }
 
-// Hooks returns what asks backends, which is nothing if all URLs are empty.
+// Hooks returns what asks backends, which is nothing where a hook has no URL or is not enabled.
 func (c *Config) Hooks() hook.Config {
 	h := c.settings.hooks
 	for i, event := range events {

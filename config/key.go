@@ -4,12 +4,12 @@ import "strings"
 
 // Key is what there is to know of one key.
 type Key struct {
-	Path    string // client.ping_interval; for the options of rooms, from room.without_namespace on
-	Kind    string // bool, integer, size, duration, time, string, secret, list, entries or map
-	Default string // as text
-	Live    bool   // a reload changes it
-	Flag    string // of edge serve, without dashes; empty if it has none
-	Meaning string
+	Path    string `json:"path"`           // client.ping_interval; for the options of rooms, from room.without_namespace on
+	Kind    string `json:"type"`           // bool, integer, size, duration, time, string, secret, list, entries or map
+	Default string `json:"default"`        // as text
+	Live    bool   `json:"reload"`         // a reload changes it
+	Flag    string `json:"flag,omitempty"` // of edge serve, without dashes; empty if it has none
+	Meaning string `json:"meaning"`
 }
 
 // Variable returns the name of k's variable in the environment.

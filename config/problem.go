@@ -4,9 +4,9 @@ import "strings"
 
 // Problem is one mistake of an operator, in a line that names the key, what is wrong and what to write.
 type Problem struct {
-	Key    string // its path, or the name of a variable or file
-	Origin string // the variable or flag that gave the value; empty for the file
-	What   string
+	Key    string `json:"key"`              // its path, or the name of a variable or file
+	Origin string `json:"origin,omitempty"` // the variable or flag that gave the value; empty for the file
+	What   string `json:"what"`
 }
 
 // Error implements error.

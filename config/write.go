@@ -2,16 +2,32 @@ package config
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/knadh/koanf/parsers/yaml"
 )
 
 // WriteDefaults writes a YAML file with every key, its meaning and its default. Loading it changes nothing.
 func WriteDefaults(w io.Writer) error {
 	d := defaults()
 	return writeYAML(w, keys, &d)
+}
+
+// WriteDefaultsJSON is WriteDefaults for a JSON file, which has no room for meanings.
+func WriteDefaultsJSON(w io.Writer) error {
+	var b bytes.Buffer
+	if err := WriteDefaults(&b); err != nil {
+		return err
+	}
+	tree, err := yaml.Parser().Unmarshal(b.Bytes())
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(w).Encode(tree)
 }
 
 // writeYAML writes a file that says what s has for some keys, which stand section by section.
@@ -47,14 +63,29 @@ func writeSections(b *bytes.Buffer, open, in []string) {
 // plain returns a meaning without its marks.
 func plain(meaning string) string { return strings.ReplaceAll(meaning, "`", "") }
 
-// WriteEffective writes what holds, a line for each key: its path, its value as YAML, what gave it that. Of secrets it
-// says only whether they are set.
+// Setting is what holds for one key.
+type Setting struct {
+	Path  string `json:"path"`
+	Value string `json:"value"` // as YAML; of a secret only whether it is set
+	From  string `json:"from"`  // the file, variable or flag that gave the value, or default
+}
+
+// Effective returns what holds, for each key.
+func (c *Config) Effective() []Setting {
+	all := make([]Setting, len(keys))
+	for i, k := range keys {
+		all[i] = Setting{k.Path, k.shown(&c.settings), c.origin(k.Path)}
+	}
+	return all
+}
+
+// WriteEffective writes what holds as a table.
 func (c *Config) WriteEffective(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(key, value, origin string) { _, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", key, value, origin) } // Flush tells
 	row("KEY", "VALUE", "FROM")
-	for _, k := range keys {
-		row(k.Path, k.shown(&c.settings), c.origin(k.Path))
+	for _, s := range c.Effective() {
+		row(s.Path, s.Value, s.From)
 	}
 	return t.Flush()
 }
@@ -108,6 +139,8 @@ and keys that contradict each other are errors, all reported at once with what t
 | ` + "`edge configdoc`" + ` | prints this page; with ` + "`--effective`" + `, every value and where it came from |
 | ` + "`edge gentoken`, `edge gensubtoken`" + ` | make a token of a connection or of a subscription, signed with the HMAC secret |
 | ` + "`edge checktoken`, `edge checksubtoken`" + ` | say what is in a token, and whether a node with this configuration believes it |
+
+With ` + "`--json`" + ` each prints one object, for programs.
 
 HUP makes a node read all sources again. Where the column says so, the new value holds at once, for clients that come from then
 on; other changes are named in the log and wait for a restart. A mistake changes nothing, and the log says what it was.

@@ -57,6 +57,17 @@ func TestWriteDefaults(t *testing.T) {
 	}
 }
 
+// So are they as JSON.
+func TestWriteDefaultsJSON(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteDefaultsJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	if c := loadFrom(t, Sources{File: file(t, "edge.json", b.String())}); !reflect.DeepEqual(c.settings, defaults()) {
+		t.Errorf("the written defaults give %+v; want %+v", c.settings, defaults())
+	}
+}
+
 // What is set is written so that it loads to the same.
 func TestWrittenSettingsLoad(t *testing.T) {
 	for name, content := range forms {

@@ -48,11 +48,19 @@ func Open(o Options) *Sink {
 
 // format returns the handler that makes lines for w.
 func (o *Options) format(w io.Writer) slog.Handler {
-	options := &slog.HandlerOptions{Level: o.Level}
+	options := &slog.HandlerOptions{Level: o.Level, ReplaceAttr: legible}
 	if o.JSON {
 		return slog.NewJSONHandler(w, options)
 	}
 	return slog.NewTextHandler(w, options)
+}
+
+// legible writes durations with their unit: in JSON they would be bare numbers of nanoseconds.
+func legible(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // complaint returns the line about lines that were dropped.

@@ -238,6 +238,26 @@ func TestEscapes(t *testing.T) {
 	}
 }
 
+// A duration has its unit, in JSON as in text, wherever it stands.
+func TestDurationsHaveUnits(t *testing.T) {
+	for _, isJSON := range []bool{true, false} {
+		out := newOutput()
+		s := Open(Options{Output: out, JSON: isJSON})
+		slog.New(s.Handler()).With("age", 90*time.Second).WithGroup("g").Info("line", "window", 30*time.Second, "delay", time.Duration(0), "any", any(1500*time.Microsecond))
+		s.Close(time.Minute)
+		line := out.got.String()
+		want := []string{"age=1m30s", "g.window=30s", "g.delay=0s", "g.any=1.5ms"}
+		if isJSON {
+			want = []string{`"age":"1m30s"`, `"g":{"window":"30s","delay":"0s","any":"1.5ms"}`}
+		}
+		for _, w := range want {
+			if !strings.Contains(line, w) {
+				t.Errorf("JSON %v: the line is %s; want %s in it", isJSON, line, w)
+			}
+		}
+	}
+}
+
 // Lines of many goroutines are whole.
 func TestManyAuthors(t *testing.T) {
 	out := newOutput()

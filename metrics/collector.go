@@ -18,6 +18,7 @@ type Snapshot struct {
 	HistoryPublications int64
 	HistoryEvictions    uint64          // rooms whose history was dropped to keep to the limit
 	WorkerQueue         int             // jobs that wait for the worker pool
+	HandshakeQueue      int             // steps of TLS handshakes that wait for theirs
 	Ready               bool            // the node should get clients
 	Insecure            map[string]bool // settings that leave out a check, and whether they are on
 	ProcessBytes        int64           // resident memory
@@ -100,6 +101,7 @@ var (
 	storeFile     = describe("store_file_bytes", "Size of the store's file.")
 	overflows     = describe("listen_overflows_total", "Connections for which an accept queue of this host's network had no room.")
 	listenDrops   = describe("listen_drops_total", "Connections that listeners of this host's network dropped, for want of room or memory.")
+	shakeQueue    = describe("tls_handshake_queue", "Steps of TLS handshakes that wait for a CPU.")
 	workerQueue   = describe("worker_queue", "Jobs that wait for the worker pool.")
 	reloads       = describe("config_reloads_total", "Reloads of the configuration by result; one that failed changed nothing.", "result")
 	keyFetches    = describe("jwks_fetches_total", "Fetches of issuers' public keys by result; after one that failed the keys stay as they are.", "result")
@@ -112,7 +114,7 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		connections, connects, disconnects, rejects, panics, messagesIn, messagesOut, payloadIn, payloadOut,
 		wireIn, wireOut, writes, publications, deliveries, fanoutWrites, slow, limited, queued, loopTurns, loopBusy,
-		recoveries, redelivered, gaps, historyBytes, historyPubs, evictions, workerQueue, rooms, subscriptions,
+		recoveries, redelivered, gaps, historyBytes, historyPubs, evictions, workerQueue, shakeQueue, rooms, subscriptions,
 		fanoutSeconds, lagSeconds, turnSeconds, draining, ready, insecure, memory, logDropped,
 		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile, reloads, keyFetches, overflows, listenDrops,
 	} {
@@ -147,6 +149,7 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, historyBytes, float64(s.HistoryBytes))
 	gauge(to, historyPubs, float64(s.HistoryPublications))
 	gauge(to, workerQueue, float64(s.WorkerQueue))
+	gauge(to, shakeQueue, float64(s.HandshakeQueue))
 	gauge(to, draining, float64(sum.Draining))
 	gauge(to, ready, truth(s.Ready))
 	for setting, on := range s.Insecure {

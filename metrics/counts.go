@@ -78,7 +78,17 @@ const (
 	RejectAddressRate                         // accept: too many a second from one address
 	RejectProxyPeer                           // accept: not a balancer
 	RejectProxyHeader                         // accept: no header of the PROXY protocol, or a bad one
-	RejectTLS                                 // accept: the handshake failed, or a record
+	RejectTLS                                 // tls: another rule of TLS was broken
+	RejectTLSPlain                            // tls: what came is no TLS
+	RejectTLSHello                            // tls: bad or too large ClientHello
+	RejectTLSBusy                             // tls: as many handshakes as may be under way
+	RejectTLSOverload                         // tls: the pool of handshakes is behind
+	RejectTLSFlights                          // tls: a handshake in too many pieces, or too large
+	RejectTLSRecord                           // tls: bad header of a record
+	RejectTLSFlood                            // tls: too many records without data
+	RejectTLSCertificate                      // tls: the client's certificate is not good
+	RejectTLSAlert                            // tls: the client has given up, for our certificate or version most often
+	RejectTLSPanic                            // tls: a fault of ours
 	RejectHeadTimeout                         // handshake: the request did not come in time
 	RejectBadRequest                          // handshake: not HTTP, or not a WebSocket upgrade
 	RejectMethod                              // handshake: not a GET
@@ -114,7 +124,17 @@ var rejectionLabels = [Rejections][2]string{
 	RejectAddressRate:        {"accept", "address_rate"},
 	RejectProxyPeer:          {"accept", "proxy_peer"},
 	RejectProxyHeader:        {"accept", "proxy_header"},
-	RejectTLS:                {"accept", "tls"},
+	RejectTLS:                {"tls", "protocol"},
+	RejectTLSPlain:           {"tls", "not_tls"},
+	RejectTLSHello:           {"tls", "hello"},
+	RejectTLSBusy:            {"tls", "busy"},
+	RejectTLSOverload:        {"tls", "overload"},
+	RejectTLSFlights:         {"tls", "flights"},
+	RejectTLSRecord:          {"tls", "record"},
+	RejectTLSFlood:           {"tls", "flood"},
+	RejectTLSCertificate:     {"tls", "certificate"},
+	RejectTLSAlert:           {"tls", "peer_alert"},
+	RejectTLSPanic:           {"tls", "panic"},
 	RejectHeadTimeout:        {"handshake", "timeout"},
 	RejectBadRequest:         {"handshake", "bad_request"},
 	RejectMethod:             {"handshake", "method"},

@@ -28,5 +28,8 @@ func (b *Budget) Fits(n int) bool { return b.used.Load() <= b.limit-int64(n) }
 // Add says that n more bytes wait, or with a negative n fewer.
 func (b *Budget) Add(n int) { b.used.Add(int64(n)) }
 
+// Limit returns how many bytes may wait, math.MaxInt64 for no limit.
+func (b *Budget) Limit() int64 { return b.limit }
+
 // Used returns how many bytes wait.
 func (b *Budget) Used() int64 { return b.used.Load() }

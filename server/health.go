@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/admission"
 	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
 )
 
 // degradedAfter is how long the loops may take to answer. One that has a CPU to itself takes some milliseconds at most.
@@ -18,9 +21,20 @@ var (
 	errDrains = errors.New("draining")
 	errStuck  = errors.New("a loop does not turn")
 	errFull   = errors.New("memory: there is none for more clients")
-	errMemory = errors.New("memory: what waits for clients has reached its limit")
-	errInput  = errors.New("memory: unfinished messages of clients have reached their limit")
+	errMemory = errors.New("memory: what waits for clients is near its limit")
+	errInput  = errors.New("memory: unfinished messages of clients are near their limit")
 )
+
+// strain is whether a budget is nearly used up. Like admission it does not change its mind with every message: whoever asks it
+// brings it up to date. Any goroutine.
+type strain struct{ full atomic.Bool }
+
+// of returns whether b leaves too little for more clients.
+func (s *strain) of(b *netpoll.Budget) bool {
+	full := admission.Full(b.Used(), b.Limit(), s.full.Load())
+	s.full.Store(full)
+	return full
+}
 
 // Ready returns nil if the node should get clients, or else why not: it drains, lets nobody in for want of memory, memory that
 // clients share is used up, or one of its loops does not turn.
@@ -38,9 +52,9 @@ func (s *Server) unwilling() error {
 		return errDrains
 	case s.memory.Usage().Refusing:
 		return errFull
-	case !s.budget.Fits(1):
+	case s.queuesStrain.of(s.budget):
 		return errMemory
-	case !s.inputs.Fits(1):
+	case s.inputsStrain.of(s.inputs):
 		return errInput
 	}
 	return nil

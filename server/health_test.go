@@ -41,6 +41,29 @@ func TestReadySaysWhyNot(t *testing.T) {
 	}
 }
 
+// A budget that has been nearly used up holds the node's clients off until clearly less of it is used: a node at its limit does not
+// come and go.
+func TestReadinessDoesNotFlap(t *testing.T) {
+	const limit = 1 << 20
+	n := openNode(t, func(c *Config) { c.QueueBudget, c.InputBudget = limit, limit })
+	for of, budget := range map[error]*netpoll.Budget{errMemory: n.budget, errInput: n.inputs} {
+		for i, step := range []struct {
+			percent int
+			want    error
+		}{{0, nil}, {87, nil}, {89, nil}, {92, of}, {89, of}, {87, of}, {92, of}, {100, of}, {84, nil}, {87, nil}, {89, nil}, {120, of}, {0, nil}} {
+			used := step.percent * limit / 100
+			budget.Add(used)
+			if err := n.unwilling(); err != step.want {
+				t.Errorf("step %d, %d %% used: %v; want %v", i, step.percent, err, step.want)
+			}
+			budget.Add(-used)
+		}
+	}
+	if err := openNode(t, func(c *Config) { c.QueueBudget, c.InputBudget = -1, -1 }).unwilling(); err != nil {
+		t.Errorf("without limits: %v", err)
+	}
+}
+
 // starve leaves the node no memory until release is called.
 func (n *node) starve() (release func()) {
 	n.SetMemoryLimit(1)

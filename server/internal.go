@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -19,6 +20,27 @@ import (
 var playgroundPage string
 
 var playground = template.Must(template.New("playground").Parse(playgroundPage))
+
+// How long the internal address bears with those who ask.
+const (
+	headPatience = 5 * time.Second // for the head of a request
+	bodyPatience = time.Minute     // for all of it
+	idlePatience = 2 * time.Minute // for the next one: longer than scrapes and health checks are apart
+)
+
+// newInternal returns what serves the internal address. Answers may take as long as they do: a profile has its own time, and a
+// slow reader of metrics is no client.
+func newInternal(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: headPatience, ReadTimeout: bodyPatience, IdleTimeout: idlePatience}
+}
+
+// takesLong lets h take longer than a request may take to arrive: net/http would end the request's context then.
+func takesLong(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // or the answer is cut short
+		h(w, r)
+	}
+}
 
 // routes are the internal address's paths.
 func (s *Server) routes() http.Handler {
@@ -47,9 +69,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /info", s.about)
 	mux.HandleFunc("GET /debug/top", s.top)
 	mux.HandleFunc("GET /debug/slow", s.slowest)
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /debug/pprof/", takesLong(pprof.Index))
+	mux.HandleFunc("GET /debug/pprof/profile", takesLong(pprof.Profile))
+	mux.HandleFunc("GET /debug/pprof/trace", takesLong(pprof.Trace))
 	s.routeControl(mux)
 	return mux
 }

@@ -1,9 +1,14 @@
 package server
 
 import (
+	"io"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
@@ -54,6 +59,59 @@ func TestHealth(t *testing.T) {
 		if status, _ := n.ask(r.method, r.path); status != r.status {
 			t.Errorf("%s %s = %d; want %d", r.method, r.path, status, r.status)
 		}
+	}
+}
+
+// pipes is a listener on no network.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if c, ok := <-p; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (p pipes) Close() error   { return nil }
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{} }
+
+// Who sends half a request, or nothing any more, does not hold the internal address for ever; an answer that takes long is not cut.
+func TestInternalAddressBearsWithNobodyForEver(t *testing.T) {
+	const long = 10 * bodyPatience
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /body", func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	mux.HandleFunc("GET /long", takesLong(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+			w.WriteHeader(http.StatusTeapot)
+		case <-time.After(long):
+		}
+	}))
+	for _, r := range []struct {
+		request, answer string
+		after           time.Duration // the end comes, give or take a second
+	}{
+		{"GET /lo", "", headPatience},
+		{"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhalf", "HTTP/1.1 200 OK", bodyPatience}, // with as much as there was
+		{"GET /long HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK", long + idlePatience},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, ln := newInternal(mux), make(pipes, 1)
+			var all sync.WaitGroup
+			all.Go(func() { _ = s.Serve(ln) }) // ends with ln
+			client, conn := net.Pipe()
+			ln <- conn
+			all.Go(func() { _, _ = io.WriteString(client, r.request) })
+			began := time.Now()
+			answer, err := io.ReadAll(client) // to the end, which comes by itself
+			took := time.Since(began)
+			if err != nil || !strings.HasPrefix(string(answer), r.answer) || took < r.after || took > r.after+time.Second {
+				t.Errorf("%q is answered %q, %v, and it ends after %v; want %q, and %v", r.request, answer, err, took, r.answer, r.after)
+			}
+			close(ln)
+			all.Wait()
+			_ = client.Close()
+		})
 	}
 }
 

@@ -35,6 +35,9 @@ func (s *Server) snapshot() metrics.Snapshot {
 	snap.Rooms, snap.Subscriptions = s.hub.Count()
 	snap.HistoryBytes, snap.HistoryPublications, snap.HistoryEvictions = s.hub.MemoryStats()
 	snap.WorkerQueue = s.work.waiting()
+	if s.shakes != nil {
+		snap.HandshakeQueue = s.shakes.waiting()
+	}
 	snap.KeyFetches, snap.FailedKeyFetches = s.keyFetches[0].Load(), s.keyFetches[1].Load()
 	snap.Reloads, snap.FailedReloads = s.reloads[0].Load(), s.reloads[1].Load()
 	if s.store != nil {

@@ -2,6 +2,8 @@ package server
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -66,7 +68,7 @@ func (l *loop) receiveSecured(c *netpoll.Conn, s *session, t *secured, b []byte)
 		l.writeRecords(c, t.tls.CloseWrite(l.sealed[:0])) // RFC 5246 section 7.2.1 has it answered
 		l.net.Close(c, netpoll.ClosedByPeer)
 	case err != nil && err != io.EOF:
-		l.failSecured(c, s)
+		l.failSecured(c, s, err)
 	}
 	return used, need
 }
@@ -97,26 +99,26 @@ func (l *loop) keepPlain(t *secured, b []byte) {
 	t.plain = b
 }
 
-// shakeHands goes on with a handshake. Its cryptography is the worker pool's.
+// shakeHands goes on with a handshake. Its cryptography is for a pool of its own.
 func (l *loop) shakeHands(c *netpoll.Conn, s *session, t *secured, b []byte) (used, need int) {
 	begins := !t.tls.Begun()
 	used, need, err := t.tls.Feed(b)
 	if err != nil {
-		l.hangUp(c, s, metrics.RejectTLS)
+		l.hangUp(c, s, whyTLS(err))
 		return len(b), 0
 	}
 	if !t.tls.Ready() {
 		return used, need
 	}
 	if !l.stepAway(c, t, begins) {
-		l.hangUp(c, s, metrics.RejectTLS)
+		l.hangUp(c, s, metrics.RejectTLSOverload)
 		return len(b), 0
 	}
 	l.net.Pause(c)
 	return used, need
 }
 
-// stepAway hands a step of a handshake to the worker pool, and reports whether there is room for it. One that begins is refused
+// stepAway hands a step of a handshake to the pool of handshakes, and reports whether there is room for it. One that begins is refused
 // when it would come too late to be of use: a tenth of the deadline is spent on waiting, and it is not the last step. One that
 // has begun has cost too much by then to be given up for others.
 func (l *loop) stepAway(c *netpoll.Conn, t *secured, begins bool) bool {
@@ -126,9 +128,9 @@ func (l *loop) stepAway(c *netpoll.Conn, t *secured, begins bool) bool {
 		l.net.Send(netpoll.Post{Kind: postTLS, A: uint64(id)})
 	}
 	if begins {
-		return l.server.work.submitFresh(step, l.server.config.HeadTimeout/10)
+		return l.server.shakes.submitFresh(step, l.server.config.HeadTimeout/10)
 	}
-	return l.server.work.submit(step)
+	return l.server.shakes.submit(step)
 }
 
 // goOnShaking is what follows a step of a handshake.
@@ -142,7 +144,7 @@ func (l *loop) goOnShaking(id netpoll.ConnID) {
 	l.writeRecords(c, t.tls.Flush(l.sealed[:0]))
 	switch {
 	case t.tls.Err() != nil:
-		l.failSecured(c, s)
+		l.failSecured(c, s, t.tls.Err())
 		return
 	case t.tls.Established():
 		s.state = stateHead
@@ -151,15 +153,34 @@ func (l *loop) goOnShaking(id netpoll.ConnID) {
 	l.net.Resume(c)
 }
 
-// failSecured ends a conn whose peer has broken TLS. What TLS has to say about it has been sent.
-func (l *loop) failSecured(c *netpoll.Conn, s *session) {
+// failSecured ends a conn whose TLS has failed. What TLS has to say about it has been sent.
+func (l *loop) failSecured(c *netpoll.Conn, s *session, why error) {
 	if s.state == stateClosing || c.Closing() {
 		return
 	}
-	l.reject(c, metrics.RejectTLS)
+	if bug := (*tlsrecord.PanicError)(nil); errors.As(why, &bug) {
+		l.counts.Panics++
+		l.server.report(fault{conn: l.net.ID(c), what: fmt.Sprint(bug.Value), stack: bug.Stack})
+	}
+	l.reject(c, whyTLS(why))
 	l.leave(c, s, protocol.DisconnectConnectionClosed)
 	s.finish()
 	l.net.Shutdown(c, nil, turnedAwayFor)
+}
+
+// tlsRejections are the rejections for the labels of tlsrecord.
+var tlsRejections = map[string]metrics.Rejection{
+	"not_tls": metrics.RejectTLSPlain, "hello": metrics.RejectTLSHello, "busy": metrics.RejectTLSBusy,
+	"flights": metrics.RejectTLSFlights, "record": metrics.RejectTLSRecord, "flood": metrics.RejectTLSFlood,
+	"certificate": metrics.RejectTLSCertificate, "peer_alert": metrics.RejectTLSAlert, "panic": metrics.RejectTLSPanic,
+}
+
+// whyTLS returns what a conn is rejected for whose TLS has failed.
+func whyTLS(err error) metrics.Rejection {
+	if why, ok := tlsRejections[tlsrecord.Label(err)]; ok {
+		return why
+	}
+	return metrics.RejectTLS
 }
 
 // again serves c once more when the others have had their turn.

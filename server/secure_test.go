@@ -3,8 +3,10 @@ package server
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -142,9 +144,9 @@ func TestBegunHandshakesGoOn(t *testing.T) {
 			shaken := make(chan error, 1)
 			go func() { shaken <- begun.tls.Handshake() }()
 			<-h.reached
-			release := occupy(n.work)
+			release := occupy(n.shakes)
 			for range poolQueue / 2 {
-				n.work.submit(func() {})
+				n.shakes.submit(func() {})
 			}
 			moved := n.rejections(func() {
 				late := n.dial()
@@ -153,9 +155,9 @@ func TestBegunHandshakesGoOn(t *testing.T) {
 					t.Error("a handshake began while the pool was behind")
 				}
 			})
-			checkMoved(t, moved, metrics.RejectTLS, 1)
+			checkMoved(t, moved, metrics.RejectTLSOverload, 1)
 			close(h.release)
-			testutil.Eventually(t, patience, func() bool { return n.work.waiting() > poolQueue/2 }, "the last step of the first one is queued")
+			testutil.Eventually(t, patience, func() bool { return n.shakes.waiting() > poolQueue/2 }, "the last step of the first one is queued")
 			close(release)
 			if err := <-shaken; err != nil {
 				t.Fatal(err)
@@ -165,6 +167,24 @@ func TestBegunHandshakesGoOn(t *testing.T) {
 				t.Errorf("%d handshakes are under way", n.tls.Handshakes())
 			}
 		})
+	}
+}
+
+// An application that has got stuck with all of its pool keeps nobody from coming in over TLS.
+func TestHandshakesNeedNothingOfTheApplication(t *testing.T) {
+	n := openSecure(t, nil)
+	release := n.fillPool()
+	defer release()
+	for _, version := range tlsVersions {
+		c := n.dial().secure(version).upgrade(pathEcho)
+		c.send(masked(0x81, "hello"))
+		if got := c.next(); got != `text "hello"` {
+			t.Errorf("TLS %x: %s", version, got)
+		}
+		c.close()
+	}
+	if n.work.waiting() != poolQueue {
+		t.Errorf("%d jobs wait for the application; want %d", n.work.waiting(), poolQueue)
 	}
 }
 
@@ -210,8 +230,8 @@ func TestNotTLS(t *testing.T) {
 		what, send string
 		reject     metrics.Rejection
 	}{
-		{"N02 a plain request", request(pathEcho), metrics.RejectTLS},
-		{"N02 HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", metrics.RejectTLS},
+		{"N02 a plain request", request(pathEcho), metrics.RejectTLSPlain},
+		{"N02 HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", metrics.RejectTLSPlain},
 		{"N01 nothing", "", metrics.RejectHeadTimeout},
 		{"N01 half a ClientHello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", metrics.RejectHeadTimeout},
 	} {
@@ -229,6 +249,58 @@ func TestNotTLS(t *testing.T) {
 			}
 		})
 		checkMoved(t, moved, r.reject, 1)
+	}
+}
+
+// Each label of a TLS failure is the reason of a rejection, at the stage tls.
+func TestTLSRejectionsHaveLabels(t *testing.T) {
+	for label, want := range map[string]error{
+		"not_tls": tlsrecord.ErrNotTLS, "hello": tlsrecord.ErrHello, "busy": tlsrecord.ErrBusy, "record": tlsrecord.ErrRecord,
+		"flights": tlsrecord.ErrFlights, "flood": tlsrecord.ErrFlood, "panic": &tlsrecord.PanicError{Value: "bug"},
+		"certificate": &tls.CertificateVerificationError{}, "peer_alert": &net.OpError{Op: "remote error", Err: tls.AlertError(42)},
+		"protocol": io.ErrUnexpectedEOF,
+	} {
+		if stage, reason := whyTLS(want).Labels(); stage != "tls" || reason != label || tlsrecord.Label(want) != label {
+			t.Errorf("%v is rejected as %s/%s; want tls/%s", want, stage, reason, label)
+		}
+	}
+}
+
+// The log and the metrics say what is wrong with a client's TLS, so that its operator knows where to look.
+func TestTLSRejectionsSayWhy(t *testing.T) {
+	book := new(logbook)
+	authority := certificate(t, "authority.test")
+	stranger, err := tls.LoadX509KeyPair(authority.Cert, authority.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &stranger, nil } // whoever may have signed it
+	n := openSecure(t, func(c *Config) {
+		c.Log = slog.New(slog.NewJSONHandler(book, nil))
+		c.TLS.ClientCerts, c.TLS.ClientCA = tlsrecord.ClientCertsOptional, c.TLS.Certificates[0].Cert
+	})
+	for _, r := range []struct {
+		reason string
+		config *tls.Config
+		reject metrics.Rejection
+	}{
+		{"peer_alert", &tls.Config{ServerName: "one.test", RootCAs: x509.NewCertPool()}, metrics.RejectTLSAlert}, // trusts nobody
+		{"certificate", &tls.Config{InsecureSkipVerify: true, GetClientCertificate: shown}, metrics.RejectTLSCertificate},
+		{"protocol", &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, metrics.RejectTLS},
+	} {
+		moved := n.rejections(func() {
+			c := n.dial()
+			defer c.close()
+			if s := tls.Client(c.conn, r.config); s.Handshake() == nil {
+				_, _ = s.Read(make([]byte, 1)) // with version 1.3 the client hears of it only then
+			}
+			testutil.Eventually(t, patience, func() bool { return n.counts().Open == 0 }, "its conn has gone")
+		})
+		checkMoved(t, moved, r.reject, 1)
+		testutil.Eventually(t, patience, func() bool {
+			return slices.ContainsFunc(book.lines(t, "rejected"), func(l map[string]any) bool { return l["stage"] == "tls" && l["reason"] == r.reason })
+		}, "a line with the reason "+r.reason)
+		n.checkMetric(`edge_reject_total{reason="` + r.reason + `",stage="tls"} 1`)
 	}
 }
 

@@ -33,7 +33,8 @@ type Server struct {
 	store     *store.Store // nil for none
 	ids       clientIDs
 	encoders  [2 * formDeflate]encoder
-	work      *work
+	work      *work // of the application and of tokens, and large messages
+	shakes    *work // of TLS; nil without that
 	gate      *gate
 	budget    *netpoll.Budget // of what waits for clients
 	admission *admission.Control
@@ -61,6 +62,9 @@ type Server struct {
 	reloads    [2]atomic.Uint64 // of the configuration: done, failed
 	keyFetches [2]atomic.Uint64 // from JWKS endpoints: done, failed
 	draining   atomic.Bool
+
+	queuesStrain, inputsStrain strain // of budget and of inputs
+
 	full       atomic.Int32 // loops that are behind with their fan-out
 	cut        atomic.Int64 // conns that a drain has cut off
 	control    atomic.Pointer[Control]
@@ -170,8 +174,13 @@ func (s *Server) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if s.work, err = newWork(); err != nil {
+	if s.work, err = newWork(poolSize); err != nil {
 		return err
+	}
+	if s.tls != nil {
+		if s.shakes, err = newWork(shakers()); err != nil {
+			return err
+		}
 	}
 	if err := s.openStore(); err != nil {
 		return err
@@ -207,7 +216,7 @@ func (s *Server) open() (err error) {
 	s.logging.Go(s.logFaults)
 	s.logging.Go(s.logRejections)
 	s.ticking.Go(s.tick)
-	s.internal = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 5 * time.Second}
+	s.internal = newInternal(s.routes())
 	s.logging.Go(func() { _ = s.internal.Serve(s.inside) }) // ends with Close
 	return nil
 }
@@ -298,6 +307,9 @@ func (s *Server) Close() {
 		s.reload.Unlock()
 		if s.work != nil {
 			errs = append(errs, s.lastCalls())
+		}
+		if s.shakes != nil {
+			errs = append(errs, s.shakes.close(lingerTimeout))
 		}
 		for _, l := range s.loops {
 			l.sessions.Free()

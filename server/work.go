@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -9,13 +10,18 @@ import (
 )
 
 const (
-	poolSize  = 256  // goroutines for what may take long; they share the CPUs
-	poolQueue = 1024 // jobs that wait for one of them
+	poolSize  = 256  // goroutines for what may block; they share the CPUs
+	poolQueue = 1024 // jobs that wait for a goroutine of their pool
 )
 
-// work is what may block, on its way to the worker pool: a bounded queue that is served in its order.
+// shakers is how many goroutines there are for handshakes, which only compute: more would not make them faster, and would keep
+// the loops from the CPUs.
+func shakers() int { return runtime.GOMAXPROCS(0) }
+
+// work is what takes long, on its way to a worker pool: a bounded queue that is served in its order.
 type work struct {
 	pool *ants.Pool
+	size int // workers at a time
 
 	mu      sync.Mutex // guards all below
 	queue   [poolQueue]queued
@@ -31,13 +37,13 @@ type queued struct {
 	since time.Time
 }
 
-func newWork() (*work, error) {
+func newWork(size int) (*work, error) {
 	// A goroutine that has served its last job counts in the pool for a moment more: hence the spare ones.
-	pool, err := ants.NewPool(2*poolSize, ants.WithNonblocking(true))
+	pool, err := ants.NewPool(2*size, ants.WithNonblocking(true))
 	if err != nil {
 		return nil, fmt.Errorf("server: worker pool: %w", err)
 	}
-	w := &work{pool: pool}
+	w := &work{pool: pool, size: size}
 	w.idle = sync.NewCond(&w.mu)
 	return w, nil
 }
@@ -65,7 +71,7 @@ func (w *work) add(job func()) bool {
 	if w.count == poolQueue {
 		return false
 	}
-	if w.workers < poolSize && w.pool.Submit(w.serve) == nil {
+	if w.workers < w.size && w.pool.Submit(w.serve) == nil {
 		w.workers++
 	}
 	if w.workers == 0 {

@@ -12,7 +12,7 @@ import (
 
 // openWork returns a pool that the test closes when it ends, after it has let everybody go.
 func openWork(t *testing.T) *work {
-	w, err := newWork()
+	w, err := newWork(poolSize)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,8 +28,8 @@ func openWork(t *testing.T) *work {
 func occupy(w *work) (release chan struct{}) {
 	release = make(chan struct{})
 	var busy sync.WaitGroup
-	busy.Add(poolSize)
-	for range poolSize {
+	busy.Add(w.size)
+	for range w.size {
 		w.submit(func() {
 			busy.Done()
 			<-release

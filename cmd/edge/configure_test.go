@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -38,6 +40,49 @@ func TestCheckConfig(t *testing.T) {
 		`edge: log.level: "loud" is not one of the choices; write debug, info, warn or error` + "\n"
 	if code != exitUsage || out != "" || complaint != want {
 		t.Errorf("checkconfig of a bad file = %d, %q, %q; want %d and %q", code, out, complaint, exitUsage, want)
+	}
+}
+
+// Each command has --json, but for those that only hold others and for serve, whose log is JSON where nobody watches.
+func TestEachCommandHasJSON(t *testing.T) {
+	var look func(c *cobra.Command)
+	look = func(c *cobra.Command) {
+		if c.Runnable() && c.Name() != "edge" && c.Name() != "serve" && c.Flags().Lookup("json") == nil {
+			t.Errorf("%s has no --json", c.CommandPath())
+		}
+		for _, sub := range c.Commands() {
+			look(sub)
+		}
+	}
+	look(rootCommand())
+}
+
+// What the commands around configuration print with --json is one object of theirs.
+func TestConfigurationInJSON(t *testing.T) {
+	bad := configFile(t, "client: {ping_intervall: 10s}")
+	made := filepath.Join(t.TempDir(), "made.yaml")
+	for _, r := range []struct {
+		args []string
+		code int
+		want string // of the object, which may have more behind it
+	}{
+		{[]string{"genconfig", made}, 0, `{"file":"` + made + `"}`},
+		{[]string{"checkconfig", made}, 0, `{"file":"` + made + `","good":true}`},
+		{[]string{"checkconfig", bad}, exitUsage, `{"file":"` + bad + `","good":false,"problems":[{"key":"client.ping_intervall","what":"unknown key; did you mean client.ping_interval?"}]}`},
+		{[]string{"configdoc"}, 0, `{"keys":[{"path":"development","type":"bool","default":"false","reload":false,"flag":"development","meaning":"`},
+		{[]string{"configdoc", "--effective", "--config", made}, 0, `{"keys":[{"path":"development","value":"false","from":"default"},`},
+		{[]string{"version"}, 0, `{"version":"` + version() + `","commit":"`},
+	} {
+		code, out, _ := run(t, append(r.args, "--json")...)
+		if code != r.code || !strings.HasPrefix(out, r.want) || !json.Valid([]byte(out)) || strings.Count(out, "\n") != 1 {
+			t.Errorf("%q = %d, %s; want %d, %s", r.args, code, out, r.code, r.want)
+		}
+	}
+	code, out, complaint := run(t, "defaultconfig", "--json")
+	file := filepath.Join(t.TempDir(), "edge.json")
+	writeFile(t, file, out)
+	if again, _, mistakes := run(t, "checkconfig", file); code != 0 || again != 0 {
+		t.Errorf("defaultconfig --json = %d, %s; as a file %s", code, complaint, mistakes)
 	}
 }
 

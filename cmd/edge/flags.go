@@ -6,8 +6,12 @@ import (
 	"strings"
 
 	"github.com/seed4ac54ce5/edge/config"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
+
+// jsonFlag adds the flag for programs that read what c prints.
+func jsonFlag(c *cobra.Command) *bool { return c.Flags().Bool("json", false, "print one JSON object") }
 
 // sourceFlags are the flags that have a say in the configuration.
 type sourceFlags struct {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/systemd"
@@ -46,18 +47,24 @@ type supervisor struct {
 	manager  *systemd.Manager
 	node     *server.Server
 	log      *slog.Logger
-	stopping bool // the manager knows that the node drains
+	owed     atomic.Bool // the manager has yet to hear that the node serves; it waits for that
+	stopping bool        // the manager knows that the node drains; for watch
 }
 
-// ready says that the node serves.
-func (s *supervisor) ready() {
-	s.note(s.manager.Ready("serving on " + strings.Join(s.node.Addresses(), " ")))
+// ready says that the node serves. If the manager does not hear it, it is told again at the next look.
+func (s *supervisor) ready() { s.note("READY=1", s.tellReady()) }
+
+func (s *supervisor) tellReady() error {
+	err := s.manager.Ready("serving on " + strings.Join(s.node.Addresses(), " "))
+	s.owed.Store(err != nil)
+	return err
 }
 
 // reloading returns reload with a word to the manager before and after.
 func (s *supervisor) reloading(reload func() (server.Reloaded, error)) func() (server.Reloaded, error) {
 	return func() (server.Reloaded, error) {
-		s.note(s.manager.Reloading())
+		s.owed.Store(false) // until this one is over
+		s.note("RELOADING=1", s.manager.Reloading())
 		defer s.ready()
 		return reload()
 	}
@@ -78,7 +85,7 @@ func (s *supervisor) watch(ctx context.Context) {
 		case <-beat:
 			s.beat(ctx)
 		case <-look.C:
-			s.tellDrain()
+			s.look()
 		case <-ctx.Done():
 			return
 		}
@@ -88,29 +95,35 @@ func (s *supervisor) watch(ctx context.Context) {
 // beat gives a sign of life, if all loops turn, or have ended because the node does.
 func (s *supervisor) beat(ctx context.Context) {
 	if err := s.node.Turning(ctx); err == nil || errors.Is(err, server.ErrClosed) {
-		s.note(s.manager.Alive())
+		s.note("WATCHDOG=1", s.manager.Alive())
+	}
+}
+
+// look tells what the manager has to know now: that the node drains, or that it serves, if that was lost.
+func (s *supervisor) look() {
+	switch d := s.node.Departure(); {
+	case d.Draining:
+		s.tellDrain(d.Remaining)
+	case s.owed.Load():
+		_ = s.tellReady() // the log has it from the first time
 	}
 }
 
 // tellDrain says how many clients a drain has to wait for.
-func (s *supervisor) tellDrain() {
-	d := s.node.Departure()
-	if !d.Draining {
-		return
-	}
-	status := fmt.Sprintf("draining: %d connections left", d.Remaining)
+func (s *supervisor) tellDrain(remaining int) {
+	status := fmt.Sprintf("draining: %d connections left", remaining)
 	if s.stopping {
-		s.note(s.manager.Status(status))
+		s.note("STATUS", s.manager.Status(status))
 		return
 	}
 	err := s.manager.Stopping(status)
 	s.stopping = err == nil // or it is told at the next look
-	s.note(err)
+	s.note("STOPPING=1", err)
 }
 
 // note logs that the manager could not be told something.
-func (s *supervisor) note(err error) {
+func (s *supervisor) note(what string, err error) {
 	if err != nil {
-		s.log.Warn("the service manager does not hear", "error", err)
+		s.log.Warn("the service manager does not hear", "what", what, "error", err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -134,6 +135,62 @@ func TestServiceManager(t *testing.T) {
 		t.Errorf("the socket does not take clients for the next to serve: %v", err)
 	} else {
 		_ = c.Close()
+	}
+}
+
+// A manager that waits for the end of a reload hears of it, even if its queue was full at that moment.
+func TestServiceManagerHearsOfAReloadInTheEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	at := &net.UnixAddr{Name: path, Net: "unixgram"}
+	conn, err := net.ListenUnixgram("unixgram", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &aManager{t, path, make(chan string, 1<<16)}
+	s := m.startUnder("")
+	for b := make([]byte, 4096); ; {
+		n, err := conn.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(string(b[:n]), "READY=1") {
+			break
+		}
+	}
+	fill(t, at)
+	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for s.log.Scan() && !strings.Contains(s.log.Text(), `"what":"READY=1"`) { // its word is lost
+	}
+	var reader sync.WaitGroup
+	reader.Go(func() { m.listen(conn) })
+	defer reader.Wait()
+	defer func() { _ = conn.Close() }()
+	m.hear("READY=1")
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code, log := s.end(t); code != 0 {
+		t.Errorf("edge ended with %d, log %s; want 0", code, log)
+	}
+}
+
+// fill sends to a socket until its queue is full.
+func fill(t *testing.T, at *net.UnixAddr) {
+	t.Helper()
+	for full := false; !full; {
+		conn, err := net.DialUnix("unixgram", nil, at) // each has its own room for what it has sent
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		_, err = conn.Write([]byte("full"))
+		full = errors.Is(err, os.ErrDeadlineExceeded)
+		_ = conn.Close()
+		if err != nil && !full {
+			t.Fatal(err)
+		}
 	}
 }
 
