@@ -1,10 +1,13 @@
 package server
 
 import (
+	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
@@ -54,6 +57,25 @@ func TestHealth(t *testing.T) {
 		if status, _ := n.ask(r.method, r.path); status != r.status {
 			t.Errorf("%s %s = %d; want %d", r.method, r.path, status, r.status)
 		}
+	}
+}
+
+// What an application counts itself is shown too, but not under a name that is taken.
+func TestMetricsOfTheApplication(t *testing.T) {
+	orders := prometheus.NewCounter(prometheus.CounterOpts{Name: "orders_total"})
+	orders.Inc()
+	n := openNode(t, func(c *Config) { c.Metrics = []prometheus.Collector{orders} })
+	n.checkMetric("orders_total 1")
+	taken := prometheus.NewGauge(prometheus.GaugeOpts{Name: "edge_ready", Help: "Other."})
+	s, err := Open(Config{
+		Addresses: []string{"127.0.0.1:0"}, InternalAddress: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler),
+		Metrics: []prometheus.Collector{taken},
+	})
+	if !errors.Is(err, ErrConfig) {
+		t.Errorf("Open with a metric of the node's: %v; want ErrConfig", err)
+	}
+	if s != nil {
+		s.Close()
 	}
 }
 
