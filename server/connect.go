@@ -200,6 +200,7 @@ func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
 	l.forgive(l.net.ID(c), nil)
 	l.dropChanInfo(l.net.ID(c), nil)
 	l.dropSubExpiry(l.net.ID(c), nil)
+	l.dropSubToken(l.net.ID(c), nil)
 	delete(l.capabilities, l.net.ID(c))
 	delete(l.granted, l.net.ID(c))
 	l.rosters.LeaveAll(&s.subs)

@@ -43,6 +43,7 @@ type loop struct {
 	chanInfos    map[netpoll.ConnID][]chanInfo
 	behind       behind
 	subEnds      subEnds
+	subTokens    map[netpoll.ConnID][]subToken
 	capabilities map[netpoll.ConnID]*auth.Capabilities // of clients whose token grants any
 	granted      map[netpoll.ConnID]uint64             // rooms of clients whose token puts them into any
 	fields       fields                                // of the requests of clients that have not connected yet
@@ -110,6 +111,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		attachments:  make(map[netpoll.ConnID]attachment),
 		throttles:    make(throttles),
 		subEnds:      subEnds{byConn: make(map[netpoll.ConnID]map[string]term)},
+		subTokens:    make(map[netpoll.ConnID][]subToken),
 		capabilities: make(map[netpoll.ConnID]*auth.Capabilities),
 		granted:      make(map[netpoll.ConnID]uint64),
 		commandRate:  newRate(s.config.CommandRate, s.config.RateBurst, 0),

@@ -31,6 +31,7 @@ type entry struct {
 	data       []byte    // for the client
 	expireAt   time.Time // zero for never
 	byToken    bool      // the client itself refreshes it
+	token      string    // id of the token, empty for none
 	consumer   string    // of a durable room
 	recovers   bool      // the client asked for recovery
 	refuse     bool      // and for an error if there is none
@@ -177,6 +178,7 @@ func (l *loop) enter(c *netpoll.Conn, s *session, e *entry) (protocol.SubscribeR
 		l.owe(c, e, &joined)
 	}
 	l.setChanInfo(l.net.ID(c), e.room, e.chanInfo)
+	l.setSubToken(l.net.ID(c), e.room, e.token)
 	if !e.expireAt.IsZero() {
 		l.setSubTerm(c, e.room, e.expireAt, !e.byToken)
 	}
@@ -318,6 +320,7 @@ func (l *loop) exit(c *netpoll.Conn, s *session, room []byte) {
 	l.forgive(l.net.ID(c), room)
 	l.dropChanInfo(l.net.ID(c), room)
 	l.dropSubExpiry(l.net.ID(c), room)
+	l.dropSubToken(l.net.ID(c), room)
 	l.rosters.Unsubscribe(&s.subs, room)
 	l.forget(l.net.ID(c), room)
 }
