@@ -41,6 +41,7 @@ func TestA13RevokedUser(t *testing.T) {
 		{"the old token", old, "close 3500"},
 		{"one that has just been issued, but too early", tokenOf(t, auth.ConnectClaims{Identity: issued("ann", "", -20*time.Second)}), `{"id":1,"error":{"code":109,"message":"token expired"}}`},
 		{"one that does not say when it was issued", undated, "close 3500"},
+		{"one of a time to come", tokenOf(t, auth.ConnectClaims{Identity: issued("ann", "", -time.Hour)}), "close 3500"},
 		{"a new one", renewed, `{"id":1,"connect":{"client":"ID","version":"edge","expires":true,"ttl":3600}}`},
 	} {
 		c, got := n.enter(r.token)
