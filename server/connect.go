@@ -146,11 +146,11 @@ func (l *loop) firstSubs(c *netpoll.Conn, s *session, r *protocol.ConnectRequest
 	if len(subs) == 0 && len(r.Subs) == 0 {
 		return nil
 	}
-	if len(subs) > l.server.config.RoomLimit {
+	if len(subs) > l.limits.rooms {
 		l.disconnect(c, s, protocol.DisconnectChannelLimit)
 		return nil
 	}
-	l.recoverable = l.server.config.QueueLimit
+	l.recoverable = l.limits.queue
 	for i := range subs {
 		sub := &subs[i]
 		ns, err := l.room([]byte(sub.Room))

@@ -19,15 +19,14 @@ import (
 // loop is the sessions of one netpoll.Loop. Only the loop's goroutine touches it.
 type loop struct {
 	// Set before Run.
-	server      *Server
-	net         *netpoll.Loop
-	rosters     *hub.Local
-	ids         clientIDs
-	options     frame.Options // without what a session negotiated
-	commandRate rate
-	byteRate    rate
+	server  *Server
+	net     *netpoll.Loop
+	rosters *hub.Local
+	ids     clientIDs
 
 	// Loop goroutine only.
+	limits       clientLimits
+	options      frame.Options // without what a session negotiated
 	sessions     netpoll.Table[session]
 	peers        netpoll.Table[address] // of conns that came by way of a balancer
 	secured      []*secured             // by slot, if there is TLS
@@ -93,14 +92,10 @@ const fanoutSlice = time.Millisecond
 
 func newLoop(s *Server, n *netpoll.Loop) *loop {
 	l := &loop{
-		partials: partials{budget: s.inputs},
-		server:   s,
-		net:      n,
-		ids:      s.ids,
-		options: frame.Options{
-			MaxMessage:   s.config.MessageLimit,
-			MaxFragments: s.config.FragmentLimit,
-		},
+		partials:     partials{budget: s.inputs},
+		server:       s,
+		net:          n,
+		ids:          s.ids,
 		users:        newUsers(),
 		calls:        make(map[netpoll.ConnID]*call),
 		unserved:     make(map[netpoll.ConnID][]byte),
@@ -114,11 +109,10 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		subTokens:    make(map[netpoll.ConnID][]subToken),
 		capabilities: make(map[netpoll.ConnID]*auth.Capabilities),
 		granted:      make(map[netpoll.ConnID]uint64),
-		commandRate:  newRate(s.config.CommandRate, s.config.RateBurst, 0),
-		byteRate:     newRate(s.config.ByteRate, s.config.RateBurst, 2*s.config.MessageLimit),
 		behind:       newBehind(s.config.QueueLimit, s.budget),
 		random:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
+	l.setLimits(s.config.clientLimits())
 	l.rosters = s.hub.AddLoop(inbox{n}, l)
 	l.rosters.Meter = meter{l}
 	return l

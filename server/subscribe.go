@@ -102,7 +102,7 @@ func (l *loop) checkSubscribe(s *session, room []byte, r *protocol.SubscribeRequ
 		return nil, protocol.ErrBadRequest
 	case l.rosters.Subscribed(&s.subs, room):
 		return nil, protocol.ErrAlreadySubscribed
-	case s.subs.Len() >= l.server.config.RoomLimit:
+	case s.subs.Len() >= l.limits.rooms:
 		return nil, protocol.ErrLimitExceeded
 	}
 	ns, err := l.room(room)
@@ -134,7 +134,7 @@ func (l *loop) entryOf(c *netpoll.Conn, s *session, ns *namespace, room []byte, 
 		asks := l.permitted(ns.askingHistory(), c, s, room)
 		e.recover = ns.ForceRecovery || r.Recoverable && (ns.AllowRecovery || asks)
 		e.positioned = e.recover || ns.ForcePositioning || (r.Positioned || r.Recoverable) && (ns.AllowPositioning || asks)
-		e.request.Limit, e.request.Bytes = maxRecovered, l.server.config.QueueLimit
+		e.request.Limit, e.request.Bytes = maxRecovered, l.limits.queue
 		e.request.Cache = ns.ForceRecoveryMode == "cache"
 		e.request.Recover = r.Recover && e.recover || e.request.Cache && ns.AutoCacheRecover
 		e.request.Since = hub.Position{Offset: r.Offset, Epoch: parseEpoch(r.Epoch)}
@@ -272,7 +272,7 @@ func (l *loop) subscribeByServer(c *netpoll.Conn, s *session, sub *Subscription)
 		return err
 	case l.rosters.Subscribed(&s.subs, room):
 		return nil
-	case s.subs.Len() >= l.server.config.RoomLimit:
+	case s.subs.Len() >= l.limits.rooms:
 		return protocol.ErrLimitExceeded
 	}
 	e := l.serverEntry(c, s, ns, sub, &protocol.SubscribeRequest{})
