@@ -17,7 +17,7 @@ const module = "github.com/seed4ac54ce5/edge/"
 // mayImport is the architecture: for each of our packages, by its folder, the others that it may
 // import. A package arrives together with its row.
 var mayImport = map[string][]string{
-	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "bench", "logging", "tracing", "internal/systemd"},
+	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "metrics", "bench", "logging", "tracing", "internal/systemd"},
 	"config":               {"server", "auth", "admission", "hook", "proxyproto", "tlsrecord"},
 	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api"},
 	"auth":                 {},

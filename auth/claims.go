@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"math"
@@ -180,8 +181,11 @@ func (c *claims) expiry(now time.Time) (time.Time, error) {
 	return end, nil
 }
 
-// current returns an error unless now lies within the token's times, its grant's end among them (RFC 7519 sections
-// 4.1.4 and 4.1.5).
+// maxAhead is how far an issuer's clock may be ahead of ours. A token of later could not be revoked with all of its user's.
+const maxAhead = time.Minute
+
+// current returns an error unless now lies within the token's times, its grant's end among them, and not long before its issue
+// (RFC 7519 sections 4.1.4 to 4.1.6).
 func (c *claims) current(end, now time.Time) error {
 	exp, ok, err := c.time(claimExp)
 	if err != nil {
@@ -189,6 +193,9 @@ func (c *claims) current(end, now time.Time) error {
 	}
 	if ok && !exp.After(now) || !end.IsZero() && !end.After(now) {
 		return errOver
+	}
+	if iat, ok, err := c.time(claimIat); err != nil || ok && iat.Sub(now) > maxAhead {
+		return cmp.Or(err, errFuture)
 	}
 	nbf, ok, err := c.time(claimNbf)
 	if err == nil && ok && nbf.After(now) {

@@ -117,7 +117,7 @@ func (c *Config) sources() ([]*source, error) {
 		alone := len(c.JWKS) == 1 && c.RSAPublicKey+c.ECDSAPublicKey+c.Ed25519PublicKey == ""
 		switch {
 		case j.Issuer == "" && !alone:
-			return nil, fmt.Errorf("%w: JWKS endpoint %q beside other public keys; say whose it is", ErrConfig, j.Endpoint)
+			return nil, fmt.Errorf("%w: JWKS endpoint%s beside other public keys; say whose it is", ErrConfig, j.where())
 		case taken[j.Issuer]:
 			return nil, fmt.Errorf("%w: two JWKS endpoints of the issuer %q", ErrConfig, j.Issuer)
 		}
@@ -136,11 +136,24 @@ func (j *JWKS) check() error {
 	case err == nil && u.User != nil:
 		return fmt.Errorf("%w: JWKS endpoint at %s with a user name in its address", ErrConfig, u.Host)
 	case err != nil || u.Host == "" || u.Fragment != "":
-		return fmt.Errorf("%w: JWKS endpoint %q is not an address such as https://issuer.example/keys", ErrConfig, j.Endpoint)
+		return fmt.Errorf("%w: JWKS endpoint%s is not an address such as https://issuer.example/keys", ErrConfig, j.where())
 	case u.Scheme == "http" && !j.AllowHTTP:
-		return fmt.Errorf("%w: JWKS endpoint %q is not encrypted; use https or allow http for it", ErrConfig, j.Endpoint)
+		return fmt.Errorf("%w: JWKS endpoint%s is not encrypted; use https or allow http for it", ErrConfig, j.where())
 	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("%w: JWKS endpoint %q is not at https", ErrConfig, j.Endpoint)
+		return fmt.Errorf("%w: JWKS endpoint%s is not at https", ErrConfig, j.where())
 	}
 	return nil
+}
+
+// where names the endpoint in errors: its address without the query, in which there may be a key, or, as far as that cannot be told
+// from the rest, its issuer.
+func (j *JWKS) where() string {
+	u, err := url.Parse(j.Endpoint)
+	switch {
+	case err == nil && u.Host != "" && u.User == nil:
+		return fmt.Sprintf(" %q", u.Scheme+"://"+u.Host+u.EscapedPath())
+	case j.Issuer != "":
+		return fmt.Sprintf(" of the issuer %q", j.Issuer)
+	}
+	return ""
 }

@@ -36,6 +36,9 @@ func TestConfigMistakes(t *testing.T) {
 		{Config{JWKS: []JWKS{{Endpoint: "ftp://a.example/keys"}}}, "not at https"},
 		{Config{JWKS: []JWKS{{Endpoint: "https://user:word@a.example"}}}, "JWKS endpoint at a.example with a user name"},
 		{Config{JWKS: []JWKS{{Endpoint: "%"}}}, "not an address"},
+		{Config{JWKS: []JWKS{{Endpoint: "http://a.example/keys?x=y"}}}, `JWKS endpoint "http://a.example/keys" is not encrypted`},
+		{Config{JWKS: []JWKS{{Endpoint: "https:/%"}, {Issuer: "b", Endpoint: "%"}}}, "JWKS endpoint beside other"},
+		{Config{JWKS: []JWKS{{Issuer: "b", Endpoint: "%"}}}, `JWKS endpoint of the issuer "b" is not an address`},
 	} {
 		v, err := New(row.config)
 		if v != nil || !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), row.want) {

@@ -25,24 +25,25 @@ func (entriesField[T, E]) fetch(*T) error { return nil }
 
 func (f entriesField[T, E]) same(a, b *T) bool { return f.text(a) == f.text(b) }
 func (f entriesField[T, E]) copy(to, from *T)  { *f.at(to) = *f.at(from) }
-func (f entriesField[T, E]) shown(t *T) string { return f.text(t) }
+func (f entriesField[T, E]) text(t *T) string  { return f.write(t, key[E].text) }
+func (f entriesField[T, E]) shown(t *T) string { return f.write(t, key[E].shown) }
 
-// text returns the entries, each with what is not a default.
-func (f entriesField[T, E]) text(t *T) string {
+// write returns the entries, each with what is not a default as value has it.
+func (f entriesField[T, E]) write(t *T, value func(key[E], *E) string) string {
 	var entries []string
 	for i := range *f.at(t) {
-		entries = append(entries, "{"+strings.Join(givenIn(&(*f.at(t))[i], f.keys), ", ")+"}")
+		entries = append(entries, "{"+strings.Join(givenIn(&(*f.at(t))[i], f.keys, value), ", ")+"}")
 	}
 	return "[" + strings.Join(entries, ", ") + "]"
 }
 
-// givenIn returns the keys of e with their values, without those that are as by default.
-func givenIn[E any](e *E, keys []key[E]) (all []string) {
+// givenIn returns the keys of e with their values, as value has them, without those that are as by default.
+func givenIn[E any](e *E, keys []key[E], value func(key[E], *E) string) (all []string) {
 	var plain E
 	setDefaults(&plain, keys)
 	for _, k := range keys {
-		if v := k.text(e); v != k.text(&plain) {
-			all = append(all, k.Path+": "+v)
+		if k.text(e) != k.text(&plain) {
+			all = append(all, k.Path+": "+value(k, e))
 		}
 	}
 	return all

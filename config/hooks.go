@@ -101,9 +101,12 @@ func shortHookSecret(s string) string {
 // somewhere is a URL of a hook of which only the rest is looked at.
 const somewhere = "http://127.0.0.1/"
 
-// backendURL is where a backend is. What follows its question mark may be a key.
-var backendURL = func() codec[string] {
-	c := words("http://host/path, https://host/path or unix:/path/of/socket:/path/of/request, without a user's name", wrongURL)
+// backendURL is where a backend is.
+var backendURL = address("http://host/path, https://host/path or unix:/path/of/socket:/path/of/request, without a user's name", wrongURL)
+
+// address is a URL in which wrong finds nothing. What follows its question mark may be a key.
+func address(hint string, wrong func(string) string) codec[string] {
+	c := words(hint, wrong)
 	c.hide = func(yaml string) string {
 		if address, _, ok := strings.Cut(yaml, "?"); ok {
 			return address + `?(set)"`
@@ -111,7 +114,7 @@ var backendURL = func() codec[string] {
 		return yaml
 	}
 	return c
-}()
+}
 
 // wrongHook returns what package hook finds wrong.
 func wrongHook(e hook.Endpoint) string {

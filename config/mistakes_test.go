@@ -71,7 +71,7 @@ func TestMistakesInFiles(t *testing.T) {
 		{"edge.yaml", "listen: {tls: {min_version: 1.1}}", []string{"listen.tls.min_version: 1.1 is not a version that may be the least; write 1.2 or 1.3"}},
 		{"edge.yaml", "client: {token: {hmac_previous_until: tomorrow}}", []string{`client.token.hmac_previous_until: "tomorrow" is not a time; write a time such as 2030-01-31T12:00:00Z`}},
 		{"edge.toml", "client.token.hmac_previous_until = 1030-01-31T12:00:00Z", []string{"client.token.hmac_previous_until: 1030-01-31 12:00:00 +0000 UTC is out of range; write a time such as 2030-01-31T12:00:00Z"}},
-		{"edge.yaml", "client: {token: {jwks_public_endpoint: 'http://keys.example'}}", []string{`client.token.jwks_public_endpoint: "http://keys.example" is not an https address; write an address such as https://issuer.example/keys`}},
+		{"edge.yaml", "client: {token: {jwks_public_endpoint: 'http://keys.example'}}", []string{`client.token.jwks_public_endpoint: is not an https address; write an address such as https://issuer.example/keys`}},
 		{"edge.yaml", "hooks: {connect: {forward_headers: [Host]}}", []string{`hooks.connect.forward_headers: a list has "Host", which is not the name of a header that may be forwarded; write names of headers`}},
 
 		// entries

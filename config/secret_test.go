@@ -127,13 +127,21 @@ func TestComplaintsQuoteNoSecret(t *testing.T) {
 		"hooks: {connect: {headers: {Authorization: \"" + marker + "\\r\\n\"}}}",
 		"hooks: {connect: {url: 'https://user:" + marker + "@app.example'}}",
 		"hooks: {connect: {url: 'ftp://app.example?key=" + marker + "'}}",
+		"client: {token: {jwks_public_endpoint: 'http://issuer.example/keys?key=" + marker + "'}}",
+		"client: {token: {jwks_public_endpoint: 'https://user:" + marker + "@issuer.example/keys'}}",
+		"client: {token: {jwks_public_endpoint: 'https://issuer.example/%?key=" + marker + "'}}",
+		"client: {token: {jwks: [{endpoint: 'http://issuer.example/keys?key=" + marker + "'}]}}",
+		"client: {token: {jwks: [{endpoint: 'https://user:" + marker + "@issuer.example/keys'}]}}",
+		"client: {token: {jwks: [{issuer: a, endpoint: 'https://user:" + marker + "#@issuer.example/keys'}]}}",
+		"client: {token: {jwks: [{issuer: a, endpoint: 'user:" + marker + "@issuer.example/keys'}]}}",
+		"client: {token: {jwks: [{endpoint: 'https://issuer.example/keys?key=" + marker + "'}, {issuer: b, endpoint: 'https://b.example'}]}}",
 	} {
 		got := complaints(t, Sources{File: file(t, "edge.yaml", content)})
 		if len(got) == 0 || strings.Contains(strings.Join(got, "\n"), marker) {
 			t.Errorf("%s: %q; want complaints without the secret", content, got)
 		}
 	}
-	for _, name := range []string{"EDGE_API_KEY", "EDGE_CLIENT_TOKEN_HMAC_SECRET_KEY", "EDGE_HOOKS_RPC_SECRET", "EDGE_HOOKS_RPC_HEADERS", "EDGE_HOOKS_RPC_URL"} {
+	for _, name := range []string{"EDGE_API_KEY", "EDGE_CLIENT_TOKEN_HMAC_SECRET_KEY", "EDGE_HOOKS_RPC_SECRET", "EDGE_HOOKS_RPC_HEADERS", "EDGE_HOOKS_RPC_URL", "EDGE_CLIENT_TOKEN_JWKS_PUBLIC_ENDPOINT"} {
 		got := complaints(t, Sources{Environ: []string{name + "=" + marker + "\xff "}})
 		if len(got) == 0 || strings.Contains(strings.Join(got, "\n"), marker) {
 			t.Errorf("%s: %q; want complaints without the secret", name, got)
@@ -146,7 +154,7 @@ func secretConfig(t testing.TB, of string) string {
 	return "api: {key: " + long(of) + "}\n" +
 		"client:\n" +
 		"  token: {hmac_secret_key_file: " + file(t, "hmac", long(of)) + ", hmac_previous_secret_key: " + long(of) + ", hmac_previous_until: 2030-01-31T12:00:00Z}\n" +
-		"  subscription_token: {enabled: true, hmac_secret_key: " + long(of) + "}\n" +
+		"  subscription_token: {enabled: true, hmac_secret_key: " + long(of) + ", jwks: [{issuer: a, endpoint: 'https://a.example/keys?key=" + marker + of + "'}]}\n" +
 		"hooks:\n" +
 		"  connect: {url: 'https://app.example/connect?key=" + marker + of + "', secret: " + long(of) + ", headers: {Authorization: Bearer " + long(of) + "}}\n"
 }
@@ -158,8 +166,8 @@ func TestSecretsAreNotShown(t *testing.T) {
 	if err := was.WriteEffective(&b); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Count(b.String(), "(set)"); got != 6 || strings.Contains(b.String(), marker) {
-		t.Errorf("configdoc --effective shows %d secrets as set; want 6:\n%s", got, b.String())
+	if got := strings.Count(b.String(), "(set)"); got != 7 || strings.Contains(b.String(), marker) {
+		t.Errorf("configdoc --effective shows %d secrets as set; want 7:\n%s", got, b.String())
 	}
 	_, changes, err := was.Reloaded(now)
 	if err != nil {
@@ -170,8 +178,8 @@ func TestSecretsAreNotShown(t *testing.T) {
 			t.Errorf("a change of a secret reads %+v", c)
 		}
 	}
-	if len(changes) != 7 {
-		t.Errorf("%d changes; want all 7 secrets: %+v", len(changes), changes)
+	if len(changes) != 8 {
+		t.Errorf("%d changes; want all 8 secrets: %+v", len(changes), changes)
 	}
 }
 

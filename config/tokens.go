@@ -24,7 +24,7 @@ type tokens struct {
 
 var jwksKeys = []key[auth.JWKS]{
 	{Key{"issuer", "", "", live, "", "whose tokens: what `iss` says in them"}, is(func(j *auth.JWKS) *string { return &j.Issuer }, words("a string", anything))},
-	{Key{"endpoint", "", "", live, "", "where its keys are: https://…"}, is(func(j *auth.JWKS) *string { return &j.Endpoint }, words("an address such as https://issuer.example/keys", anything))},
+	{Key{"endpoint", "", "", live, "", "where its keys are: https://…"}, is(func(j *auth.JWKS) *string { return &j.Endpoint }, address("an address such as https://issuer.example/keys", anything))},
 	{Key{"allow_http", "", "false", live, "", "an http:// endpoint is fine"}, is(func(j *auth.JWKS) *bool { return &j.AllowHTTP }, boolean)},
 }
 
@@ -60,7 +60,7 @@ var tokenKeys = func() (all []key[tokens]) {
 	}
 	return append(all,
 		key[tokens]{Key{"jwks_public_endpoint", "", "", live, "", "where the issuer of all tokens publishes its public keys (JWKS), an https address"},
-			is(func(t *tokens) *string { return &t.Endpoint }, words("an address such as https://issuer.example/keys", wrongEndpoint))},
+			is(func(t *tokens) *string { return &t.Endpoint }, address("an address such as https://issuer.example/keys", wrongEndpoint))},
 		key[tokens]{Key{"jwks", "", "", live, "", "several of these, a list of entries, each with an `issuer`, an `endpoint`, and `allow_http` if that may be an http address; tokens of an issuer must be signed by its own keys"},
 			entriesField[tokens, auth.JWKS]{func(t *tokens) *[]auth.JWKS { return &t.JWKS }, jwksKeys}},
 		key[tokens]{Key{"audience", "", "", live, "", "what `aud` must be or contain, if anything"},

@@ -16,7 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/seed4ac54ce5/edge/internal/testutil"
+	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/server"
 )
 
@@ -47,11 +49,15 @@ func TestPrometheusShowsANode(t *testing.T) {
 // openNode opens a node with all that there are metrics of.
 func openNode(t *testing.T) *server.Server {
 	t.Helper()
+	hooks := metrics.NewHooks()
+	hooks.Called("connect", "ok", 0)
+	hooks.Retried("connect")
 	s, err := server.Open(server.Config{
 		Addresses:       []string{"127.0.0.1:0"},
 		InternalAddress: "127.0.0.1:0",
 		Loops:           1,
 		Development:     true,
+		Metrics:         []prometheus.Collector{hooks},
 		Store:           &server.StoreConfig{Path: filepath.Join(t.TempDir(), "histories"), Sync: "interval"},
 		Log:             slog.New(slog.DiscardHandler),
 	})

@@ -67,9 +67,12 @@ func shownMetrics(t *testing.T) []string {
 	t.Helper()
 	api := metrics.NewAPI()
 	api.Observe("info", 0, 0) // methods show when they have been called
+	hooks := metrics.NewHooks()
+	hooks.Called("connect", "ok", 0) // and events
+	hooks.Retried("connect")
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		api,
+		api, hooks,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		metrics.NewCollector(func() metrics.Snapshot {

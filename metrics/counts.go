@@ -54,7 +54,7 @@ type ConnectResult uint8
 // The results.
 const (
 	ConnectOK      ConnectResult = iota // a session
-	ConnectRefused                      // for its token, or by the application
+	ConnectRefused                      // for its token, by the application, or for a limit or a rule
 	ConnectNoToken                      // there is none, and one is needed
 	ConnectBusy                         // there was no room to ask
 	ConnectResults

@@ -2,5 +2,5 @@
 //
 // A loop counts in plain fields that nobody else touches, a [Counts]: no lock, no atomic, no shared
 // cache line. A scrape asks each loop for a copy, which the loop makes between two turns, and shows the
-// sum. What ordinary goroutines do, they count in an [API]. All labels have a fixed set of values.
+// sum. What ordinary goroutines do, they count in an [API] or in [Hooks]. All labels have a fixed set of values.
 package metrics

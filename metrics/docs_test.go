@@ -17,7 +17,10 @@ func TestDocsNameMetrics(t *testing.T) {
 	}))
 	api := NewAPI()
 	api.Observe("info", 0, 0) // methods show when they have been called
-	registry.MustRegister(api)
+	hooks := NewHooks()
+	hooks.Called("connect", "ok", 0) // and events
+	hooks.Retried("connect")
+	registry.MustRegister(api, hooks)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -80,6 +80,7 @@ type Loop struct {
 	slots        slots
 	inputs       inputs
 	outqs        outqs
+	queueLimit   int // bytes that may wait for one conn
 	wheel        wheel
 	listeners    []listener
 	reserve      int // descriptor given up to refuse politely, -1 for none
@@ -131,6 +132,8 @@ func newLoop(id int, config *Config, bell int) *Loop {
 		outqs:   outqs{budget: config.Budget},
 		inbox:   inbox{bell: bell},
 		shared:  make([]byte, sharedSize),
+
+		queueLimit: config.QueueLimit,
 	}
 }
 

@@ -155,11 +155,14 @@ func (l *Loop) sendNow(c *Conn, b []byte) (rest []byte) {
 	return b[n:]
 }
 
+// SetQueueLimit changes how many bytes may wait for one conn, from the next write on. Loop goroutine only, or before Run.
+func (l *Loop) SetQueueLimit(bytes int) { l.queueLimit = bytes }
+
 // enqueue puts b behind what waits for c. A queue takes one write of any size, and then up to the
 // limit; a conn that would pass it is slow, and so is one that would pass the budget. Even then the rest of
 // a write that has begun must follow.
 func (l *Loop) enqueue(c *Conn, b []byte, partial bool) (kept bool) {
-	full := c.out != 0 && l.outqs.table[c.out].bytes+len(b) > l.config.QueueLimit
+	full := c.out != 0 && l.outqs.table[c.out].bytes+len(b) > l.queueLimit
 	if full || !l.outqs.budget.Fits(len(b)) {
 		c.set(flagSlow)
 		l.slow = append(l.slow, overflow{l.ID(c), full})

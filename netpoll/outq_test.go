@@ -236,6 +236,25 @@ func TestOneWriteOfAnySize(t *testing.T) {
 	f.wantClosed(f.id, ClosedSlow)
 }
 
+// A new limit of queues holds for conns that stand.
+func TestSetQueueLimit(t *testing.T) {
+	f := openFull(t, Config{QueueLimit: 1000}, script{})
+	f.on(f.id, func(l *Loop, c *Conn) {
+		l.SetQueueLimit(2 << 20)
+		l.Write(c, make([]byte, 1<<20))
+		l.Write(c, []byte("one more"))
+		if c.Closing() {
+			t.Error("a write within the new limit made the conn slow")
+		}
+		l.SetQueueLimit(1000)
+		l.Write(c, []byte("one more"))
+		if !c.Closing() {
+			t.Error("a write past the limit did not make the conn slow")
+		}
+	})
+	f.wantClosed(f.id, ClosedSlow)
+}
+
 // However much of a write is under way to a slow conn, the last word follows it.
 func TestLastWordBehindALargeWrite(t *testing.T) {
 	const size = 1 << 20

@@ -39,10 +39,13 @@ type held struct {
 	policy  policy
 }
 
+// listLimit returns how many bytes may be in a list, besides a queue with such a limit.
+func listLimit(queueLimit int) int { return min(queueLimit/waitingShare, maxWaitList) }
+
 func newBehind(queueLimit int, budget *netpoll.Budget) behind {
 	return behind{
 		lists:  make(map[netpoll.ConnID]*waiting),
-		limit:  min(queueLimit/waitingShare, maxWaitList),
+		limit:  listLimit(queueLimit),
 		budget: budget,
 		seed:   maphash.MakeSeed(),
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/seed4ac54ce5/edge/admission"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/tlsrecord"
@@ -70,6 +71,7 @@ type Config struct {
 
 	WrapAPI    func(http.Handler) http.Handler // puts something around the HTTP API, such as traces; nil for nothing
 	LogDropped func() uint64                   // how many lines Log has dropped, for the metrics; nil if it drops none
+	Metrics    []prometheus.Collector          // shown beside the node's own, whose names none of them may have
 }
 
 // ProxyProtocol says that every public connection begins with a header of the PROXY protocol, version 1 or 2, and from whom it

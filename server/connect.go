@@ -19,6 +19,7 @@ func (l *loop) connect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 	case len(cmd.Connect.Token) > 0 && (l.access().keyed || l.server.handler.Connect == nil):
 		l.connectWithToken(c, s, cmd)
 	case l.server.handler.Connect != nil && l.ambient(s, &cmd.Connect):
+		l.counts.Connects[metrics.ConnectRefused]++
 		l.reject(c, metrics.RejectOrigin)
 		l.disconnect(c, s, protocol.DisconnectPermissionDenied)
 	case l.server.handler.Connect != nil:
@@ -78,8 +79,18 @@ func (l *loop) requestOf(c *netpoll.Conn, s *session, r *protocol.ConnectRequest
 	return req
 }
 
-// welcome opens the session.
+// welcome opens the session, and counts whether it stands.
 func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.ConnectRequest, v *ConnectReply) {
+	result := metrics.ConnectRefused
+	if l.begin(c, s, id, r, v) {
+		result = metrics.ConnectOK
+	}
+	l.counts.Connects[result]++
+}
+
+// begin opens the session. It reports false if that has come to its limits, or has something for the client that it cannot read:
+// it is closed then.
+func (l *loop) begin(c *netpoll.Conn, s *session, id uint32, r *protocol.ConnectRequest, v *ConnectReply) bool {
 	s.state = stateReady
 	s.set(flagConnected)
 	ticket, verdict := l.server.admission.AdmitUser(v.User)
@@ -92,15 +103,14 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 	if !verdict.Admitted() {
 		l.reject(c, metrics.RejectUserConnections)
 		l.disconnect(c, s, protocol.DisconnectConnectionLimit)
-		return
+		return false
 	}
 	if !l.suits(c, s, v.Data) {
-		return
+		return false
 	}
-	l.counts.Connects[metrics.ConnectOK]++
 	subs := l.firstSubs(c, s, r, v)
 	if s.state == stateClosing {
-		return // one of them is not for this client
+		return false // one of them is not for this client
 	}
 	result := protocol.ConnectResult{
 		Client:  l.clientID(c),
@@ -123,6 +133,7 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 		l.aimTimer(c, s)
 	}
 	l.replies = s.encoding().AppendConnectReply(l.reply(s), id, &result)
+	return true
 }
 
 // firstSubs makes the server-side subscriptions that a session begins with: the application's, which recover if the
@@ -135,11 +146,11 @@ func (l *loop) firstSubs(c *netpoll.Conn, s *session, r *protocol.ConnectRequest
 	if len(subs) == 0 && len(r.Subs) == 0 {
 		return nil
 	}
-	if len(subs) > l.server.config.RoomLimit {
+	if len(subs) > l.limits.rooms {
 		l.disconnect(c, s, protocol.DisconnectChannelLimit)
 		return nil
 	}
-	l.recoverable = l.server.config.QueueLimit
+	l.recoverable = l.limits.queue
 	for i := range subs {
 		sub := &subs[i]
 		ns, err := l.room([]byte(sub.Room))
@@ -200,6 +211,7 @@ func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
 	l.forgive(l.net.ID(c), nil)
 	l.dropChanInfo(l.net.ID(c), nil)
 	l.dropSubExpiry(l.net.ID(c), nil)
+	l.dropSubToken(l.net.ID(c), nil)
 	delete(l.capabilities, l.net.ID(c))
 	delete(l.granted, l.net.ID(c))
 	l.rosters.LeaveAll(&s.subs)

@@ -3,6 +3,7 @@ package server
 import (
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"html/template"
 	"net/http"
 	"net/http/pprof"
@@ -42,16 +43,30 @@ func takesLong(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// routes are the internal address's paths.
-func (s *Server) routes() http.Handler {
-	requests := metrics.NewAPI()
-	s.api = s.newAPI(requests)
+// registry has all that /metrics shows; requests are those of the HTTP API.
+func (s *Server) registry(requests *metrics.API) (*prometheus.Registry, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		metrics.NewCollector(s.snapshot), requests,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	for _, more := range s.config.Metrics {
+		if err := registry.Register(more); err != nil {
+			return nil, fmt.Errorf("%w: metrics: %w", ErrConfig, err)
+		}
+	}
+	return registry, nil
+}
+
+// routes are the internal address's paths.
+func (s *Server) routes() (http.Handler, error) {
+	requests := metrics.NewAPI()
+	registry, err := s.registry(requests)
+	if err != nil {
+		return nil, err
+	}
+	s.api = s.newAPI(requests)
 	mux := http.NewServeMux()
 	var backends http.Handler = s.api
 	if s.config.WrapAPI != nil {
@@ -73,7 +88,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", takesLong(pprof.Profile))
 	mux.HandleFunc("GET /debug/pprof/trace", takesLong(pprof.Trace))
 	s.routeControl(mux)
-	return mux
+	return mux, nil
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
@@ -112,6 +115,25 @@ func TestInternalAddressBearsWithNobodyForEver(t *testing.T) {
 			all.Wait()
 			_ = client.Close()
 		})
+	}
+}
+
+// What an application counts itself is shown too, but not under a name that is taken.
+func TestMetricsOfTheApplication(t *testing.T) {
+	orders := prometheus.NewCounter(prometheus.CounterOpts{Name: "orders_total"})
+	orders.Inc()
+	n := openNode(t, func(c *Config) { c.Metrics = []prometheus.Collector{orders} })
+	n.checkMetric("orders_total 1")
+	taken := prometheus.NewGauge(prometheus.GaugeOpts{Name: "edge_ready", Help: "Other."})
+	s, err := Open(Config{
+		Addresses: []string{"127.0.0.1:0"}, InternalAddress: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler),
+		Metrics: []prometheus.Collector{taken},
+	})
+	if !errors.Is(err, ErrConfig) {
+		t.Errorf("Open with a metric of the node's: %v; want ErrConfig", err)
+	}
+	if s != nil {
+		s.Close()
 	}
 }
 

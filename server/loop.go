@@ -19,15 +19,14 @@ import (
 // loop is the sessions of one netpoll.Loop. Only the loop's goroutine touches it.
 type loop struct {
 	// Set before Run.
-	server      *Server
-	net         *netpoll.Loop
-	rosters     *hub.Local
-	ids         clientIDs
-	options     frame.Options // without what a session negotiated
-	commandRate rate
-	byteRate    rate
+	server  *Server
+	net     *netpoll.Loop
+	rosters *hub.Local
+	ids     clientIDs
 
 	// Loop goroutine only.
+	limits       clientLimits
+	options      frame.Options // without what a session negotiated
 	sessions     netpoll.Table[session]
 	peers        netpoll.Table[address] // of conns that came by way of a balancer
 	secured      []*secured             // by slot, if there is TLS
@@ -43,6 +42,7 @@ type loop struct {
 	chanInfos    map[netpoll.ConnID][]chanInfo
 	behind       behind
 	subEnds      subEnds
+	subTokens    map[netpoll.ConnID][]subToken
 	capabilities map[netpoll.ConnID]*auth.Capabilities // of clients whose token grants any
 	granted      map[netpoll.ConnID]uint64             // rooms of clients whose token puts them into any
 	fields       fields                                // of the requests of clients that have not connected yet
@@ -92,14 +92,10 @@ const fanoutSlice = time.Millisecond
 
 func newLoop(s *Server, n *netpoll.Loop) *loop {
 	l := &loop{
-		partials: partials{budget: s.inputs},
-		server:   s,
-		net:      n,
-		ids:      s.ids,
-		options: frame.Options{
-			MaxMessage:   s.config.MessageLimit,
-			MaxFragments: s.config.FragmentLimit,
-		},
+		partials:     partials{budget: s.inputs},
+		server:       s,
+		net:          n,
+		ids:          s.ids,
 		users:        newUsers(),
 		calls:        make(map[netpoll.ConnID]*call),
 		unserved:     make(map[netpoll.ConnID][]byte),
@@ -110,13 +106,13 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		attachments:  make(map[netpoll.ConnID]attachment),
 		throttles:    make(throttles),
 		subEnds:      subEnds{byConn: make(map[netpoll.ConnID]map[string]term)},
+		subTokens:    make(map[netpoll.ConnID][]subToken),
 		capabilities: make(map[netpoll.ConnID]*auth.Capabilities),
 		granted:      make(map[netpoll.ConnID]uint64),
-		commandRate:  newRate(s.config.CommandRate, s.config.RateBurst, 0),
-		byteRate:     newRate(s.config.ByteRate, s.config.RateBurst, 2*s.config.MessageLimit),
 		behind:       newBehind(s.config.QueueLimit, s.budget),
 		random:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
+	l.setLimits(s.config.clientLimits())
 	l.rosters = s.hub.AddLoop(inbox{n}, l)
 	l.rosters.Meter = meter{l}
 	return l

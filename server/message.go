@@ -67,7 +67,7 @@ func (l *loop) due() int { return len(l.out) + len(l.replies) }
 // optionsOf returns what s's frames are held against.
 func (l *loop) optionsOf(s *session) *frame.Options {
 	l.options.Deflate = s.deflate.Agreed()
-	l.options.MaxMessage = l.server.config.MessageLimit
+	l.options.MaxMessage = l.limits.message
 	if s.state == stateNew {
 		l.options.MaxMessage = min(l.options.MaxMessage, strangersLimit)
 	}

@@ -78,7 +78,7 @@ func (l *loop) historyOf(c *netpoll.Conn, s *session, r *protocol.HistoryRequest
 	case r.Reverse && r.HasSince && r.Since.Offset == 0:
 		return nil, top, protocol.ErrBadRequest
 	}
-	request := hub.HistoryRequest{Limit: int(r.Limit), Reverse: r.Reverse, Bytes: l.server.config.QueueLimit}
+	request := hub.HistoryRequest{Limit: int(r.Limit), Reverse: r.Reverse, Bytes: l.limits.queue}
 	if request.Limit < 0 || request.Limit > maxRecovered {
 		request.Limit = maxRecovered
 	}

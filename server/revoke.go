@@ -14,10 +14,10 @@ import (
 // Revocation names tokens that are void before their time, as [api.Revocation] says.
 type Revocation = api.Revocation
 
-// Revoke makes tokens void: nobody connects, refreshes or subscribes with them any more, and the conns that they have opened
-// end; with a User those are all of the user's. They end with 3014, after which SDKs ask their application for a new token: who
-// gets a good one is back at once, and who comes with the old one gets 3500 and stays away. A void token that has only just been
-// issued counts as expired. Error 106 says that the node cannot keep so many revocations, and has ended no conn.
+// Revoke makes tokens void: nobody connects, refreshes or subscribes with them any more, and the conns and the subscriptions
+// that they have opened end; with a User those are all of the user's. Conns end with 3014 and subscriptions with 2502, after which
+// SDKs ask their application for a new token: who gets a good one is back at once, and who comes with the old one gets 3500 and
+// stays away. A void token that has only just been issued counts as expired. Error 106 says that the node cannot keep so many revocations, and has ended no conn.
 //
 // The node forgets a revocation when its tokens have expired, if r says when, or else after the longest life of a token that it
 // counts with, 366 days; and when it ends.
@@ -37,6 +37,8 @@ func (s *Server) Revoke(ctx context.Context, r Revocation) error {
 	return s.visitAll(ctx, visitSlice, func(l *loop, c *netpoll.Conn, ss *session) {
 		if l.users.cameWith(ss.who, token) {
 			l.disconnect(c, ss, protocol.DisconnectStateInvalidated)
+		} else {
+			l.revokeSubToken(c, ss, r.TokenID)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ func TestA13RevokedUser(t *testing.T) {
 		{"the old token", old, "close 3500"},
 		{"one that has just been issued, but too early", tokenOf(t, auth.ConnectClaims{Identity: issued("ann", "", -20*time.Second)}), `{"id":1,"error":{"code":109,"message":"token expired"}}`},
 		{"one that does not say when it was issued", undated, "close 3500"},
+		{"one of a time to come", tokenOf(t, auth.ConnectClaims{Identity: issued("ann", "", -time.Hour)}), "close 3500"},
 		{"a new one", renewed, `{"id":1,"connect":{"client":"ID","version":"edge","expires":true,"ttl":3600}}`},
 	} {
 		c, got := n.enter(r.token)
@@ -107,6 +109,75 @@ func TestA13RevokedToken(t *testing.T) {
 	if got, _ := stays.nextText(); got != "close 3500" {
 		t.Errorf("a refresh with it: %s; want close 3500", got)
 	}
+}
+
+// A13: a subscription token that is revoked by its id ends the subscriptions that stand on it now, and nothing else.
+func TestA13RevokedSubscription(t *testing.T) {
+	n := openKeyed(t, func(c *Config) { c.Loops = 2 })
+	token := func(room, id string) string {
+		return subTokenOf(t, auth.SubscribeClaims{Identity: issued("ann", id, time.Minute), Sub: auth.Sub{Channel: room}})
+	}
+	c, _ := n.enter(tokenOf(t, auth.ConnectClaims{
+		Identity: issued("ann", "", time.Minute), Subs: []auth.Sub{{Channel: "#served"}},
+	}))
+	defer c.close()
+	say := func(command, want string) {
+		t.Helper()
+		c.say(command)
+		if got, _ := c.nextText(); got != want {
+			t.Errorf("%s: %s; want %s", command, got, want)
+		}
+	}
+	enter := func(room, id string) {
+		t.Helper()
+		say(fmt.Sprintf(`{"id":2,"subscribe":{"channel":%q,"token":%q}}`, room, token(room, id)), `{"id":2,"subscribe":{"expires":true,"ttl":3600}}`)
+	}
+	refresh := func(room, id string) {
+		t.Helper()
+		say(fmt.Sprintf(`{"id":3,"sub_refresh":{"channel":%q,"token":%q}}`, room, token(room, id)), `{"id":3,"sub_refresh":{"expires":true,"ttl":3600}}`)
+	}
+	revoke := func(id string) {
+		t.Helper()
+		if err := n.Revoke(t.Context(), Revocation{TokenID: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := func(rooms ...string) { // in one frame
+		t.Helper()
+		var want []string
+		for _, room := range rooms {
+			want = append(want, fmt.Sprintf(`{"push":{"channel":%q,"unsubscribe":{"code":2502,"reason":"state invalidated"}}}`, room))
+		}
+		if got, _ := c.nextText(); got != strings.Join(want, "\n") {
+			t.Errorf("got %s; want %s", got, want)
+		}
+	}
+	for _, s := range []struct{ room, id string }{{"$a", "s1"}, {"$b", "s1"}, {"$c", "s2"}, {"$d", ""}, {"$e", "s1"}, {"$f", "s0"}, {"$g", "s1"}} {
+		enter(s.room, s.id)
+	}
+	refresh("$e", "s2")
+	refresh("$f", "s1")
+	say(unsubscribe(4, "$g"), unsubscribed(4))
+	revoke("s1")
+	ended("$a", "$b", "$f")
+	say(fmt.Sprintf(`{"id":5,"subscribe":{"channel":"$a","token":%q}}`, token("$a", "s3")), `{"id":5,"subscribe":{"expires":true,"ttl":3600}}`)
+	revoke("s1")
+	revoke("s0")
+	revoke("s2")
+	ended("$c", "$e")
+	refresh("#served", "s4")
+	revoke("s4")
+	if got := c.next(); got != "close 3014" {
+		t.Errorf("got %s; want close 3014", got)
+	}
+	if err := n.onLoops(t.Context(), func(l *loop) {
+		if len(l.subTokens) > 0 {
+			t.Errorf("a loop still knows %d conns with subscription tokens", len(l.subTokens))
+		}
+	}); err != nil {
+		t.Error(err)
+	}
+	n.checkNeighbour()
 }
 
 // A13: whoever is on the way in while its token is revoked does not stay.

@@ -194,6 +194,10 @@ func (s *Server) open() (err error) {
 	if err := s.checkInternal(s.config.API.Key); err != nil {
 		return err
 	}
+	routes, err := s.routes()
+	if err != nil {
+		return err
+	}
 	if s.handler.Start != nil {
 		s.handler.Start(s)
 	}
@@ -216,7 +220,7 @@ func (s *Server) open() (err error) {
 	s.logging.Go(s.logFaults)
 	s.logging.Go(s.logRejections)
 	s.ticking.Go(s.tick)
-	s.internal = newInternal(s.routes())
+	s.internal = newInternal(routes)
 	s.logging.Go(func() { _ = s.internal.Serve(s.inside) }) // ends with Close
 	return nil
 }

@@ -31,6 +31,7 @@ type entry struct {
 	data       []byte    // for the client
 	expireAt   time.Time // zero for never
 	byToken    bool      // the client itself refreshes it
+	token      string    // id of the token, empty for none
 	consumer   string    // of a durable room
 	recovers   bool      // the client asked for recovery
 	refuse     bool      // and for an error if there is none
@@ -101,7 +102,7 @@ func (l *loop) checkSubscribe(s *session, room []byte, r *protocol.SubscribeRequ
 		return nil, protocol.ErrBadRequest
 	case l.rosters.Subscribed(&s.subs, room):
 		return nil, protocol.ErrAlreadySubscribed
-	case s.subs.Len() >= l.server.config.RoomLimit:
+	case s.subs.Len() >= l.limits.rooms:
 		return nil, protocol.ErrLimitExceeded
 	}
 	ns, err := l.room(room)
@@ -133,7 +134,7 @@ func (l *loop) entryOf(c *netpoll.Conn, s *session, ns *namespace, room []byte, 
 		asks := l.permitted(ns.askingHistory(), c, s, room)
 		e.recover = ns.ForceRecovery || r.Recoverable && (ns.AllowRecovery || asks)
 		e.positioned = e.recover || ns.ForcePositioning || (r.Positioned || r.Recoverable) && (ns.AllowPositioning || asks)
-		e.request.Limit, e.request.Bytes = maxRecovered, l.server.config.QueueLimit
+		e.request.Limit, e.request.Bytes = maxRecovered, l.limits.queue
 		e.request.Cache = ns.ForceRecoveryMode == "cache"
 		e.request.Recover = r.Recover && e.recover || e.request.Cache && ns.AutoCacheRecover
 		e.request.Since = hub.Position{Offset: r.Offset, Epoch: parseEpoch(r.Epoch)}
@@ -177,6 +178,7 @@ func (l *loop) enter(c *netpoll.Conn, s *session, e *entry) (protocol.SubscribeR
 		l.owe(c, e, &joined)
 	}
 	l.setChanInfo(l.net.ID(c), e.room, e.chanInfo)
+	l.setSubToken(l.net.ID(c), e.room, e.token)
 	if !e.expireAt.IsZero() {
 		l.setSubTerm(c, e.room, e.expireAt, !e.byToken)
 	}
@@ -270,7 +272,7 @@ func (l *loop) subscribeByServer(c *netpoll.Conn, s *session, sub *Subscription)
 		return err
 	case l.rosters.Subscribed(&s.subs, room):
 		return nil
-	case s.subs.Len() >= l.server.config.RoomLimit:
+	case s.subs.Len() >= l.limits.rooms:
 		return protocol.ErrLimitExceeded
 	}
 	e := l.serverEntry(c, s, ns, sub, &protocol.SubscribeRequest{})
@@ -318,6 +320,7 @@ func (l *loop) exit(c *netpoll.Conn, s *session, room []byte) {
 	l.forgive(l.net.ID(c), room)
 	l.dropChanInfo(l.net.ID(c), room)
 	l.dropSubExpiry(l.net.ID(c), room)
+	l.dropSubToken(l.net.ID(c), room)
 	l.rosters.Unsubscribe(&s.subs, room)
 	l.forget(l.net.ID(c), room)
 }

@@ -63,12 +63,12 @@ func ahead(until, now uint32) time.Duration {
 // excess is how far a client is ahead of its rates, as multiples of their bursts.
 func (l *loop) excess(s *session) (commands, bytes float64) {
 	now := clock(l.net.Now())
-	return ratio(ahead(s.commandsUntil, now), l.commandRate.burst), ratio(ahead(s.bytesUntil, now), l.byteRate.burst)
+	return ratio(ahead(s.commandsUntil, now), l.limits.commands.burst), ratio(ahead(s.bytesUntil, now), l.limits.bytes.burst)
 }
 
 func ratio(d, burst time.Duration) float64 {
-	if d == 0 {
-		return 0 // there may be no limit
+	if d == 0 || burst == 0 {
+		return 0 // there is no limit, or none any more
 	}
 	return float64(d) / float64(burst)
 }
@@ -85,8 +85,8 @@ func (l *loop) charge(c *netpoll.Conn, s *session, bytes int) {
 		return
 	}
 	now := clock(l.net.Now())
-	l.commandRate.spend(&s.commandsUntil, now, spent)
-	l.byteRate.spend(&s.bytesUntil, now, bytes)
+	l.limits.commands.spend(&s.commandsUntil, now, spent)
+	l.limits.bytes.spend(&s.bytesUntil, now, bytes)
 	switch commands, bytes := l.excess(s); {
 	case commands > 1:
 		l.throttle(c, s, metrics.LimitCommands)
@@ -122,7 +122,7 @@ func (l *loop) releaseThrottled() {
 		case excess <= 0.5:
 			delete(l.throttles, id)
 			l.unthrottle(c, s)
-		case l.net.Now()-since > 2*max(l.commandRate.burst, l.byteRate.burst):
+		case l.net.Now()-since > 2*max(l.limits.commands.burst, l.limits.bytes.burst):
 			delete(l.throttles, id)
 			l.reject(c, metrics.RejectRate)
 			l.disconnect(c, s, protocol.DisconnectTooManyRequests)

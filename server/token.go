@@ -116,7 +116,7 @@ func (l *loop) subscribeWithToken(c *netpoll.Conn, s *session, cmd *protocol.Com
 			return
 		}
 		e := l.entryOf(c, s, ns.with(claims.Override), r.Channel, &r)
-		e.chanInfo, e.data, e.expireAt, e.byToken = claims.Info, claims.Data, claims.Expiry, true
+		e.chanInfo, e.data, e.expireAt, e.byToken, e.token = claims.Info, claims.Data, claims.Expiry, true, claims.ID
 		l.subscribed(c, s, id, &e)
 	})
 }
@@ -197,6 +197,7 @@ func (l *loop) subRefresh(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 			return
 		}
 		l.setSubExpiry(c, room, claims.Expiry)
+		l.setSubToken(l.net.ID(c), room, claims.ID)
 		var result protocol.SubRefreshResult
 		result.Expires, result.TTL = ttl(claims.Expiry)
 		l.replies = s.encoding().AppendSubRefreshReply(l.reply(s), id, result)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -43,10 +44,13 @@ func (c *changing) note(what, detail string) error {
 func (c *changing) SetAccess(a server.Access) error { return c.note("access", a.Tokens.Audience) }
 func (c *changing) SetRooms(r server.Rooms) error   { return c.note("rooms", r.WithoutNamespace.Kind) }
 func (c *changing) SetTLS(t tlsrecord.Config) error { return c.note("tls", t.Certificates[0].Cert) }
-func (c *changing) SetLimits(l admission.Limits)    { _ = c.note("limits", "") }
-func (c *changing) SetMemoryLimit(int64)            { _ = c.note("memory", "") }
-func (c *changing) SetAPIKey(key string) error      { return c.note("key", key) }
-func (c *changing) Rekey(h hook.Config)             { _ = c.note("hooks", h.RPC.Secret) }
+func (c *changing) SetClientLimits(to server.Config) error {
+	return c.note("client", fmt.Sprint(to.RoomLimit))
+}
+func (c *changing) SetLimits(l admission.Limits) { _ = c.note("limits", "") }
+func (c *changing) SetMemoryLimit(int64)         { _ = c.note("memory", "") }
+func (c *changing) SetAPIKey(key string) error   { return c.note("key", key) }
+func (c *changing) Rekey(h hook.Config)          { _ = c.note("hooks", h.RPC.Secret) }
 func (c *changing) CountReload(err error) {
 	if err != nil {
 		c.failed++
@@ -58,7 +62,7 @@ func TestChangeIsWholeOrNotAtAll(t *testing.T) {
 	cert, key := certificate(t)
 	from := func(audience, kind, apiKey string) config.Sources {
 		return config.Sources{File: configFile(t, "listen: {tls: {enabled: true, cert_file: "+cert+", key_file: "+key+"}}\n"+
-			"client: {token: {audience: "+audience+"}}\nroom: {without_namespace: {kind: "+kind+"}}\napi: {key: "+apiKey+"}\nhooks: {rpc: {secret: "+secretText+"}}")}
+			"client: {room_limit: 7, token: {audience: "+audience+"}}\nroom: {without_namespace: {kind: "+kind+"}}\napi: {key: "+apiKey+"}\nhooks: {rpc: {secret: "+secretText+"}}")}
 	}
 	was, err := config.Load(from("old", "stream", "old"))
 	if err != nil {
@@ -69,11 +73,12 @@ func TestChangeIsWholeOrNotAtAll(t *testing.T) {
 		refuses string
 		want    []string
 	}{
-		{"", []string{"access new", "rooms ephemeral", tls, "key new", "limits ", "memory ", "hooks " + secretText}},
+		{"", []string{"access new", "rooms ephemeral", tls, "key new", "client 7", "limits ", "memory ", "hooks " + secretText}},
 		{"access", nil},
 		{"rooms", []string{"access new", "access old"}},
 		{"tls", []string{"access new", "rooms ephemeral", "access old", "rooms stream"}},
 		{"key", []string{"access new", "rooms ephemeral", tls, "access old", "rooms stream", tls}},
+		{"client", []string{"access new", "rooms ephemeral", tls, "key new", "access old", "rooms stream", tls, "key old"}},
 	} {
 		n := &changing{refuses: r.refuses}
 		a := &reloader{from: from("new", "ephemeral", "new"), config: was, node: n, hooks: n, level: new(slog.LevelVar), log: slog.New(slog.NewTextHandler(io.Discard, nil))}

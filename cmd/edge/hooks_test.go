@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
 
 // A node whose configuration names a backend asks it who connects, and tells it who has left.
@@ -28,6 +30,47 @@ func TestServeAsksBackends(t *testing.T) {
 	c.close()
 	if body := <-news; !strings.Contains(body, `"user":"alice"`) {
 		t.Errorf("the backend is told %s", body)
+	}
+	testutil.Eventually(t, patience, func() bool {
+		return strings.Contains(s.get(t, "/metrics"), "\n"+`edge_hook_requests_total{event="disconnect",result="ok"} 1`)
+	}, "the event of the end is counted")
+	s.term(t)
+}
+
+// What becomes of calls shows in the metrics: tries, answers, calls that the backend was spared, and events that were given up.
+func TestHooksAreCounted(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/rpc" {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		_, _ = io.WriteString(w, `{"result":{"user":"alice"}}`)
+	}))
+	defer backend.Close()
+	s := start(t, "--config", configFile(t, "hooks:\n  connect: {url: '"+backend.URL+"', timeout: 1m}\n"+
+		"  rpc: {url: '"+backend.URL+"/rpc', timeout: 1m, breaker_failures: 1, breaker_pause: 1m}\n"+
+		"  disconnect: {url: 'http://127.0.0.1:1', tries: 1}\n"))
+	c := s.connect(t)
+	for _, command := range []string{`{"id":2,"rpc":{}}`, `{"id":3,"rpc":{}}`} {
+		if reply := c.ask(command); !strings.Contains(reply, `"code":100`) {
+			t.Errorf("%s is answered %s", command, reply)
+		}
+	}
+	c.close()
+	testutil.Eventually(t, patience, func() bool {
+		return strings.Contains(s.get(t, "/metrics"), "\nedge_hook_dropped_total 1\n")
+	}, "the event that nobody took is counted")
+	shown := s.get(t, "/metrics")
+	for _, line := range []string{
+		`edge_hook_requests_total{event="connect",result="ok"} 1`,
+		`edge_hook_requests_total{event="rpc",result="status"} 1`,
+		`edge_hook_requests_total{event="rpc",result="breaker_open"} 1`,
+		`edge_hook_request_duration_seconds_count{event="connect"} 1`,
+		`edge_hook_request_duration_seconds_count{event="rpc"} 1`,
+	} {
+		if !strings.Contains(shown, "\n"+line+"\n") {
+			t.Errorf("the metrics lack %s", line)
+		}
 	}
 	s.term(t)
 }

@@ -18,6 +18,7 @@ type node interface {
 	SetRooms(server.Rooms) error
 	SetAccess(server.Access) error
 	SetTLS(tlsrecord.Config) error
+	SetClientLimits(server.Config) error
 	SetLimits(admission.Limits)
 	SetMemoryLimit(bytes int64)
 	SetAPIKey(key string) error
@@ -87,7 +88,7 @@ func (r *reloader) apply() ([]config.Change, error) {
 
 // change takes the node from one configuration to another. If a step fails, those before it are taken back.
 func (r *reloader) change(was, now server.Config) error {
-	steps := []func(from, to *server.Config) error{r.changeAccess, r.changeRooms, r.changeTLS, r.changeKey}
+	steps := []func(from, to *server.Config) error{r.changeAccess, r.changeRooms, r.changeTLS, r.changeKey, r.changeClientLimits}
 	for i, step := range steps {
 		err := step(&was, &now)
 		if err == nil {
@@ -114,6 +115,8 @@ func (r *reloader) changeAccess(from, to *server.Config) error {
 func (r *reloader) changeRooms(_, to *server.Config) error { return r.node.SetRooms(to.Rooms) }
 
 func (r *reloader) changeKey(_, to *server.Config) error { return r.node.SetAPIKey(to.API.Key) }
+
+func (r *reloader) changeClientLimits(_, to *server.Config) error { return r.node.SetClientLimits(*to) }
 
 // changeTLS reads the files again even if their names stay.
 func (r *reloader) changeTLS(_, to *server.Config) error {

@@ -174,13 +174,13 @@ func TestReloadOfABadFile(t *testing.T) {
 func TestReloadNamesWhatNeedsARestart(t *testing.T) {
 	file := configFile(t, "development: true\n")
 	s := start(t, "--config", file)
-	writeFile(t, file, "development: true\nclient: {room_limit: 5}\nlog: {level: debug}\n")
+	writeFile(t, file, "development: true\nclient: {ping_interval: 5s}\nlog: {level: debug}\n")
 	for _, want := range [][]string{{"log.level: info, now debug"}, nil} {
 		if line := s.reload(t, "reloaded"); !slices.Equal(line.Changed, want) {
 			t.Errorf("changed %q; want %q", line.Changed, want)
 		}
-		if line := s.await(t, "these changes need a restart"); !slices.Equal(line.Keys, []string{"client.room_limit: 128, now 5"}) {
-			t.Errorf("the log names %q; want client.room_limit", line.Keys)
+		if line := s.await(t, "these changes need a restart"); !slices.Equal(line.Keys, []string{"client.ping_interval: 25s, now 5s"}) {
+			t.Errorf("the log names %q; want client.ping_interval", line.Keys)
 		}
 	}
 	s.term(t)

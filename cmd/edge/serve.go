@@ -17,6 +17,7 @@ import (
 	"github.com/seed4ac54ce5/edge/hook"
 	"github.com/seed4ac54ce5/edge/internal/systemd"
 	"github.com/seed4ac54ce5/edge/logging"
+	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/server"
 	"github.com/seed4ac54ce5/edge/tracing"
 	"github.com/spf13/cobra"
@@ -76,7 +77,9 @@ func serve(from config.Sources) error {
 	if err != nil {
 		return err
 	}
-	backends, err := hook.New(hooksOf(c, node.Log, tracer))
+	asked := metrics.NewHooks()
+	node.Metrics = append(node.Metrics, asked)
+	backends, err := hook.New(hooksOf(c, node.Log, tracer, asked))
 	if err != nil {
 		return err
 	}
@@ -124,10 +127,26 @@ func runNode(s *server.Server, r *reloader, manager *systemd.Manager, heard sign
 }
 
 // hooksOf returns which backends decide.
-func hooksOf(c *config.Config, log *slog.Logger, tracer *tracing.Tracer) hook.Config {
+func hooksOf(c *config.Config, log *slog.Logger, tracer *tracing.Tracer, asked *metrics.Hooks) hook.Config {
 	h := c.Hooks()
-	h.Log, h.Wrap = log, tracer.Transport
+	h.Log, h.Wrap, h.Observe = log, tracer.Transport, countTo(asked)
 	return h
+}
+
+// countTo returns what has asked count calls of backends.
+func countTo(asked *metrics.Hooks) func(hook.Event, hook.Result, time.Duration) {
+	return func(e hook.Event, r hook.Result, took time.Duration) {
+		switch r {
+		case hook.Retried:
+			asked.Retried(e.String())
+		case hook.Dropped:
+			asked.Dropped()
+		case hook.Limited, hook.BreakerOpen:
+			asked.Spared(e.String(), string(r))
+		default:
+			asked.Called(e.String(), string(r), took)
+		}
+	}
 }
 
 // lastNews is how long the end of a node waits for backends to take the news of clients that have left.
