@@ -156,12 +156,20 @@ func (n *node) end() int {
 // get asks the internal address and returns status and body.
 func (n *node) get(path string) (int, string) {
 	n.t.Helper()
-	status, body, err := n.try(path)
-	if err != nil {
-		n.t.Fatal(err)
+	var err error
+	for range tries {
+		var status int
+		var body string
+		if status, body, err = n.try(path); err == nil {
+			return status, body
+		}
 	}
-	return status, body
+	n.t.Fatal(err)
+	return 0, ""
 }
+
+// tries is how often the node is asked, as a system call that fails may be one for our own connection.
+const tries = 5
 
 func (n *node) try(path string) (int, string, error) {
 	resp, err := n.http.Get("http://" + n.internal + path)

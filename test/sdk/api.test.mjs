@@ -146,15 +146,21 @@ for (const encoding of encodings) {
   });
 
   test(`${encoding.name}: a revoked subscription token lets nobody into its room any more`, limit, async (t) => {
-    const { api, client } = await open(t);
+    const { url, api, client } = await open(t);
     const claims = { sub: 'ann', channel: '$hers', jti: 'one', iat: 1 };
-    const sub = await subscribed(client, '$hers', { token: token(claims) });
+    const getToken = async () => token({ ...claims, jti: 'two' });
+    const sub = await subscribed(client, '$hers', { token: token(claims), getToken });
+    const [lost, again] = [next(sub, 'subscribing'), next(sub, 'subscribed')];
     await api('revoke', { jti: 'one' });
-    assert.equal(sub.state, 'subscribed'); // as long as its connection stands
-    sub.unsubscribe();
-    const away = next(client, 'disconnected');
-    sub.subscribe();
+    const { code, reason } = await lost;
+    assert.deepEqual([code, reason], [2502, 'state invalidated']);
+    await again;
+    const late = newClient(t, url, { encoding, token: token({ sub: 'ann' }) });
+    await connected(late);
+    const away = next(late, 'disconnected');
+    late.newSubscription('$hers', { token: token(claims) }).subscribe();
     assert.deepEqual(await away, { code: 3500, reason: 'invalid token' });
+    assert.equal(sub.state, 'subscribed');
   });
 
   test(`${encoding.name}: a token is revoked by its id`, limit, async (t) => {

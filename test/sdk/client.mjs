@@ -130,10 +130,13 @@ export class RawClient {
   #inbox = [];
   #arrived = () => {};
 
-  constructor(t, url) {
+  // answersPings: as clients do.
+  constructor(t, url, { answersPings = true } = {}) {
     this.socket = new WebSocket(url);
     this.socket.on('message', (data) => {
-      this.#inbox.push(...parseFrame(data));
+      const objects = parseFrame(data);
+      if (answersPings && objects.some(isPing)) this.socket.send('{}');
+      this.#inbox.push(...objects);
       this.#arrived();
     });
     this.closed = once(this.socket, 'close').then(([code, reason]) => ({ code, reason: String(reason) }));

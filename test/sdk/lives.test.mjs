@@ -63,7 +63,7 @@ test('a client that answers pings stays connected', limit, async (t) => {
 
 test('a client that does not answer pings is closed', limit, async (t) => {
   const edge = await serve(t, { flags: ['--ping-interval', '1s'] });
-  const raw = new RawClient(t, edge.url);
+  const raw = new RawClient(t, edge.url, { answersPings: false });
   await raw.send({ id: 1, connect: {} });
   const { connect } = await raw.next();
   assert.equal(connect.ping, 1);
