@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,18 @@ func scrape(c prometheus.Collector) string {
 	w := httptest.NewRecorder()
 	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	return w.Body.String()
+}
+
+// checkScrape fails the test unless a scrape of c has all these lines.
+func checkScrape(t *testing.T, c prometheus.Collector, lines ...string) {
+	t.Helper()
+	page := scrape(c)
+	shown := strings.Split(page, "\n")
+	for _, line := range lines {
+		if !slices.Contains(shown, line) {
+			t.Errorf("%s is missing from\n%s", line, page)
+		}
+	}
 }
 
 func TestBoundsRise(t *testing.T) {

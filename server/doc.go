@@ -26,7 +26,8 @@
 // # Goroutines
 //
 // One for each loop, which owns its sessions; a bounded pool for what may take long: the application,
-// signatures, large messages to inflate (work.go); a smaller one for TLS handshakes (secure.go); those of net/http on the internal address;
-// one for what is done from time to time (tick.go); two that log what loops must not wait for; and, for a
-// moment, one that fetches the keys of issuers ahead of the first token. A drain runs on the goroutine that called [Server.Run].
+// signatures, large messages to inflate (work.go); a smaller one for TLS handshakes (secure.go); those of
+// net/http on the internal address; one for what is done from time to time (tick.go); two that log what
+// loops must not wait for; and, for a moment, one that fetches the keys of issuers ahead of the first
+// token. A drain runs on the goroutine that called [Server.Run].
 package server
