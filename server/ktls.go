@@ -56,7 +56,10 @@ func (l *loop) useKernel(c *netpoll.Conn, s *session, t *secured) {
 	if !ok {
 		return
 	}
-	if !l.net.StartTLS(c, netpoll.TLSKeys(tx), netpoll.TLSKeys(rx)) {
+	begun := l.net.StartTLS(c, netpoll.TLSKeys(tx), netpoll.TLSKeys(rx))
+	clear(tx.Key)
+	clear(rx.Key)
+	if !begun {
 		t.tls.Keep()
 		t.stays = true
 		return

@@ -84,10 +84,10 @@ func export(t *tls.Config) {
 }
 
 // Export returns what somebody else needs to do the conn's records from the next one on, in both directions: tx for those to
-// send, rx for those to receive. It does so only at once after the handshake or at a later moment at which nothing is on its
-// way through the conn: Open has been given all that has been read, and Flush has been sent. Nor with TLS 1.2, after a record
-// without data, which may have been a KeyUpdate, or unless [Config.Export] was set: ok is false then, and nothing has changed. With ok
-// true only Close may follow. Loop.
+// send, rx for those to receive. Nothing may be on its way through the conn then: Open has used all that was read from the
+// peer, and what Flush and Seal have appended has been sent. ok is false, and nothing has changed, without [Config.Export], with TLS
+// 1.2, before Open and Flush have had all that is theirs, and once a record without data has come, which may have been a KeyUpdate. When somebody
+// does the records with these keys, only Close may follow; if nobody does, the conn goes on. Loop.
 func (c *Conn) Export() (tx, rx Keys, ok bool) {
 	s := c.wire.secrets
 	if s == nil || s.lost || !c.Established() || len(c.wire.in) > 0 || len(c.wire.out) > 0 {
