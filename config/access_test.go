@@ -24,7 +24,7 @@ func TestAccess(t *testing.T) {
 	}{
 		{"TLS", n.TLS, &tlsrecord.Config{
 			Certificates: []tlsrecord.KeyPair{{Cert: "a.pem", Key: "a.key"}}, MinVersion: tls.VersionTLS13,
-			ClientCerts: tlsrecord.ClientCertsOptional, ClientCA: "ca.pem", MaxHandshakes: 4096}},
+			ClientCerts: tlsrecord.ClientCertsOptional, ClientCA: "ca.pem", MaxHandshakes: 4096, Export: true}},
 		{"ProxyProtocol", n.ProxyProtocol, server.ProxyProtocol{Enabled: true, Trusted: []string{"10.0.0.0/8", "::1"}}},
 		{"Origins", n.Access.Origins, []string{"self", "https://*.example.com"}},
 		{"Tokens", n.Access.Tokens, auth.Config{

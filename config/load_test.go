@@ -218,7 +218,7 @@ func TestNamespacesAreReplaced(t *testing.T) {
 // secretless has what stands beside secrets.
 const secretless = `
 listen:
-  tls: {enabled: true, min_version: 1.3, client_certs: optional, client_ca_file: ca.pem, certificates: [{cert_file: a.pem, key_file: a.key}]}
+  tls: {enabled: true, min_version: 1.3, client_certs: optional, client_ca_file: ca.pem, kernel: auto, certificates: [{cert_file: a.pem, key_file: a.key}]}
   proxy_protocol: {enabled: true, trusted: [10.0.0.0/8, "::1"]}
 client:
   allowed_origins: [self, "https://*.example.com"]

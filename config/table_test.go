@@ -51,7 +51,9 @@ func unset(path string, v reflect.Value) (all []string) {
 		return unset(path, v.Elem())
 	case v.Kind() == reflect.Struct && v.Type() != reflect.TypeFor[time.Time]():
 		for i := range v.NumField() {
-			all = append(all, unset(strings.TrimPrefix(path+"."+v.Type().Field(i).Name, "."), v.Field(i))...)
+			if f := v.Type().Field(i); f.IsExported() {
+				all = append(all, unset(strings.TrimPrefix(path+"."+f.Name, "."), v.Field(i))...)
+			}
 		}
 	}
 	return all
@@ -76,7 +78,7 @@ func filled() *Config {
 	for _, part := range []any{&full.node, &full.store, &full.tls, &full.tokens, &full.subTokens, &full.apiKey, &full.hooks} {
 		fill(reflect.ValueOf(part).Elem())
 	}
-	full.tls.MinVersion, full.tls.ClientCerts = "1.3", "required"
+	full.tls.MinVersion, full.tls.ClientCerts, full.tls.Kernel = "1.3", "required", "auto"
 	for _, k := range keys {
 		k.copy(&c.settings, &full)
 		c.origins[k.Path] = "a file"

@@ -17,6 +17,7 @@ type tlsSettings struct {
 	ClientCA    string
 	TicketKeys  string
 	Handshakes  int
+	Kernel      string
 }
 
 var pairKeys = []key[tlsrecord.KeyPair]{
@@ -43,6 +44,8 @@ var tlsKeys = []key[tlsSettings]{
 		is(func(t *tlsSettings) *string { return &t.TicketKeys }, path)},
 	{Key{"max_handshakes", "", "4096", live, "", "handshakes under way at a time, of which each takes some 25 KiB; more are refused, as are those that the CPUs could not do in time"},
 		is(func(t *tlsSettings) *int { return &t.Handshakes }, count)},
+	{Key{"kernel", "", "off", live, "", "who does the records of TLS 1.3: off for the process, auto for the kernel where it can"},
+		is(func(t *tlsSettings) *string { return &t.Kernel }, choice("off", "auto"))},
 }
 
 // tlsVersion is a version of TLS, which YAML and JSON take for a number if nobody quotes it.
@@ -60,6 +63,7 @@ func (t *tlsSettings) config() *tlsrecord.Config {
 	}
 	c := &tlsrecord.Config{
 		Certificates: t.Pairs, ClientCA: t.ClientCA, TicketKeys: t.TicketKeys, MaxHandshakes: t.Handshakes,
+		Export:      t.Kernel == "auto",
 		MinVersion:  map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}[t.MinVersion],
 		ClientCerts: map[string]tlsrecord.ClientCerts{"optional": tlsrecord.ClientCertsOptional, "required": tlsrecord.ClientCertsRequired}[t.ClientCerts],
 	}

@@ -102,6 +102,7 @@ var (
 	overflows     = describe("listen_overflows_total", "Connections for which an accept queue of this host's network had no room.")
 	listenDrops   = describe("listen_drops_total", "Connections that listeners of this host's network dropped, for want of room or memory.")
 	shakeQueue    = describe("tls_handshake_queue", "Steps of TLS handshakes that wait for a CPU.")
+	kernelTLS     = describe("tls_kernel_connections", "Connections whose TLS records the kernel does.")
 	workerQueue   = describe("worker_queue", "Jobs that wait for the worker pool.")
 	reloads       = describe("config_reloads_total", "Reloads of the configuration by result; one that failed changed nothing.", "result")
 	keyFetches    = describe("jwks_fetches_total", "Fetches of issuers' public keys by result; after one that failed the keys stay as they are.", "result")
@@ -114,7 +115,7 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		connections, connects, disconnects, rejects, panics, messagesIn, messagesOut, payloadIn, payloadOut,
 		wireIn, wireOut, writes, publications, deliveries, fanoutWrites, slow, limited, queued, loopTurns, loopBusy,
-		recoveries, redelivered, gaps, historyBytes, historyPubs, evictions, workerQueue, shakeQueue, rooms, subscriptions,
+		recoveries, redelivered, gaps, historyBytes, historyPubs, evictions, workerQueue, shakeQueue, kernelTLS, rooms, subscriptions,
 		fanoutSeconds, lagSeconds, turnSeconds, draining, ready, insecure, memory, logDropped,
 		storeRecords, storeCommits, storeSeconds, storeQueue, storeFile, reloads, keyFetches, overflows, listenDrops,
 	} {
@@ -150,6 +151,7 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, historyPubs, float64(s.HistoryPublications))
 	gauge(to, workerQueue, float64(s.WorkerQueue))
 	gauge(to, shakeQueue, float64(s.HandshakeQueue))
+	gauge(to, kernelTLS, float64(sum.KernelTLS))
 	gauge(to, draining, float64(sum.Draining))
 	gauge(to, ready, truth(s.Ready))
 	for setting, on := range s.Insecure {

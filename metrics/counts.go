@@ -22,6 +22,7 @@ type Counts struct {
 	FanoutWrites            uint64 // FanoutDeliveries / FanoutWrites is the merge factor
 	Slow                    [SlowActions]uint64
 	Queued                  int64 // level: bytes in out queues
+	KernelTLS               int64 // level: conns whose records of TLS the kernel does
 	Recoveries              [RecoveryResults]uint64
 	Redelivered             uint64 // publications of durable rooms that were sent again
 	Gaps                    uint64 // subscriptions that a gap ended
@@ -88,6 +89,7 @@ const (
 	RejectTLSFlood                            // tls: too many records without data
 	RejectTLSCertificate                      // tls: the client's certificate is not good
 	RejectTLSAlert                            // tls: the client has given up, for our certificate or version most often
+	RejectTLSKeyUpdate                        // tls: new keys, which the kernel is not given
 	RejectTLSPanic                            // tls: a fault of ours
 	RejectHeadTimeout                         // handshake: the request did not come in time
 	RejectBadRequest                          // handshake: not HTTP, or not a WebSocket upgrade
@@ -134,6 +136,7 @@ var rejectionLabels = [Rejections][2]string{
 	RejectTLSFlood:           {"tls", "flood"},
 	RejectTLSCertificate:     {"tls", "certificate"},
 	RejectTLSAlert:           {"tls", "peer_alert"},
+	RejectTLSKeyUpdate:       {"tls", "key_update"},
 	RejectTLSPanic:           {"tls", "panic"},
 	RejectHeadTimeout:        {"handshake", "timeout"},
 	RejectBadRequest:         {"handshake", "bad_request"},
@@ -271,6 +274,7 @@ func (c *Counts) Add(o *Counts) {
 	c.FanoutDeliveries += o.FanoutDeliveries
 	c.FanoutWrites += o.FanoutWrites
 	c.Queued += o.Queued
+	c.KernelTLS += o.KernelTLS
 	c.Redelivered += o.Redelivered
 	c.Gaps += o.Gaps
 	c.Turns += o.Turns

@@ -138,6 +138,8 @@ func (l *Loop) readable(c *Conn, events uint32) {
 		l.discard(c)
 	case c.has(flagAgain):
 		// What is held goes first: the level-triggered event comes again.
+	case l.below.of(c.slot) != belowNone:
+		l.readRecords(c)
 	default:
 		b := l.readSpace(c)
 		room := b[len(b):min(cap(b), len(b)+maxRead)]
@@ -257,6 +259,12 @@ func (l *Loop) dropInput(c *Conn) {
 // discard throws away what a peer sends to a conn that has been shut down.
 func (l *Loop) discard(c *Conn) {
 	l.dropInput(c)
+	if l.below.of(c.slot) != belowNone {
+		if l.discardRecords(c) {
+			l.Close(c, ClosedLocally)
+		}
+		return
+	}
 	n, errno := sys.Recv(int(c.fd), l.shared)
 	if n == 0 && errno != unix.EAGAIN && errno != unix.EINTR {
 		l.Close(c, ClosedLocally)

@@ -79,6 +79,7 @@ type Loop struct {
 	epoll        int
 	slots        slots
 	inputs       inputs
+	below        below
 	outqs        outqs
 	queueLimit   int // bytes that may wait for one conn
 	wheel        wheel
@@ -357,6 +358,7 @@ func (l *Loop) release(c *Conn, why Reason) {
 		l.outqs.drop(c.out)
 		c.out = 0
 	}
+	l.below.end(c.slot)
 	sys.Close(int(c.fd))
 	l.slots.give(c)
 	l.stats.Closed[why]++

@@ -193,7 +193,13 @@ func (l *Loop) queue(c *Conn, b []byte, partial bool) {
 
 // writable sends what waits for c, a bounded number of segments.
 func (l *Loop) writable(c *Conn) {
-	if c.out == 0 || c.has(flagClosing) {
+	if c.has(flagClosing) {
+		return
+	}
+	if c.out == 0 {
+		if c.has(flagWriting) && c.has(flagLinger) {
+			l.finishWriting(c) // its close_notify has had no room
+		}
 		return
 	}
 	n, errno := sys.SendSegments(int(c.fd), l.outqs.table[c.out].segments)
@@ -302,6 +308,9 @@ func (l *Loop) Shutdown(c *Conn, last []byte, linger time.Duration) {
 
 // finishWriting sends the end of the stream.
 func (l *Loop) finishWriting(c *Conn) {
+	if !l.finishRecords(c) {
+		return
+	}
 	if errno := sys.ShutdownWrite(int(c.fd)); errno != 0 {
 		l.Close(c, ClosedReset)
 		return

@@ -56,6 +56,9 @@ type Config struct {
 	Gather     time.Duration // how long a loop that was woken lets more events come before it serves them; 0 is not at all
 	Refusal    []byte        // sent to connections that are refused for want of descriptors
 
+	// Records do TLS below the conns for which a handler calls [Loop.StartTLS]; nil is the kernel.
+	Records RecordLayer
+
 	// AcceptError is told, on the loop's goroutine, why accepting pauses. It may be nil.
 	AcceptError func(loop int, why syscall.Errno)
 }
@@ -114,6 +117,9 @@ func withDefaults(c Config) Config {
 	}
 	if c.InputBudget == nil {
 		c.InputBudget = NewBudget(0)
+	}
+	if c.Records == nil {
+		c.Records = kernelRecords{}
 	}
 	if c.StallLimit == 0 {
 		c.StallLimit = 10 * time.Second

@@ -22,6 +22,7 @@ type script struct {
 
 	received func(l *Loop, c *Conn, b []byte) (used, need int)
 	turn     func(l *Loop) (more bool)
+	record   func(l *Loop, c *Conn, h heard)
 }
 
 // ending is how a conn ended.
@@ -195,6 +196,11 @@ func (a *actor) Opened(c *Conn) {
 		a.opened(a.l, c)
 	}
 	a.stage.opened <- id
+}
+
+func (a *actor) Record(c *Conn, kind byte, b []byte, why syscall.Errno) {
+	a.must(c, alive, "Record")
+	a.record(a.l, c, heard{kind, string(b), why})
 }
 
 func (a *actor) Received(c *Conn, b []byte) (used, need int) {

@@ -19,7 +19,8 @@ type Info struct {
 	Loops         int       `json:"loops"`
 	CPUs          int       `json:"cpus"`
 	PrivateTables bool      `json:"private_fd_tables"`
-	KernelTLS     string    `json:"kernel_tls,omitempty"` // whether the kernel could do TLS records; empty without TLS
+	KernelTLS     string    `json:"kernel_tls,omitempty"` // whether the kernel does TLS records, and why not; empty without TLS
+	KernelTLSUsed int       `json:"kernel_tls_connections,omitempty"`
 	Development   bool      `json:"development"`
 	NotReady      string    `json:"not_ready,omitempty"`
 	Connections   int       `json:"connections"`
@@ -47,7 +48,8 @@ func (s *Server) about(w http.ResponseWriter, _ *http.Request) {
 		Loops:         len(s.loops),
 		CPUs:          runtime.NumCPU(),
 		PrivateTables: private,
-		KernelTLS:     s.kernelTLS,
+		KernelTLS:     s.aboutKernelTLS(s.exports.Load()),
+		KernelTLSUsed: int(usedKernelTLS(&snap)),
 		Development:   s.config.Development,
 		NotReady:      s.whyNotReady(&snap),
 		Connections:   int(openOf(&snap)),

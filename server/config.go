@@ -39,6 +39,8 @@ type Config struct {
 	MemoryLimit   int64             // bytes of process and kernel together; 0 is what the cgroup or the host has, below 0 no limit
 	API           API               // the HTTP API on the internal address
 
+	records netpoll.RecordLayer // does records in the place of a kernel; tests only
+
 	Access             Access       // who may connect
 	Rooms              Rooms        // what rooms do
 	HistoryMemoryLimit int64        // bytes of all histories together; 256 MiB, below 0 no limit

@@ -336,6 +336,7 @@ func (l *loop) snapshot() metrics.Counts {
 	c.MessagesOut += r.Deliveries
 	c.Open, c.Queued = int64(l.net.Open()), int64(l.net.Queued()+l.behind.bytes)
 	c.Gaps = r.Gaps
+	c.KernelTLS = int64(l.net.KernelTLS())
 	c.Turns, c.Busy = n.Turns, l.net.Busy()
 	c.Draining = int64(l.remaining.Load())
 	return c

@@ -71,9 +71,10 @@ func (s *Server) SetTLS(c tlsrecord.Config) error {
 	if s.tls == nil {
 		return fmt.Errorf("%w: TLS can be turned on only at the start", ErrConfig)
 	}
-	if err := s.tls.Reload(c); err != nil {
+	if err := s.tls.Reload(s.tlsConfig(c)); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	s.exports.Store(c.Export)
 	return nil
 }
 

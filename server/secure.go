@@ -18,6 +18,7 @@ type secured struct {
 	tls   *tlsrecord.Conn
 	plain []byte        // what the session has not used of what it was sent
 	since time.Duration // when it last used any, by the loop's patience
+	stays bool          // the kernel has refused its records
 }
 
 // secure begins TLS on a conn.
@@ -69,6 +70,8 @@ func (l *loop) receiveSecured(c *netpoll.Conn, s *session, t *secured, b []byte)
 		l.net.Close(c, netpoll.ClosedByPeer)
 	case err != nil && err != io.EOF:
 		l.failSecured(c, s, err)
+	case err == nil && used == len(b) && (used > 0 || l.net.Held(c) == 0):
+		l.useKernel(c, s, t)
 	}
 	return used, need
 }
@@ -172,6 +175,7 @@ func (l *loop) failSecured(c *netpoll.Conn, s *session, why error) {
 var tlsRejections = map[string]metrics.Rejection{
 	"not_tls": metrics.RejectTLSPlain, "hello": metrics.RejectTLSHello, "busy": metrics.RejectTLSBusy,
 	"flights": metrics.RejectTLSFlights, "record": metrics.RejectTLSRecord, "flood": metrics.RejectTLSFlood,
+	"key_update":  metrics.RejectTLSKeyUpdate,
 	"certificate": metrics.RejectTLSCertificate, "peer_alert": metrics.RejectTLSAlert, "panic": metrics.RejectTLSPanic,
 }
 
@@ -201,7 +205,7 @@ func (l *loop) reread() (more bool) {
 			continue
 		}
 		s := l.sessions.At(c.Slot())
-		if t := l.securedOf(c); !s.has(flagOffloaded|flagThrottled) && l.net.Backlog(c) == 0 {
+		if t := l.securedOf(c); t != nil && !s.has(flagOffloaded|flagThrottled) && l.net.Backlog(c) == 0 {
 			l.rereadConn(c, s, t)
 		}
 	}

@@ -257,6 +257,7 @@ func TestTLSRejectionsHaveLabels(t *testing.T) {
 	for label, want := range map[string]error{
 		"not_tls": tlsrecord.ErrNotTLS, "hello": tlsrecord.ErrHello, "busy": tlsrecord.ErrBusy, "record": tlsrecord.ErrRecord,
 		"flights": tlsrecord.ErrFlights, "flood": tlsrecord.ErrFlood, "panic": &tlsrecord.PanicError{Value: "bug"},
+		"key_update":  tlsrecord.ErrKeyUpdate,
 		"certificate": &tls.CertificateVerificationError{}, "peer_alert": &net.OpError{Op: "remote error", Err: tls.AlertError(42)},
 		"protocol": io.ErrUnexpectedEOF,
 	} {

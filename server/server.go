@@ -41,7 +41,8 @@ type Server struct {
 	memory    *admission.Budget
 	trusted   proxyproto.Trusted // balancers
 	tls       *tlsrecord.Server  // nil for plain connections
-	kernelTLS string             // what the probe for it says; empty for plain connections
+	exports   atomic.Bool        // the kernel is asked to do records
+	kernelTLS error              // why the kernel does no records of TLS; nil for plain connections too
 	inputs    *netpoll.Budget    // of what has come from them and is not whole
 	reactor   *netpoll.Reactor
 	loops     []*loop
@@ -153,20 +154,12 @@ func (s *Server) openEdge() (err error) {
 	if s.config.TLS == nil {
 		return nil
 	}
-	if s.tls, err = tlsrecord.NewServer(*s.config.TLS); err != nil {
+	s.probeKernelTLS()
+	if s.tls, err = tlsrecord.NewServer(s.tlsConfig(*s.config.TLS)); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	s.kernelTLS = probeKernelTLS()
+	s.exports.Store(s.config.TLS.Export)
 	return nil
-}
-
-// probeKernelTLS says whether the kernel could do the records of TLS. The node does them itself in either case: crypto/tls gives
-// out the keys of a conn to nobody but a log of them.
-func probeKernelTLS() string {
-	if err := netpoll.KernelTLS(); err != nil {
-		return "not used, and not found: " + err.Error()
-	}
-	return "not used, but found"
 }
 
 func (s *Server) open() (err error) {
@@ -213,6 +206,7 @@ func (s *Server) open() (err error) {
 		StallLimit:  s.config.StallLimit,
 		Refusal:     frame.AppendHTTPError(nil, frame.ErrUnavailable),
 		AcceptError: s.acceptError,
+		Records:     s.config.records,
 	})
 	if err != nil {
 		return err
@@ -255,7 +249,7 @@ func (s *Server) logStart() {
 		attrs = append(attrs, "private_fd_tables_why_not", why)
 	}
 	if s.tls != nil {
-		attrs = append(attrs, "kernel_tls", s.kernelTLS)
+		attrs = append(attrs, "kernel_tls", s.aboutKernelTLS(s.config.TLS.Export))
 	}
 	s.config.Log.Info("serving", attrs...)
 }

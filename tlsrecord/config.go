@@ -30,6 +30,10 @@ type Config struct {
 	// MaxHandshakes bounds the handshakes under way, 0 for DefaultMaxHandshakes. Beyond it a conn is refused
 	// before any cryptography.
 	MaxHandshakes int
+
+	// Export lets conns of TLS 1.3 be handed to somebody else who does their records: see [Conn.Export]. The keys
+	// stay in the memory of the process.
+	Export bool
 }
 
 // KeyPair names the files of a certificate with its chain, and of its private key.
@@ -74,6 +78,9 @@ func (cfg Config) load() (*settings, error) {
 		if err := load(t); err != nil {
 			return nil, fmt.Errorf("tls: %w", err)
 		}
+	}
+	if cfg.Export {
+		export(t)
 	}
 	most := int64(cfg.MaxHandshakes)
 	if most == 0 {

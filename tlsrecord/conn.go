@@ -103,6 +103,7 @@ func (c *Conn) openOne(dst, record []byte) ([]byte, error) {
 	c.wire.in, c.wire.rest = record, 0
 	n, err := c.tls.Read(dst[len(dst):cap(dst)])
 	c.wire.in = nil
+	c.wire.secrets.countOpened(record[0], n == 0)
 	if err == (wouldBlock{}) {
 		err = c.countBarren()
 	}

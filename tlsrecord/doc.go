@@ -18,6 +18,7 @@
 //	out = c.Flush(out)                         // loop: what TLS itself has to say, nearly always nothing
 //	out, err = c.Seal(out, plain)              // loop: plaintext to records
 //	out = c.CloseWrite(out)                    // loop: close_notify
+//	tx, rx, ok := c.Export()                   // loop: keys for somebody else who does the records from here on
 //	c.Close()                                  // loop: always, at the end
 //
 // # Goroutines

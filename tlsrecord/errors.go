@@ -17,6 +17,9 @@ var (
 	ErrRecord  = errors.New("tls: bad record header")
 	ErrFlights = errors.New("tls: handshake in too many pieces or too large")
 	ErrFlood   = errors.New("tls: too many records without data")
+
+	// ErrKeyUpdate ends a conn whose records somebody else does: its keys are those it was exported with.
+	ErrKeyUpdate = errors.New("tls: new keys on a conn that has been exported")
 )
 
 // A PanicError is a panic of ours or of crypto/tls, caught before it could reach another conn.
@@ -38,7 +41,7 @@ func Label(err error) string {
 		label string
 	}{
 		{ErrNotTLS, "not_tls"}, {ErrHello, "hello"}, {ErrBusy, "busy"}, {ErrRecord, "record"},
-		{ErrFlights, "flights"}, {ErrFlood, "flood"},
+		{ErrFlights, "flights"}, {ErrFlood, "flood"}, {ErrKeyUpdate, "key_update"},
 	} {
 		if errors.Is(err, row.err) {
 			return row.label

@@ -118,6 +118,7 @@ func (c *Conn) finish(err error) {
 		c.err = err
 		return
 	}
+	c.settleSecrets()
 	c.stage = stageOpen
 }
 

@@ -25,13 +25,23 @@ type reactor struct {
 	got  int           // plaintext bytes
 	done chan struct{} // closed when run has returned
 	err  error         // its result
+
+	export bool    // hand the records over
+	after  int     // when so much has been echoed
+	kernel *kernel // who does them now
 }
 
 // serve accepts the other end of a client's socket.
 func serve(t testing.TB, s *Server, cut int) (client net.Conn, r *reactor) {
 	t.Helper()
+	return serveWith(t, &reactor{conn: s.NewConn(), cut: cut})
+}
+
+// serveWith is serve with a reactor that is told what it does.
+func serveWith(t testing.TB, r *reactor) (net.Conn, *reactor) {
+	t.Helper()
 	client, sock := socketPair(t)
-	r = &reactor{conn: s.NewConn(), sock: sock, cut: cut, done: make(chan struct{})}
+	r.sock, r.done = sock, make(chan struct{})
 	go func() {
 		r.err = r.run()
 		r.conn.Close()
@@ -83,6 +93,9 @@ var errNeed = errors.New("what is needed has come and changes nothing")
 // received is one turn: all that can be done with what is held.
 func (r *reactor) received() error {
 	for {
+		if r.kernel != nil {
+			return r.kernel.received(r)
+		}
 		used, err := r.feed()
 		r.held = append(r.held[:0], r.held[used:]...)
 		if failed := r.flush(); err == nil {
@@ -91,6 +104,7 @@ func (r *reactor) received() error {
 		if err != nil {
 			return err
 		}
+		r.handOver()
 		if used == 0 {
 			return nil
 		}

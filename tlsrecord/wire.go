@@ -13,6 +13,8 @@ type wire struct {
 	rest int                 // bytes of the record at the front of in
 	out  []byte              // records to send
 	wait func(struct{}) bool // in a handshake: returns when in has more, false if nothing will come
+
+	secrets *secrets // nil unless the conn may be exported
 }
 
 // Read gives at most the rest of a record, so that crypto/tls never holds a second one.
@@ -38,6 +40,9 @@ func (w *wire) Read(p []byte) (int, error) {
 
 func (w *wire) Write(p []byte) (int, error) {
 	w.out = append(w.out, p...)
+	if w.wait == nil {
+		w.secrets.countSealed(p)
+	}
 	return len(p), nil
 }
 

@@ -65,7 +65,7 @@ func writeInfo(w io.Writer, i *server.Info) error {
 		{"memory", fmt.Sprintf("%s, and %s in the kernel", size(float64(i.ProcessBytes)), size(float64(i.KernelBytes)))},
 	}
 	if i.KernelTLS != "" {
-		rows = append(rows, [2]string{"kernel TLS", i.KernelTLS})
+		rows = append(rows, [2]string{"kernel TLS", fmt.Sprintf("%s; %d connections", i.KernelTLS, i.KernelTLSUsed)})
 	}
 	for _, row := range rows {
 		if _, err := fmt.Fprintf(t, "%s\t%s\n", row[0], row[1]); err != nil {
