@@ -70,6 +70,7 @@ type driver struct {
 	text     []byte // the message being put together
 	decoder  protocol.Decoder
 	reply    protocol.Reply // the last one decoded
+	repeats  repeats
 	mask     uint32         // of the last frame
 	command  uint32         // id of the last command
 	census   []uint32       // members of each room over all loops, once they have been counted
@@ -235,19 +236,24 @@ func (d *driver) Received(c *netpoll.Conn, b []byte) (used, need int) {
 
 // frames takes the whole frames off the front of b.
 func (d *driver) frames(c *netpoll.Conn, p *peer, b []byte) (used, need int) {
+	used = d.repeated(p, b)
+	begin := used
+	d.repeats.dues, d.repeats.mixed = d.repeats.dues[:0], false
 	for used < len(b) && p.stage != gone {
-		f, n, need, err := p.stream.Next(b[used:], &frameOptions)
+		f, n, more, err := p.stream.Next(b[used:], &frameOptions)
 		if err != nil {
 			d.drop(c, p, "server broke the protocol: "+err.Reason)
 			break
 		}
 		if n == 0 {
-			return used, need
+			need = more
+			break
 		}
 		used += n
 		d.frame(c, p, f)
 	}
-	return used, 0
+	d.remember(p, b[begin:used])
+	return used, need
 }
 
 // frameOptions: the flooder neither offers compression nor puts fragments together.
@@ -256,10 +262,13 @@ var frameOptions = frame.Options{MaxMessage: 64 << 20, MaxFragments: 1, Client: 
 func (d *driver) frame(c *netpoll.Conn, p *peer, f frame.Frame) {
 	switch f.Opcode {
 	case frame.OpClose:
+		d.repeats.mixed = true
 		d.closing(c, p, f.Payload)
 	case frame.OpPing:
+		d.repeats.mixed = true
 		d.out = frame.AppendMasked(d.out, d.key(), frame.OpPong, f.Payload, false)
 	case frame.OpPong:
+		d.repeats.mixed = true
 	default:
 		d.play.message(c, p, f.Payload)
 	}
