@@ -35,6 +35,7 @@ type Report struct {
 	Connecting *Load `json:"connecting,omitempty"`
 	Measured   *Load `json:"measured,omitempty"`
 	Holding    *Load `json:"holding,omitempty"`
+	Publishing *Load `json:"publishing,omitempty"` // once to each room
 
 	ConnectLatency *Latency `json:"connect_latency,omitempty"`
 	Latency        *Latency `json:"latency,omitempty"`

@@ -91,6 +91,9 @@ func (b baseline) testIdle(t *testing.T) {
 			t.Errorf("%d threads: ready %d, latencies of %d, connected %d, memory read %d times; want 52, 52, 52 and 4", threads,
 				r.Ready, r.ConnectLatency.Count, r.Connecting.Count, len(r.Memory))
 		}
+		if p := r.Publishing; p == nil || p.Count != 50 || p.Unit != "delivery" {
+			t.Errorf("%d threads: publishing once: %+v; want 50 deliveries", threads, p)
+		}
 		if r.Latency.Count != 100 {
 			t.Errorf("%d threads: %d latencies; want 100", threads, r.Latency.Count)
 		}

@@ -102,7 +102,9 @@ func (r *run) idle() {
 	}
 	if r.options.PublishOnce {
 		r.phase("publishing once", r.reachable(), countDelivered)
+		before := r.sample()
 		r.publishOnce(r.options.Payload)
+		r.report.Publishing = loadOf("delivery", before, r.sample(), countDelivered)
 	}
 	if r.options.Message > 0 {
 		r.messages()
