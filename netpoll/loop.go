@@ -81,6 +81,9 @@ type Loop struct {
 	inputs       inputs
 	below        below
 	outqs        outqs
+	corks        []cork
+	corkNext     int // of held, the first that Uncork has not come to
+	corkBytes    int
 	queueLimit   int // bytes that may wait for one conn
 	wheel        wheel
 	listeners    []listener
@@ -354,7 +357,10 @@ func (l *Loop) sweep() {
 func (l *Loop) release(c *Conn, why Reason) {
 	l.wheel.unlink(&l.slots, c)
 	l.dropInput(c)
-	if c.out != 0 {
+	switch {
+	case c.out&corkMark != 0:
+		l.dropCork(c)
+	case c.out != 0:
 		l.outqs.drop(c.out)
 		c.out = 0
 	}

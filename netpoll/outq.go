@@ -118,7 +118,7 @@ func (l *Loop) WriteRef(c *Conn, b []byte) (kept bool) {
 
 // Backlog returns how many bytes wait in c's out queue.
 func (l *Loop) Backlog(c *Conn) int {
-	if c.out == 0 {
+	if c.out == 0 || c.out&corkMark != 0 {
 		return 0
 	}
 	return l.outqs.table[c.out].bytes
@@ -140,7 +140,11 @@ func (l *Loop) sendNow(c *Conn, b []byte) (rest []byte) {
 		return nil
 	}
 	if c.out != 0 {
-		return b
+		if c.out&corkMark == 0 {
+			return b
+		}
+		l.uncork(c)
+		return l.sendNow(c, b)
 	}
 	n, errno := sys.Send(int(c.fd), b)
 	switch errno {
