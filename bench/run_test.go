@@ -72,6 +72,7 @@ func (b baseline) flood(t *testing.T, threads int, o Options) *Report {
 	if err := r.Err(); err != nil {
 		t.Errorf("%v; report %+v", err, r)
 	}
+	checkTimeline(t, r)
 	if r.Interrupted || len(r.Memory) == 0 || r.Memory[0].Pss == 0 {
 		t.Errorf("interrupted: %v; memory: %+v", r.Interrupted, r.Memory)
 	}
@@ -159,6 +160,27 @@ func (b baseline) testInterrupted(t *testing.T) {
 		t.Errorf("progress was %q", progress.String())
 	}
 	checkReport(t, r)
+}
+
+// checkTimeline holds the timeline of r, whose server is of this machine, against its sums.
+func checkTimeline(t *testing.T, r *Report) {
+	t.Helper()
+	var sum Moment
+	for _, m := range r.Timeline {
+		if m.Seconds <= 0 || m.Phase == "" || m.ServerRSS == 0 || m.OwnRSS == 0 || m.Slab == 0 || m.P50 > m.P99 || m.P99 > m.Max {
+			t.Errorf("moment %+v", m)
+		}
+		sum.add(&m)
+	}
+	if sum.Ready != r.Ready || sum.Failed != r.Failed || sum.Errors != 0 || sum.Seconds > r.Seconds {
+		t.Errorf("timeline sums up to %+v; want %d ready, %d failed, %v s", sum, r.Ready, r.Failed, r.Seconds)
+	}
+	if r.Latency != nil && (sum.Max < r.Latency.Max || len(r.Distribution) == 0) {
+		t.Errorf("longest in the timeline %v us; want %v or more, and a distribution, not %v", sum.Max, r.Latency.Max, r.Distribution)
+	}
+	if b := r.LoadSide.BusiestLoop; b <= 0 || b > 1 {
+		t.Errorf("load side %+v", r.LoadSide)
+	}
 }
 
 type writerFunc func(b []byte) (int, error)

@@ -27,6 +27,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	t.load("holding", r.Holding)
 	t.latency("connect latency", r.ConnectLatency)
 	t.latency("latency", r.Latency)
+	t.row("load side", "%s", &r.LoadSide)
 	r.writeMemory(t)
 	for _, p := range r.Probe {
 		t.row("probe, "+p.Phase, "%s%s", p.Latency, failures(p.Failed))
