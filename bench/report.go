@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrLoss means that a run did not go as it should: something did not arrive as it was sent, or
@@ -11,6 +12,10 @@ var ErrLoss = errors.New("bench: not everything arrived")
 
 // Report is what a run has found out. It is what --json prints.
 type Report struct {
+	Command string    `json:"command,omitempty"` // for who wants to repeat it, without secrets
+	Began   time.Time `json:"began"`
+	Host    Host      `json:"host"` // where the flooder ran
+
 	Scenario      Scenario `json:"scenario"`
 	Targets       []string `json:"targets"`
 	Connections   int      `json:"connections"`
@@ -80,6 +85,9 @@ type ProbePhase struct {
 
 func newReport(o *Options) *Report {
 	r := &Report{
+		Command:     o.Command,
+		Began:       time.Now().UTC().Truncate(time.Second),
+		Host:        readHost(),
 		Scenario:    o.Scenario,
 		Targets:     o.Targets,
 		Connections: o.Connections,

@@ -150,6 +150,7 @@ func (r *run) measure(unit string, count func(progress) uint64) {
 	before := r.sample()
 	r.wait(r.options.Duration)
 	r.report.Measured = loadOf(unit, before, r.sample(), count)
+	r.phase("draining", 0, count)
 }
 
 // drain sends nothing more and waits for what is under way, also in an interrupted run.

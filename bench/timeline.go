@@ -67,7 +67,7 @@ func (m *Moment) add(o *Moment) {
 
 const (
 	maxMoments     = 600                    // kept of a run, however long it is
-	shortestMoment = 100 * time.Millisecond // what is shorter goes with the one before
+	shortestMoment = 100 * time.Millisecond // what is shorter has too few messages for quantiles of its own
 	momentEvery    = time.Second
 )
 
@@ -78,12 +78,14 @@ type moments struct {
 	held    int // seconds in the last one, less 1
 }
 
-// add appends m, or makes it a part of the last one.
+// add appends m, or makes it a part of the last one, whose quantiles stand if m is short.
 func (s *moments) add(m Moment) {
 	last := len(s.all) - 1
-	short := m.Seconds < shortestMoment.Seconds()
 	switch {
-	case last >= 0 && short:
+	case last >= 0 && m.Seconds < shortestMoment.Seconds():
+		if s.all[last].Max > 0 {
+			m.P50, m.P99 = 0, 0
+		}
 		s.all[last].add(&m)
 		return
 	case last >= 0 && s.held < s.seconds && s.all[last].Phase == m.Phase:
@@ -179,18 +181,18 @@ func (t *timeline) serve() {
 			return
 		case <-tick.C:
 			t.mu.Lock()
-			t.look()
+			t.look(false)
 			t.mu.Unlock()
 		}
 	}
 }
 
-// enter begins a phase.
+// enter begins a phase. One that was very short is part of what follows it.
 func (t *timeline) enter(phase string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.phase != "" {
-		t.look()
+		t.look(false)
 	}
 	t.phase = phase
 }
@@ -199,6 +201,7 @@ func (t *timeline) enter(phase string) {
 func (t *timeline) restart() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.look(true)
 	t.total.Reset()
 }
 
@@ -209,12 +212,15 @@ func (t *timeline) stop() {
 		<-t.ended
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.look()
+		t.look(true)
 	})
 }
 
-// look enters what has gone on since the last look.
-func (t *timeline) look() {
+// look enters what has gone on since the last look, unless that was just now and may wait.
+func (t *timeline) look(always bool) {
+	if !always && time.Since(t.last.at) < shortestMoment {
+		return
+	}
 	now := t.read()
 	m := t.last.until(&now)
 	m.Phase = t.phase

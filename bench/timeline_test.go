@@ -57,13 +57,13 @@ func TestMomentsOfManyPhasesAreBounded(t *testing.T) {
 func TestShortMomentsJoinTheOneBefore(t *testing.T) {
 	var s moments
 	s.add(Moment{At: 0.01, Seconds: 0.01, Phase: "connecting", Ready: 5}) // there is none before
-	s.add(Moment{At: 1, Seconds: 0.99, Phase: "measuring", ServerRSS: 10, ServerCPUs: 1})
-	s.add(Moment{At: 1.01, Seconds: 0.01, Phase: "closing", Lost: 2, ServerRSS: 20, P50: 9})
+	s.add(Moment{At: 1, Seconds: 0.99, Phase: "measuring", ServerRSS: 10, ServerCPUs: 1, P50: 5, Max: 50})
+	s.add(Moment{At: 1.01, Seconds: 0.01, Phase: "closing", Lost: 2, ServerRSS: 20, P50: 9, Max: 90})
 	if len(s.all) != 2 {
 		t.Fatalf("moments %+v; want two", s.all)
 	}
 	m := s.all[1]
-	if m.At != 1.01 || m.Seconds != 1 || m.Phase != "measuring" || m.Lost != 2 || m.ServerRSS != 20 || m.P50 != 9 || m.ServerCPUs != 0.99 {
+	if m.At != 1.01 || m.Seconds != 1 || m.Phase != "measuring" || m.Lost != 2 || m.ServerRSS != 20 || m.P50 != 5 || m.Max != 90 || m.ServerCPUs != 0.99 {
 		t.Errorf("the second is %+v", m)
 	}
 }
