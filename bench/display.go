@@ -51,7 +51,7 @@ func newBar(w io.Writer, name string, total uint64) *progressbar.ProgressBar {
 		progressbar.OptionSetDescription(name),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(),
-		progressbar.OptionSetWidth(20),
+		progressbar.OptionSetWidth(10),
 		progressbar.OptionThrottle(lookEvery),
 		progressbar.OptionSetSpinnerChangeInterval(0), // no goroutine, which would outlive the bar: it turns with each update
 		progressbar.OptionClearOnFinish(),

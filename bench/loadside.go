@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -40,10 +41,7 @@ func busiest(before, after []loopTime) (most float64) {
 
 // judge works out from the part of the run that counts whether the load side was up to it.
 func (r *Report) judge() {
-	load := r.Measured
-	if load == nil {
-		load = r.Connecting
-	}
+	load := cmp.Or(r.Measured, r.Holding, r.Connecting)
 	if load == nil {
 		return
 	}

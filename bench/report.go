@@ -130,7 +130,7 @@ func holdingOf(before, after sample) *Load {
 
 func loadFor(unit string, before, after sample, n uint64) *Load {
 	seconds := after.at.Sub(before.at).Seconds()
-	server := max(after.server-before.server, 0) // it may be gone
+	server := after.server - before.server
 	l := &Load{
 		Unit:         unit,
 		Count:        n,

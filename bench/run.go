@@ -306,12 +306,13 @@ type sample struct {
 	loops   []loopTime
 }
 
-// sample takes one. Whose times cannot be read has used none.
+// sample takes one. A server whose time cannot be read has used what the timeline saw last.
 func (r *run) sample() sample {
 	s, err := r.clocks()
 	if err != nil {
 		r.warn("CPU time could not be read: " + err.Error())
 	}
+	s.server = max(s.server, r.watch.serverTime()) // it may be gone
 	r.ask(func(d *driver) { s.loops = append(s.loops, d.time()) })
 	return s
 }

@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -34,6 +36,7 @@ func TestAgainstBaseline(t *testing.T) {
 	t.Run("echo", b.testEcho)
 	t.Run("churn", b.testChurn)
 	t.Run("interrupted", b.testInterrupted)
+	t.Run("timeline of one killed", b.testTimelineOfKilled)
 }
 
 // start runs the bare loop until the test ends. It returns where it listens and its process.
@@ -136,6 +139,42 @@ func (b baseline) testChurn(t *testing.T) {
 	r := b.flood(t, 2, Options{Scenario: Churn, Connections: 20, Rooms: 2, Loops: 2, Duration: time.Second})
 	if r.Measured.Count == 0 || r.Ready < r.Measured.Count || r.Delivery.Expected != 0 {
 		t.Errorf("%d ready, measured %+v, delivery %+v", r.Ready, r.Measured, r.Delivery)
+	}
+}
+
+// A server that is killed under way has lost its connections and what was due to them, and uses nothing from then on.
+func (b baseline) testTimelineOfKilled(t *testing.T) {
+	address, pid := b.start(t, 1)
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	r, err := Run(ctx, Options{
+		Scenario: Fanout, Targets: []string{address}, ServerPID: pid, Connections: 10, Rate: 100, Duration: time.Hour, Drain: 100 * time.Millisecond,
+		Progress: writerFunc(func(b []byte) (int, error) {
+			switch says := string(b); {
+			case strings.HasPrefix(says, "measuring") && strings.Contains(says, " 0 lost"):
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			case strings.Contains(says, " 11 lost"):
+				interrupt()
+			}
+			return len(b), nil
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(r.Err(), ErrLoss) || r.Lost != 11 || r.Delivery.Expected != r.Delivery.Received+r.Delivery.Missing || r.Measured.ServerCPUs < 0 {
+		t.Errorf("lost %d, delivery %+v, measured %+v, %v", r.Lost, r.Delivery, r.Measured, r.Err())
+	}
+	last := r.Timeline[len(r.Timeline)-1]
+	if last.Open != 0 || last.ServerRSS != 0 {
+		t.Errorf("the timeline ends with %+v", last)
+	}
+	var sum Moment
+	for _, m := range r.Timeline {
+		sum.add(&m)
+	}
+	if sum.Lost != 11 || sum.Errors < 11 || sum.ServerRSS == 0 {
+		t.Errorf("the timeline sums up to %+v", sum)
 	}
 }
 

@@ -205,6 +205,13 @@ func (t *timeline) restart() {
 	t.total.Reset()
 }
 
+// serverTime returns what the server had used at the last look.
+func (t *timeline) serverTime() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last.server
+}
+
 // stop ends t, and returns when its goroutine has ended.
 func (t *timeline) stop() {
 	t.once.Do(func() {
@@ -239,9 +246,7 @@ func (t *timeline) look(always bool) {
 func (t *timeline) read() reading {
 	s, _ := t.run.clocks() // what cannot be read is warned of where it counts: see sample
 	n := reading{sample: s, errors: s.counted.failed + s.counted.lost}
-	if s.server < t.last.server {
-		n.server = t.last.server // it is gone, and uses no more
-	}
+	n.server = max(s.server, t.last.server) // it may be gone
 	for _, d := range t.run.drivers {
 		d.do(func() {
 			n.loops = append(n.loops, d.time())
@@ -270,15 +275,15 @@ func (n *reading) until(next *reading) Moment {
 	return Moment{
 		Seconds: load.Seconds,
 
-		Ready:     b.ready - a.ready,
-		Failed:    b.failed - a.failed,
-		Lost:      b.lost - a.lost,
-		Cycled:    b.cycled - a.cycled,
-		Sent:      b.sent - a.sent,
-		Answered:  b.answered - a.answered,
-		Delivered: b.delivered - a.delivered,
-		Errors:    next.errors - min(n.errors, next.errors),
-		Open:      b.ready - min(b.lost+b.cycled, b.ready),
+		Ready:     more(a.ready, b.ready),
+		Failed:    more(a.failed, b.failed),
+		Lost:      more(a.lost, b.lost),
+		Cycled:    more(a.cycled, b.cycled),
+		Sent:      more(a.sent, b.sent),
+		Answered:  more(a.answered, b.answered),
+		Delivered: more(a.delivered, b.delivered),
+		Errors:    more(n.errors, next.errors),
+		Open:      more(b.lost+b.cycled, b.ready),
 
 		ServerCPUs:  load.ServerCPUs,
 		OwnCPUs:     load.OwnCPUs,
@@ -291,6 +296,9 @@ func (n *reading) until(next *reading) Moment {
 		Socket:    next.sock,
 	}
 }
+
+// more returns by how much b is more than a, 0 if it is not.
+func more(a, b uint64) uint64 { return b - min(a, b) }
 
 // result returns the moments. t has stopped.
 func (t *timeline) result() []Moment { return slices.Clone(t.moments.all) }

@@ -97,6 +97,22 @@ func TestLoadSideIsJudged(t *testing.T) {
 	}
 }
 
+// What is judged is what was measured or, if nothing was, what was held.
+func TestLoadSideOfIdle(t *testing.T) {
+	r := Report{Connecting: &Load{BusiestLoop: 0.99}, Holding: &Load{BusiestLoop: 0.01, Idle: 0.9}}
+	if r.judge(); !r.LoadSide.Enough || r.LoadSide.BusiestLoop != 0.01 {
+		t.Errorf("load side %+v", r.LoadSide)
+	}
+	r = Report{Connecting: &Load{BusiestLoop: 0.99, Idle: 0.9}}
+	if r.judge(); r.LoadSide.Enough || len(r.Warnings) != 1 {
+		t.Errorf("load side %+v, warnings %q", r.LoadSide, r.Warnings)
+	}
+	r = Report{}
+	if r.judge(); len(r.Warnings) != 0 {
+		t.Errorf("of nothing there are the warnings %q", r.Warnings)
+	}
+}
+
 func TestBusiestLoop(t *testing.T) {
 	before := []loopTime{{10 * time.Second, 5 * time.Second}, {10 * time.Second, 0}, {time.Second, 0}}
 	after := []loopTime{{12 * time.Second, 6 * time.Second}, {14 * time.Second, 3 * time.Second}, {time.Second, 0}}
