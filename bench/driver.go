@@ -82,7 +82,8 @@ type driver struct {
 type result struct {
 	ledger   Ledger
 	connect  *hdrhistogram.Histogram // from dialling to ready
-	latency  *hdrhistogram.Histogram // from due to arrival; in churn from dialling to closed
+	latency  *hdrhistogram.Histogram // from due to arrival; in churn from dialling to closed; since the timeline's last look
+	late     *hdrhistogram.Histogram // from due to sent
 	failures map[string]uint64       // why connections did not become ready
 	closes   map[string]uint64       // why they were lost later
 	errors   map[string]uint64       // what else was wrong
@@ -101,6 +102,7 @@ func newDriver(l *netpoll.Loop, r *run) *driver {
 		result: result{
 			connect:  newHistogram(),
 			latency:  newHistogram(),
+			late:     newLateness(),
 			failures: make(map[string]uint64),
 			closes:   make(map[string]uint64),
 			errors:   make(map[string]uint64),
@@ -108,6 +110,13 @@ func newDriver(l *netpoll.Loop, r *run) *driver {
 	}
 	d.play = r.newPlay(d)
 	return d
+}
+
+// do has f called on the loop, and returns when it has been.
+func (d *driver) do(f func()) {
+	done := make(chan struct{})
+	d.loop.Send(netpoll.Post{Item: func(*driver) { f(); close(done) }})
+	<-done
 }
 
 // of returns connection number if it is ready, which is of this driver.

@@ -53,6 +53,7 @@ type Options struct {
 	Probe         time.Duration // --probe: time between the probe's round trips, 0 for no probe
 	ServerPID     int           // --server-pid: whose CPU and memory to read, 0 for nobody's
 
+	Command  string    // what was typed, to be in the report; it holds no secrets
 	Progress io.Writer // where to say how it goes; nil for nowhere
 	Terminal bool      // Progress is a terminal: a bar instead of lines
 }

@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrLoss means that a run did not go as it should: something did not arrive as it was sent, or
@@ -11,6 +12,10 @@ var ErrLoss = errors.New("bench: not everything arrived")
 
 // Report is what a run has found out. It is what --json prints.
 type Report struct {
+	Command string    `json:"command,omitempty"` // for who wants to repeat it, without secrets
+	Began   time.Time `json:"began"`
+	Host    Host      `json:"host"` // where the flooder ran
+
 	Scenario      Scenario `json:"scenario"`
 	Targets       []string `json:"targets"`
 	Connections   int      `json:"connections"`
@@ -40,7 +45,11 @@ type Report struct {
 	ConnectLatency *Latency `json:"connect_latency,omitempty"`
 	Latency        *Latency `json:"latency,omitempty"`
 
+	Distribution []Quantile `json:"latency_distribution,omitempty"`
+
+	LoadSide LoadSide     `json:"load_side"`
 	Memory   []MemoryAt   `json:"memory,omitempty"`
+	Timeline []Moment     `json:"timeline,omitempty"`
 	Probe    []ProbePhase `json:"probe,omitempty"`
 	Warnings []string     `json:"warnings,omitempty"`
 }
@@ -55,6 +64,7 @@ type Load struct {
 	ServerMicros float64 `json:"server_cpu_us_per_unit"` // 0 without --server-pid
 	ServerCPUs   float64 `json:"server_cpus"`            // busy, on average
 	OwnCPUs      float64 `json:"own_cpus"`
+	BusiestLoop  float64 `json:"busiest_loop"`   // of the flooder: share of its time that it did not wait, 0 to 1
 	Idle         float64 `json:"machine_idle"`   // share of the machine's CPU time, 0 to 1
 	Stolen       float64 `json:"machine_stolen"` // taken by other guests of the host
 }
@@ -76,6 +86,9 @@ type ProbePhase struct {
 
 func newReport(o *Options) *Report {
 	r := &Report{
+		Command:     o.Command,
+		Began:       time.Now().UTC().Truncate(time.Second),
+		Host:        readHost(),
 		Scenario:    o.Scenario,
 		Targets:     o.Targets,
 		Connections: o.Connections,
@@ -118,13 +131,15 @@ func holdingOf(before, after sample) *Load {
 
 func loadFor(unit string, before, after sample, n uint64) *Load {
 	seconds := after.at.Sub(before.at).Seconds()
+	server := after.server - before.server
 	l := &Load{
 		Unit:         unit,
 		Count:        n,
 		Seconds:      seconds,
 		PerSecond:    float64(n) / seconds,
-		ServerMicros: perUnit((after.server-before.server).Seconds()*1e6, n),
-		ServerCPUs:   (after.server - before.server).Seconds() / seconds,
+		ServerMicros: perUnit(server.Seconds()*1e6, n),
+		ServerCPUs:   server.Seconds() / seconds,
+		BusiestLoop:  busiest(before.loops, after.loops),
 		OwnCPUs:      (after.own - before.own).Seconds() / seconds,
 	}
 	if total := (after.machine.total - before.machine.total).Seconds(); total > 0 {
@@ -141,20 +156,13 @@ func perUnit(v float64, n uint64) float64 {
 	return v / float64(n)
 }
 
-// leastIdle is the share of the machine's CPU time below which its figures say more about the queue for
-// the CPUs than about the server.
-const leastIdle = 0.05
-
 // conclude works out what follows from the parts.
 func (r *Report) conclude() {
 	r.Delivery.close()
 	for i := range r.Memory {
 		r.Memory[i].compare(&r.Memory[0].memory, r.Ready-r.Lost)
 	}
-	if m := r.Measured; m != nil && m.Idle < leastIdle {
-		r.Warnings = append(r.Warnings, fmt.Sprintf(
-			"the machine had no CPU to spare (%.1f %% idle): throughput and latency are not the server's alone", 100*m.Idle))
-	}
+	r.judge()
 }
 
 // compare works out how much has grown since base for each of n connections.

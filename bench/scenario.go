@@ -147,10 +147,12 @@ func (r *run) measure(unit string, count func(progress) uint64) {
 	r.phase("warming up", 0, count)
 	r.wait(r.options.Warmup)
 	r.phase("measuring", 0, count)
-	r.ask(func(d *driver) { d.result.latency.Reset() })
+	r.watch.restart()
+	r.ask(func(d *driver) { d.result.late.Reset() })
 	before := r.sample()
 	r.wait(r.options.Duration)
 	r.report.Measured = loadOf(unit, before, r.sample(), count)
+	r.phase("draining", 0, count)
 }
 
 // drain sends nothing more and waits for what is under way, also in an interrupted run.
@@ -201,18 +203,23 @@ func (r *run) publisherLoops() (loops []*netpoll.Loop) {
 // finish gathers what the drivers know and ends the run.
 func (r *run) finish() {
 	r.phase("closing", 0, countSettled)
-	connect, latency := newHistogram(), newHistogram()
+	r.watch.stop()
+	connect, latency, late := newHistogram(), r.watch.total, newLateness()
 	r.ask(func(d *driver) {
 		d.stages.over = true
 		d.settle()
 		r.report.add(&d.result)
 		connect.Merge(d.result.connect)
 		latency.Merge(d.result.latency)
+		late.Merge(d.result.late)
 	})
 	r.probe.stop()
 	total := sum(r.drivers)
 	r.report.Ready, r.report.Failed, r.report.Lost = total.ready, total.failed, total.lost
 	r.report.ConnectLatency, r.report.Latency = latencyOf(connect), latencyOf(latency)
+	r.report.Distribution = distributionOf(latency)
+	r.report.LoadSide.SendsLate, r.report.LoadSide.WakeupsLate = latencyOf(late), latencyOf(r.late)
+	r.report.Timeline = r.watch.result()
 	r.report.Probe = r.probe.result()
 	r.report.Interrupted = r.ctx.Err() != nil
 	r.report.Seconds = time.Since(r.begin).Seconds()

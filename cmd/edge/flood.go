@@ -18,6 +18,7 @@ import (
 type flooding struct {
 	options bench.Options
 	json    bool
+	drawing drawing
 }
 
 // floodCommand returns edge flood. A run that finds that something did not arrive is a failure.
@@ -108,6 +109,7 @@ func (f *flooding) command(short string) *cobra.Command {
 	flags.DurationVar(&o.Drain, "drain", 10*time.Second, "how long to wait at the end while nothing comes")
 	flags.StringVar(&o.TokenSecret, "token-secret", "", "what the server's HMAC tokens are signed with; each connection is then a user of its own")
 	flags.IntVar(&o.ServerPID, "server-pid", 0, "process whose CPU and memory to read")
+	f.drawing.flags(flags)
 	flags.BoolVar(&f.json, "json", false, "print one JSON object instead of the table")
 	return c
 }
@@ -149,6 +151,11 @@ func (f *flooding) run(c *cobra.Command) error {
 	if err := checkZeros(c.Flags()); err != nil {
 		return err
 	}
+	if err := f.drawing.open(); err != nil {
+		return err
+	}
+	defer f.drawing.drop()
+	f.options.Command = commandLine(c)
 	f.options.Progress = c.ErrOrStderr()
 	f.options.Terminal = term.IsTerminal(int(os.Stderr.Fd()))
 	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
@@ -165,7 +172,7 @@ func (f *flooding) run(c *cobra.Command) error {
 	if f.json {
 		write = report.WriteJSON
 	}
-	if err := errors.Join(write(c.OutOrStdout()), report.Err()); err != nil {
+	if err := errors.Join(write(c.OutOrStdout()), f.drawing.finish(report), report.Err()); err != nil {
 		return failure{err}
 	}
 	return nil

@@ -39,6 +39,8 @@ func TestFloodUsage(t *testing.T) {
 		"echo --duration -1s":                "--duration -1s",
 		"idle --hold -1s":                    "--hold -1s",
 		"echo somewhere":                     "somewhere",
+		"idle --report /no/such/a.html":      "--report /no/such/a.html",
+		"idle --svg /dev/null/plots":         "--svg /dev/null/plots",
 	} {
 		out, _, err := runFlood(t, strings.Fields(args)...)
 		if err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {
