@@ -25,6 +25,12 @@ type liar struct {
 
 	status int // of the answer to the upgrade, 0 for 101
 
+	// gate returns lines of a header with which an upgrade is refused by 503, or none to let it pass.
+	gate func() string
+
+	// subscribe returns the answer to a subscription, if not nil.
+	subscribe func(q *protocol.SubscribeRequest) protocol.SubscribeResult
+
 	// answer replaces the reply to a command if it returns one.
 	answer func(c *protocol.Command) []byte
 
@@ -121,6 +127,10 @@ func (l *liar) frame(c net.Conn, b []byte, s *frame.Stream) (n int, next taker, 
 		l.t.Errorf("the flooder's frame: %v", err)
 		return 0, nil, false
 	}
+	if n > 0 && f.Opcode == frame.OpClose {
+		c.Write(frame.AppendClose(nil, 1000, "")) // and the end of the stream follows
+		return 0, nil, false
+	}
 	return n, l.frame, n == 0 || f.Opcode != frame.OpText || l.message(c, f.Payload)
 }
 
@@ -129,8 +139,21 @@ func (l *liar) upgrade(c net.Conn, r *frame.Request) bool {
 		fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Length: 0\r\n\r\n", l.status, http.StatusText(l.status))
 		return false
 	}
+	if header := l.refusal(); header != "" {
+		fmt.Fprintf(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n%s\r\n", header)
+		return false
+	}
 	_, err := c.Write(frame.AppendUpgrade(nil, r.Key, "", frame.DeflateParams{}))
 	return err == nil
+}
+
+func (l *liar) refusal() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gate == nil {
+		return ""
+	}
+	return l.gate()
 }
 
 // message obeys the commands of one message.
@@ -161,7 +184,11 @@ func (l *liar) obey(c net.Conn, command *protocol.Command) []byte {
 		return protocol.JSON.AppendConnectReply(nil, command.ID, &protocol.ConnectResult{})
 	case protocol.MethodSubscribe:
 		l.members = append(l.members, c)
-		return protocol.JSON.AppendSubscribeReply(nil, command.ID, &protocol.SubscribeResult{})
+		var result protocol.SubscribeResult
+		if l.subscribe != nil {
+			result = l.subscribe(&command.Subscribe)
+		}
+		return protocol.JSON.AppendSubscribeReply(nil, command.ID, &result)
 	case protocol.MethodPublish:
 		l.publish(&command.Publish)
 		return protocol.JSON.AppendPublishReply(nil, command.ID)
@@ -174,7 +201,7 @@ func (l *liar) publish(p *protocol.PublishRequest) {
 	if l.publications++; l.publications == 20 && l.enough != nil {
 		l.enough()
 	}
-	push := string(protocol.JSON.AppendPublicationPush(nil, p.Channel, &protocol.Publication{Data: p.Data}))
+	push := string(protocol.JSON.AppendPublicationPush(nil, p.Channel, &protocol.Publication{Data: p.Data, Offset: uint64(l.publications)}))
 	for i, member := range l.members {
 		if member == nil {
 			continue

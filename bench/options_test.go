@@ -32,6 +32,13 @@ func TestOptionsThatAreWrong(t *testing.T) {
 		"--rest -1s":           func(o *Options) { o.Rest = -time.Second },
 		"--probe -1s":          func(o *Options) { o.Probe = -time.Second },
 		"--private-fd-tables":  func(o *Options) { o.PrivateTables = "perhaps" },
+		"--rate 0:":            func(o *Options) { o.Scenario, o.Rate = Storm, 0 },
+		"--storms -1":          func(o *Options) { o.Scenario, o.Storms = Storm, -1 },
+		"--share 1.5":          func(o *Options) { o.Scenario, o.Share = Storm, 1.5 },
+		"--share -0.1":         func(o *Options) { o.Scenario, o.Share = Storm, -0.1 },
+		`--drop "hard"`:        func(o *Options) { o.Scenario, o.Drop = Storm, "hard" },
+		`--return "never"`:     func(o *Options) { o.Scenario, o.Return = Storm, "never" },
+		"--give-up -1s":        func(o *Options) { o.Scenario, o.GiveUp = Storm, -time.Second },
 		`scenario "something"`: func(o *Options) { o.Scenario = "something" },
 		"--target is missing":  func(o *Options) { o.Targets = nil },
 		`--target "nonsense"`:  func(o *Options) { o.Targets = []string{"nonsense"} },
@@ -51,6 +58,7 @@ func TestWhoHasPublishers(t *testing.T) {
 		want bool
 	}{
 		{Options{Scenario: Fanout}, true},
+		{Options{Scenario: Storm}, true},
 		{Options{Scenario: Idle}, false},
 		{Options{Scenario: Idle, PublishOnce: true}, true},
 		{Options{Scenario: Idle, Message: 1024}, true},

@@ -39,6 +39,8 @@ type Report struct {
 	ConnectLatency *Latency `json:"connect_latency,omitempty"`
 	Latency        *Latency `json:"latency,omitempty"`
 
+	Storms []StormReport `json:"storms,omitempty"`
+
 	Memory   []MemoryAt   `json:"memory,omitempty"`
 	Probe    []ProbePhase `json:"probe,omitempty"`
 	Warnings []string     `json:"warnings,omitempty"`
@@ -85,7 +87,7 @@ func newReport(o *Options) *Report {
 	switch o.Scenario {
 	case Echo:
 		r.Payload, r.Rate, r.Pipeline = o.Payload, o.Rate, o.Pipeline
-	case Fanout:
+	case Fanout, Storm:
 		r.Rooms, r.Payload, r.Rate = o.Rooms, o.Payload, o.Rate
 	default:
 		r.Rooms = o.Rooms
@@ -170,6 +172,8 @@ func (r *Report) Err() error {
 			r.Delivery.Expected, r.Delivery.Missing, r.Delivery.Duplicated, r.Delivery.Reordered, r.Delivery.Misrouted, r.Delivery.Damaged)
 	case r.Failed > 0 || r.Lost > 0:
 		return fmt.Errorf("%w: %d connections failed, %d were lost", ErrLoss, r.Failed, r.Lost)
+	case r.unrecovered() > 0:
+		return fmt.Errorf("%w: %d members came back to a room with recovery and were told that something was missing", ErrLoss, r.unrecovered())
 	case len(r.Errors) > 0:
 		return fmt.Errorf("%w: %v", ErrLoss, r.Errors)
 	}

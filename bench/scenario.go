@@ -15,6 +15,7 @@ var (
 	countAnswered  = func(p progress) uint64 { return p.answered }
 	countDelivered = func(p progress) uint64 { return p.delivered }
 	countCycled    = func(p progress) uint64 { return p.cycled }
+	countReturned  = func(p progress) uint64 { return p.returned }
 )
 
 // play leads the drivers through the scenario.
@@ -32,6 +33,9 @@ func (r *run) play() {
 	case Idle:
 		r.connect()
 		r.idle()
+	case Storm:
+		r.connect()
+		r.storm()
 	}
 }
 
@@ -213,12 +217,22 @@ func (r *run) finish() {
 	r.report.ConnectLatency, r.report.Latency = latencyOf(connect), latencyOf(latency)
 	r.report.Probe = r.probe.result()
 	r.report.Interrupted = r.ctx.Err() != nil
+	if !r.report.Interrupted {
+		r.report.Lost += total.left - total.returned
+	}
 	r.report.Seconds = time.Since(r.begin).Seconds()
 	r.report.conclude()
 }
 
+// settler is a play that enters by itself what was due.
+type settler interface{ settle() }
+
 // settle enters what was due to the connections that d has, and to those that it has lost.
 func (d *driver) settle() {
+	if own, ok := d.play.(settler); ok {
+		own.settle()
+		return
+	}
 	ledger := &d.result.ledger
 	rooms, inRooms := d.play.(*roomsPlay)
 	for i := range d.peers {

@@ -25,6 +25,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	t.load("connecting", r.Connecting)
 	t.load("measured", r.Measured)
 	t.load("holding", r.Holding)
+	r.writeStorms(t)
 	t.latency("connect latency", r.ConnectLatency)
 	t.latency("latency", r.Latency)
 	r.writeMemory(t)

@@ -31,6 +31,7 @@ func floodCommand() *cobra.Command {
 		floodEcho(),
 		floodFanout(),
 		floodChurn(),
+		floodStorm(),
 	)
 	return c
 }
@@ -85,6 +86,24 @@ func floodChurn() *cobra.Command {
 	return c
 }
 
+func floodStorm() *cobra.Command {
+	f := newFlooding(bench.Storm)
+	c := f.command("Drop all connections at once and have them come back, while publishers go on")
+	o, flags := &f.options, c.Flags()
+	flags.IntVar(&o.Rooms, "rooms", 1, "rooms that the connections are spread over")
+	flags.StringVar(&o.RoomPrefix, "room-prefix", "", "what the rooms' `names` begin with, such as a namespace with history, chat:; empty for a name of the run's own")
+	flags.IntVar(&o.Rate, "rate", 20, "publications a second in all")
+	flags.IntVar(&o.Storms, "storms", 1, "how many storms, one after the other")
+	f.shareFlag(flags, 1, "that drops")
+	flags.StringVar(&o.Drop, "drop", "rude", "how they drop: rude with a reset, polite with a close frame")
+	flags.StringVar(&o.Return, "return", "polite", "how they come back: polite after a random time that doubles and when the server says, rude at once")
+	flags.DurationVar(&o.Hold, "hold", 3*time.Second, "calm before each storm, and after the last")
+	flags.DurationVar(&o.GiveUp, "give-up", time.Minute, "how long to wait for the others while nobody comes back")
+	f.payloadFlag(flags, "of a publication")
+	f.publishersFlag(flags)
+	return c
+}
+
 func newFlooding(s bench.Scenario) *flooding {
 	return &flooding{options: bench.Options{Scenario: s}}
 }
@@ -120,6 +139,10 @@ func (f *flooding) publishersFlag(flags *pflag.FlagSet) {
 	flags.IntVar(&f.options.Publishers, "publishers", 1, "connections that publish, besides the others")
 }
 
+func (f *flooding) shareFlag(flags *pflag.FlagSet, share float64, what string) {
+	flags.Float64Var(&f.options.Share, "share", share, "`part` of the connections "+what+", 1 for all")
+}
+
 func (f *flooding) durationFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.options.Duration, "duration", 10*time.Second, "how long to measure")
 	flags.DurationVar(&f.options.Warmup, "warmup", time.Second, "load before that")
@@ -136,7 +159,7 @@ func setDefault(flags *pflag.FlagSet, name, value string) {
 
 // checkZeros refuses a zero where bench would take it for a default.
 func checkZeros(flags *pflag.FlagSet) error {
-	for _, name := range []string{"rooms", "payload", "pipeline", "publishers", "drain"} {
+	for _, name := range []string{"rooms", "payload", "pipeline", "publishers", "drain", "storms", "share", "give-up"} {
 		if flag := flags.Lookup(name); flag != nil && (flag.Value.String() == "0" || flag.Value.String() == "0s") {
 			return fmt.Errorf("--%s 0: write more than that, as %s", name, flag.DefValue)
 		}

@@ -38,6 +38,11 @@ func TestFloodUsage(t *testing.T) {
 		"fanout --rate 0":                    "--rate 0",
 		"echo --duration -1s":                "--duration -1s",
 		"idle --hold -1s":                    "--hold -1s",
+		"storm --storms 0":                   "--storms 0",
+		"storm --share 0":                    "--share 0",
+		"storm --share 2":                    "--share 2",
+		"storm --drop softly":                "softly",
+		"storm --return sometime":            "sometime",
 		"echo somewhere":                     "somewhere",
 	} {
 		out, _, err := runFlood(t, strings.Fields(args)...)
