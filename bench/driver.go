@@ -364,12 +364,19 @@ func (d *driver) Slow(c *netpoll.Conn) {
 // Expired gives up a connection that took too long.
 func (d *driver) Expired(c *netpoll.Conn) {
 	p := &d.peers[c.Slot()]
+	if s, ok := d.play.(*slowPlay); ok && p.stage == ready {
+		s.sip(c)
+		return
+	}
 	d.drop(c, p, "time-out while "+stageName(p.stage))
 }
 
 // Closed counts the end of a connection that had not said goodbye.
 func (d *driver) Closed(c *netpoll.Conn, why netpoll.Reason) {
 	p := &d.peers[c.Slot()]
+	if s, ok := d.play.(*slowPlay); ok {
+		s.rest(c, p)
+	}
 	label := "closed without a close frame: " + why.String()
 	if p.stage < ready {
 		label = stageName(p.stage) + ": " + why.String()

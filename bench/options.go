@@ -23,6 +23,7 @@ const (
 	Fanout Scenario = "fanout" // receive what publishers send to rooms
 	Churn  Scenario = "churn"  // connect, upgrade, subscribe, close, again and again
 	Storm  Scenario = "storm"  // drop all at once and come back, while publishers go on
+	Slow   Scenario = "slow"   // receive what publishers send to rooms, a share of the members slowly
 )
 
 // Options says what a run does. The names of flags in comments and errors are those of edge flood.
@@ -48,10 +49,13 @@ type Options struct {
 	Rest        time.Duration // idle: how long to do nothing after that
 
 	Storms int           // --storms: how many, one after the other
-	Share  float64       // --share of the members that drop; 0 is all
+	Share  float64       // --share of the members that drop, or read slowly; 0 is all, or a tenth
 	Drop   string        // --drop: how they do, rude or polite; "" for rude
 	Return string        // --return: and how they come back; "" for polite
 	GiveUp time.Duration // --give-up: how long to wait for the others while nobody comes back; 0 is a minute
+
+	Mode    string // --mode of slow readers: stall or trickle; "" for stall
+	Trickle int    // --trickle: bytes a second that each reads; 0 is 1024
 
 	Ramp          int           // --ramp: connects a second, 0 for as fast as they succeed
 	Loops         int           // --loops: 0 for as many as the connections need
@@ -78,6 +82,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.PrivateTables, "auto")
 	orElse(&o.RoomPrefix, "flood-"+runTag()+"-")
 	orElse(&o.Drain, 10*time.Second)
+	o.slowDefaults()
 	o.stormDefaults()
 	return o
 }
@@ -129,7 +134,10 @@ func (o *Options) checkScenario() error {
 		if err := o.checkStorm(); err != nil {
 			return err
 		}
-	case Fanout:
+	case Fanout, Slow:
+		if err := o.checkSlow(); err != nil {
+			return err
+		}
 		if o.Rate == 0 {
 			return fmt.Errorf("%w: --rate 0: want at least one publication a second", ErrUsage)
 		}
@@ -139,7 +147,7 @@ func (o *Options) checkScenario() error {
 			return fmt.Errorf("%w: --duration %v: want more than nothing", ErrUsage, o.Duration)
 		}
 	default:
-		return fmt.Errorf("%w: scenario %q: want idle, echo, fanout, churn or storm", ErrUsage, o.Scenario)
+		return fmt.Errorf("%w: scenario %q: want idle, echo, fanout, churn, storm or slow", ErrUsage, o.Scenario)
 	}
 	for _, d := range []struct {
 		name string
@@ -157,5 +165,5 @@ func (o *Options) rooms() bool { return o.Scenario != Echo }
 
 // publishes reports whether there are publishers besides the connections.
 func (o *Options) publishes() bool {
-	return o.Scenario == Fanout || o.Scenario == Storm || o.Scenario == Idle && (o.PublishOnce || o.Message > 0)
+	return o.Scenario == Fanout || o.Scenario == Storm || o.Scenario == Slow || o.Scenario == Idle && (o.PublishOnce || o.Message > 0)
 }

@@ -39,6 +39,8 @@ func TestOptionsThatAreWrong(t *testing.T) {
 		`--drop "hard"`:        func(o *Options) { o.Scenario, o.Drop = Storm, "hard" },
 		`--return "never"`:     func(o *Options) { o.Scenario, o.Return = Storm, "never" },
 		"--give-up -1s":        func(o *Options) { o.Scenario, o.GiveUp = Storm, -time.Second },
+		`--mode "asleep"`:      func(o *Options) { o.Scenario, o.Mode = Slow, "asleep" },
+		"--trickle -1":         func(o *Options) { o.Scenario, o.Trickle = Slow, -1 },
 		`scenario "something"`: func(o *Options) { o.Scenario = "something" },
 		"--target is missing":  func(o *Options) { o.Targets = nil },
 		`--target "nonsense"`:  func(o *Options) { o.Targets = []string{"nonsense"} },
@@ -59,6 +61,7 @@ func TestWhoHasPublishers(t *testing.T) {
 	}{
 		{Options{Scenario: Fanout}, true},
 		{Options{Scenario: Storm}, true},
+		{Options{Scenario: Slow}, true},
 		{Options{Scenario: Idle}, false},
 		{Options{Scenario: Idle, PublishOnce: true}, true},
 		{Options{Scenario: Idle, Message: 1024}, true},

@@ -40,6 +40,7 @@ type Report struct {
 	Latency        *Latency `json:"latency,omitempty"`
 
 	Storms []StormReport `json:"storms,omitempty"`
+	Slow   *SlowReport   `json:"slow,omitempty"`
 
 	Memory   []MemoryAt   `json:"memory,omitempty"`
 	Probe    []ProbePhase `json:"probe,omitempty"`
@@ -87,7 +88,7 @@ func newReport(o *Options) *Report {
 	switch o.Scenario {
 	case Echo:
 		r.Payload, r.Rate, r.Pipeline = o.Payload, o.Rate, o.Pipeline
-	case Fanout, Storm:
+	case Fanout, Storm, Slow:
 		r.Rooms, r.Payload, r.Rate = o.Rooms, o.Payload, o.Rate
 	default:
 		r.Rooms = o.Rooms
@@ -174,6 +175,9 @@ func (r *Report) Err() error {
 		return fmt.Errorf("%w: %d connections failed, %d were lost", ErrLoss, r.Failed, r.Lost)
 	case r.unrecovered() > 0:
 		return fmt.Errorf("%w: %d members came back to a room with recovery and were told that something was missing", ErrLoss, r.unrecovered())
+	case r.Slow.wrong():
+		return fmt.Errorf("%w: to slow readers %d messages came twice, %d out of order, %d are misrouted, %d damaged", ErrLoss,
+			r.Slow.Delivery.Duplicated, r.Slow.Delivery.Reordered, r.Slow.Delivery.Misrouted, r.Slow.Delivery.Damaged)
 	case len(r.Errors) > 0:
 		return fmt.Errorf("%w: %v", ErrLoss, r.Errors)
 	}

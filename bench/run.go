@@ -163,6 +163,8 @@ func (r *run) newPlay(d *driver) play {
 		return &churnPlay{d: d}
 	case Storm:
 		return newStormPlay(d)
+	case Slow:
+		return newSlowPlay(d)
 	default:
 		return &roomsPlay{d: d}
 	}

@@ -36,6 +36,9 @@ func (r *run) play() {
 	case Storm:
 		r.connect()
 		r.storm()
+	case Slow:
+		r.connect()
+		r.slow()
 	}
 }
 
@@ -211,13 +214,14 @@ func (r *run) finish() {
 		connect.Merge(d.result.connect)
 		latency.Merge(d.result.latency)
 	})
+	r.gatherSlow()
 	r.probe.stop()
 	total := sum(r.drivers)
 	r.report.Ready, r.report.Failed, r.report.Lost = total.ready, total.failed, total.lost
 	r.report.ConnectLatency, r.report.Latency = latencyOf(connect), latencyOf(latency)
 	r.report.Probe = r.probe.result()
 	r.report.Interrupted = r.ctx.Err() != nil
-	if !r.report.Interrupted {
+	if !r.report.Interrupted && r.options.Scenario == Storm {
 		r.report.Lost += total.left - total.returned
 	}
 	r.report.Seconds = time.Since(r.begin).Seconds()

@@ -26,6 +26,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	t.load("measured", r.Measured)
 	t.load("holding", r.Holding)
 	r.writeStorms(t)
+	r.writeSlow(t)
 	t.latency("connect latency", r.ConnectLatency)
 	t.latency("latency", r.Latency)
 	r.writeMemory(t)

@@ -32,6 +32,7 @@ func floodCommand() *cobra.Command {
 		floodFanout(),
 		floodChurn(),
 		floodStorm(),
+		floodSlow(),
 	)
 	return c
 }
@@ -104,6 +105,22 @@ func floodStorm() *cobra.Command {
 	return c
 }
 
+func floodSlow() *cobra.Command {
+	f := newFlooding(bench.Slow)
+	c := f.command("Publish to rooms where some members read slowly or not at all, and check what all others receive")
+	o, flags := &f.options, c.Flags()
+	flags.IntVar(&o.Rooms, "rooms", 1, "rooms that the connections are spread over")
+	flags.StringVar(&o.RoomPrefix, "room-prefix", "", "what the rooms' `names` begin with; empty for a name of the run's own")
+	flags.IntVar(&o.Rate, "rate", 100, "publications a second in all")
+	f.shareFlag(flags, 0.1, "that reads slowly")
+	flags.StringVar(&o.Mode, "mode", "stall", "how they read: stall is not at all, trickle a few bytes at a time")
+	flags.IntVar(&o.Trickle, "trickle", 1024, "`bytes` a second that each of them reads, under --mode trickle")
+	f.payloadFlag(flags, "of a publication")
+	f.publishersFlag(flags)
+	f.durationFlags(flags)
+	return c
+}
+
 func newFlooding(s bench.Scenario) *flooding {
 	return &flooding{options: bench.Options{Scenario: s}}
 }
@@ -159,7 +176,7 @@ func setDefault(flags *pflag.FlagSet, name, value string) {
 
 // checkZeros refuses a zero where bench would take it for a default.
 func checkZeros(flags *pflag.FlagSet) error {
-	for _, name := range []string{"rooms", "payload", "pipeline", "publishers", "drain", "storms", "share", "give-up"} {
+	for _, name := range []string{"rooms", "payload", "pipeline", "publishers", "drain", "storms", "share", "give-up", "trickle"} {
 		if flag := flags.Lookup(name); flag != nil && (flag.Value.String() == "0" || flag.Value.String() == "0s") {
 			return fmt.Errorf("--%s 0: write more than that, as %s", name, flag.DefValue)
 		}

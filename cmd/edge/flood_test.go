@@ -43,6 +43,9 @@ func TestFloodUsage(t *testing.T) {
 		"storm --share 2":                    "--share 2",
 		"storm --drop softly":                "softly",
 		"storm --return sometime":            "sometime",
+		"slow --mode lazy":                   "lazy",
+		"slow --trickle 0":                   "--trickle 0",
+		"slow --rate 0":                      "--rate 0",
 		"echo somewhere":                     "somewhere",
 	} {
 		out, _, err := runFlood(t, strings.Fields(args)...)
