@@ -223,7 +223,9 @@ func (d *driver) dialFailed(number uint32, err error) {
 func (d *driver) Opened(c *netpoll.Conn) {
 	p := &d.peers[c.Slot()]
 	p.stage = upgrading
-	d.loop.Write(c, d.run.requestOf(p.number).wire)
+	to, _ := d.run.routes.of(p.number)
+	d.out = d.run.routes.proxy.append(d.out[:0], to, p.number)
+	d.loop.Write(c, append(d.out, d.run.requestOf(p.number).wire...))
 }
 
 // Received reads the server's answer to the upgrade and then its frames, and sends what they call for

@@ -15,6 +15,7 @@ import (
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/protocol"
+	"github.com/seed4ac54ce5/edge/proxyproto"
 )
 
 // liar is a server that does wrong on purpose, so that a test sees the flooder notice.
@@ -37,7 +38,11 @@ type liar struct {
 	// spoil returns what member gets instead of push, the n-th publication: any messages, or nil to end it.
 	spoil func(member, n int, push string) []string
 
-	mu           sync.Mutex // guards what follows
+	proxied bool // conns begin with a proxy's header, and requests have X-Flood: yes
+
+	mu           sync.Mutex     // guards what follows
+	clients      map[string]int // conns by the address in that header
+	without      int            // requests without that line
 	members      []net.Conn
 	open         []net.Conn
 	publications int
@@ -86,6 +91,9 @@ func (l *liar) serve(c net.Conn) {
 	in := make([]byte, 0, 1<<20)
 	var stream frame.Stream
 	take := taker(l.request)
+	if l.proxied {
+		take = l.proxy
+	}
 	for {
 		n, err := c.Read(in[len(in):cap(in)])
 		if err != nil {
@@ -108,6 +116,24 @@ func (l *liar) serve(c net.Conn) {
 // taker takes what is whole at the front of b, and says how much that was and who takes what follows.
 type taker func(c net.Conn, b []byte, s *frame.Stream) (n int, next taker, ok bool)
 
+func (l *liar) proxy(_ net.Conn, b []byte, _ *frame.Stream) (n int, next taker, ok bool) {
+	h, n, err := proxyproto.Parse(b)
+	if err != nil {
+		l.t.Errorf("the flooder's proxy header %q: %v", b, err)
+		return 0, nil, false
+	}
+	if n == 0 {
+		return 0, l.proxy, true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.clients == nil {
+		l.clients = make(map[string]int)
+	}
+	l.clients[h.Source.String()]++
+	return n, l.request, true
+}
+
 func (l *liar) request(c net.Conn, b []byte, _ *frame.Stream) (n int, next taker, ok bool) {
 	var request frame.Request
 	n, err := frame.ParseRequest(b, 0, &frame.RequestLimits{Head: 4096, Target: 256, Fields: 32}, &request)
@@ -117,6 +143,11 @@ func (l *liar) request(c net.Conn, b []byte, _ *frame.Stream) (n int, next taker
 	}
 	if n == 0 {
 		return 0, l.request, true
+	}
+	if l.proxied && !bytes.Contains(b[:n], []byte("\r\nX-Flood: yes\r\n")) {
+		l.mu.Lock()
+		l.without++
+		l.mu.Unlock()
 	}
 	return n, l.frame, l.upgrade(c, &request)
 }

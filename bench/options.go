@@ -61,6 +61,9 @@ type Options struct {
 	Loops         int           // --loops: 0 for as many as the connections need
 	PrivateTables string        // --private-fd-tables: a descriptor table for each loop; auto, on or off, "" for auto
 	Sources       int           // --sources: addresses of 127.0.0.0/8 to connect from; 0 for as many as needed
+	Headers       []string      // --header of the request for a WebSocket, each as Name: value
+	ProxyProtocol string        // --proxy-protocol with which connections begin: v1 or v2, "" for none
+	ProxyClients  string        // --proxy-clients: range of the client addresses in it, "" for 10.0.0.0/8
 	Probe         time.Duration // --probe: time between the probe's round trips, 0 for no probe
 	ServerPID     int           // --server-pid: whose CPU and memory to read, 0 for nobody's
 
@@ -82,6 +85,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.PrivateTables, "auto")
 	orElse(&o.RoomPrefix, "flood-"+runTag()+"-")
 	orElse(&o.Drain, 10*time.Second)
+	orElse(&o.ProxyClients, defaultClients)
 	o.slowDefaults()
 	o.stormDefaults()
 	return o

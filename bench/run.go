@@ -199,7 +199,7 @@ func (r *run) open() (err error) {
 	}
 	r.report.PrivateTables, _ = r.reactor.PrivateTables()
 	r.report.Loops = r.loops
-	r.probe = startProbe(&r.routes.targets[0], r.connectRequest(0), r.options.Probe)
+	r.probe = startProbe(&r.routes.targets[0], r.routes.proxy, r.connectRequest(0), r.options.Probe)
 	return nil
 }
 
