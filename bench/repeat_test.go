@@ -84,7 +84,7 @@ func TestWhatIsNoRepeat(t *testing.T) {
 		"a publisher":          {number: 21, stage: ready},
 		"who is leaving":       {number: 11, stage: leaving},
 		"a member further on":  {number: 11, stage: ready, track: track{last: 1}},
-		"who is within a text": {number: 11, stage: ready, stream: within(t)},
+		"who is within a text": {number: 11, stage: ready, stream: amid(t)},
 		"another room's":       {number: 12, stage: ready},
 	} {
 		if d.repeated(&p, one) != 0 {
@@ -96,8 +96,8 @@ func TestWhatIsNoRepeat(t *testing.T) {
 	}
 }
 
-// within returns a stream that has seen the beginning of a frame's payload.
-func within(t *testing.T) (s frame.Stream) {
+// amid returns a stream that has seen the beginning of a frame's payload.
+func amid(t *testing.T) (s frame.Stream) {
 	t.Helper()
 	if _, n, _, err := s.Next([]byte{0x81, 5, 'a'}, &frameOptions); n != 0 || err != nil || s.Idle() {
 		t.Fatalf("Next = %d, %v; idle %v", n, err, s.Idle())

@@ -45,6 +45,9 @@ type Report struct {
 	ConnectLatency *Latency `json:"connect_latency,omitempty"`
 	Latency        *Latency `json:"latency,omitempty"`
 
+	Storms []StormReport `json:"storms,omitempty"`
+	Slow   *SlowReport   `json:"slow,omitempty"`
+
 	Distribution []Quantile `json:"latency_distribution,omitempty"`
 
 	LoadSide LoadSide     `json:"load_side"`
@@ -99,7 +102,7 @@ func newReport(o *Options) *Report {
 	switch o.Scenario {
 	case Echo:
 		r.Payload, r.Rate, r.Pipeline = o.Payload, o.Rate, o.Pipeline
-	case Fanout:
+	case Fanout, Storm, Slow:
 		r.Rooms, r.Payload, r.Rate = o.Rooms, o.Payload, o.Rate
 	default:
 		r.Rooms = o.Rooms
@@ -179,6 +182,11 @@ func (r *Report) Err() error {
 			r.Delivery.Expected, r.Delivery.Missing, r.Delivery.Duplicated, r.Delivery.Reordered, r.Delivery.Misrouted, r.Delivery.Damaged)
 	case r.Failed > 0 || r.Lost > 0:
 		return fmt.Errorf("%w: %d connections failed, %d were lost", ErrLoss, r.Failed, r.Lost)
+	case r.unrecovered() > 0:
+		return fmt.Errorf("%w: %d members came back to a room with recovery and were told that something was missing", ErrLoss, r.unrecovered())
+	case r.Slow.wrong():
+		return fmt.Errorf("%w: to slow readers %d messages came twice, %d out of order, %d are misrouted, %d damaged", ErrLoss,
+			r.Slow.Delivery.Duplicated, r.Slow.Delivery.Reordered, r.Slow.Delivery.Misrouted, r.Slow.Delivery.Damaged)
 	case len(r.Errors) > 0:
 		return fmt.Errorf("%w: %v", ErrLoss, r.Errors)
 	}

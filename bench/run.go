@@ -167,6 +167,10 @@ func (r *run) newPlay(d *driver) play {
 		return &echoPlay{d: d}
 	case Churn:
 		return &churnPlay{d: d}
+	case Storm:
+		return newStormPlay(d)
+	case Slow:
+		return newSlowPlay(d)
 	default:
 		return &roomsPlay{d: d}
 	}
@@ -203,7 +207,7 @@ func (r *run) open() (err error) {
 	r.report.Loops = r.loops
 	r.watch = startTimeline(r)
 	r.display.live = &r.watch.shown
-	r.probe = startProbe(&r.routes.targets[0], r.connectRequest(0), r.options.Probe)
+	r.probe = startProbe(&r.routes.targets[0], r.routes.proxy, r.connectRequest(0), r.options.Probe)
 	return nil
 }
 

@@ -35,8 +35,10 @@ func TestAgainstBaseline(t *testing.T) {
 	t.Run("fanout", b.testFanout)
 	t.Run("echo", b.testEcho)
 	t.Run("churn", b.testChurn)
+	t.Run("storm", b.testStorm)
 	t.Run("interrupted", b.testInterrupted)
 	t.Run("timeline of one killed", b.testTimelineOfKilled)
+	t.Run("killed", b.testKilled)
 }
 
 // start runs the bare loop until the test ends. It returns where it listens and its process.

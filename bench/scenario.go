@@ -15,6 +15,7 @@ var (
 	countAnswered  = func(p progress) uint64 { return p.answered }
 	countDelivered = func(p progress) uint64 { return p.delivered }
 	countCycled    = func(p progress) uint64 { return p.cycled }
+	countReturned  = func(p progress) uint64 { return p.returned }
 )
 
 // play leads the drivers through the scenario.
@@ -32,6 +33,12 @@ func (r *run) play() {
 	case Idle:
 		r.connect()
 		r.idle()
+	case Storm:
+		r.connect()
+		r.storm()
+	case Slow:
+		r.connect()
+		r.slow()
 	}
 }
 
@@ -213,6 +220,7 @@ func (r *run) finish() {
 		latency.Merge(d.result.latency)
 		late.Merge(d.result.late)
 	})
+	r.gatherSlow()
 	r.probe.stop()
 	total := sum(r.drivers)
 	r.report.Ready, r.report.Failed, r.report.Lost = total.ready, total.failed, total.lost
@@ -222,12 +230,22 @@ func (r *run) finish() {
 	r.report.Timeline = r.watch.result()
 	r.report.Probe = r.probe.result()
 	r.report.Interrupted = r.ctx.Err() != nil
+	if !r.report.Interrupted && r.options.Scenario == Storm {
+		r.report.Lost += total.left - total.returned
+	}
 	r.report.Seconds = time.Since(r.begin).Seconds()
 	r.report.conclude()
 }
 
+// settler is a play that enters by itself what was due.
+type settler interface{ settle() }
+
 // settle enters what was due to the connections that d has, and to those that it has lost.
 func (d *driver) settle() {
+	if own, ok := d.play.(settler); ok {
+		own.settle()
+		return
+	}
 	ledger := &d.result.ledger
 	rooms, inRooms := d.play.(*roomsPlay)
 	for i := range d.peers {

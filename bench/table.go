@@ -38,6 +38,8 @@ func (r *Report) Rows() []Row {
 	t.load("measured", r.Measured)
 	t.load("holding", r.Holding)
 	t.load("publishing once", r.Publishing)
+	r.writeStorms(t)
+	r.writeSlow(t)
 	t.latency("connect latency", r.ConnectLatency)
 	t.latency("latency", r.Latency)
 	t.row("load side", "%s", &r.LoadSide)
