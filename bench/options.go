@@ -39,7 +39,10 @@ type Options struct {
 	Drain       time.Duration // --drain: how long to wait at the end while nothing comes; 0 is 10 s
 	Rate        int           // --rate a second in all: publications, or echoes, where 0 is as fast as they come back
 	Pipeline    int           // --pipeline: echoes in flight on each connection
-	Publishers  int           // --publishers: connections besides that publish; a room has one
+	Publishers  int           // --publishers: connections besides that publish, or requests to the API at once; a room has one
+	PublishVia  string        // --publish-via: fanout: ViaConnection or ViaAPI; "" for the first
+	API         string        // --api: where the server's HTTP API is, http://host:port or with the path of its methods
+	APIKey      string        // --api-key: its key; "" for none
 
 	Hold        time.Duration // idle: how long to do nothing once all are connected
 	PublishOnce bool          // idle: then one publication to each room
@@ -68,6 +71,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.Payload, 64)
 	orElse(&o.Pipeline, 1)
 	orElse(&o.Publishers, 1)
+	orElse(&o.PublishVia, ViaConnection)
 	orElse(&o.PrivateTables, "auto")
 	orElse(&o.RoomPrefix, "flood-"+runTag()+"-")
 	orElse(&o.Drain, 10*time.Second)
@@ -111,6 +115,9 @@ func (o *Options) check() error {
 	if o.Message != 0 && (o.Message < minStamp || o.Message > maxStamp) {
 		return fmt.Errorf("%w: --message %d: want 0 or %d to %d", ErrUsage, o.Message, minStamp, maxStamp)
 	}
+	if err := o.checkAPI(); err != nil {
+		return err
+	}
 	return o.checkScenario()
 }
 
@@ -143,7 +150,7 @@ func (o *Options) checkScenario() error {
 // rooms reports whether the connections speak the protocol of rooms; if not, they echo.
 func (o *Options) rooms() bool { return o.Scenario != Echo }
 
-// publishes reports whether there are publishers besides the connections.
+// publishes reports whether there are connections that publish besides the others.
 func (o *Options) publishes() bool {
-	return o.Scenario == Fanout || o.Scenario == Idle && (o.PublishOnce || o.Message > 0)
+	return o.Scenario == Fanout && o.PublishVia != ViaAPI || o.Scenario == Idle && (o.PublishOnce || o.Message > 0)
 }

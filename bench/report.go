@@ -36,6 +36,8 @@ type Report struct {
 	Measured   *Load `json:"measured,omitempty"`
 	Holding    *Load `json:"holding,omitempty"`
 
+	API *APILoad `json:"api,omitempty"` // with publishers over the HTTP API
+
 	ConnectLatency *Latency `json:"connect_latency,omitempty"`
 	Latency        *Latency `json:"latency,omitempty"`
 
@@ -168,6 +170,8 @@ func (r *Report) Err() error {
 	case !r.Delivery.Clean():
 		return fmt.Errorf("%w: of %d messages %d are missing, %d duplicated, %d reordered, %d misrouted, %d damaged", ErrLoss,
 			r.Delivery.Expected, r.Delivery.Missing, r.Delivery.Duplicated, r.Delivery.Reordered, r.Delivery.Misrouted, r.Delivery.Damaged)
+	case r.API != nil && r.API.Refused+r.API.Unknown > 0:
+		return fmt.Errorf("%w: the API refused %d publications, the fate of %d is unknown", ErrLoss, r.API.Refused, r.API.Unknown)
 	case r.Failed > 0 || r.Lost > 0:
 		return fmt.Errorf("%w: %d connections failed, %d were lost", ErrLoss, r.Failed, r.Lost)
 	case len(r.Errors) > 0:

@@ -28,7 +28,7 @@ type run struct {
 	// Any goroutine.
 	changed chan struct{} // a driver has come to a milestone
 
-	// By room, each written by the loop of its publisher.
+	// By room, each written by the loop of its publisher, or by the publisher over the API.
 	published []uint32
 
 	// Of the goroutine that called Run.

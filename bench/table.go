@@ -22,6 +22,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	r.writeDelivery(t)
 	r.writeScenario(t)
 	r.writeConnections(t)
+	r.writeAPI(t)
 	t.load("connecting", r.Connecting)
 	t.load("measured", r.Measured)
 	t.load("holding", r.Holding)

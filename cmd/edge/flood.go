@@ -70,6 +70,7 @@ func floodFanout() *cobra.Command {
 	flags.StringVar(&o.RoomPrefix, "room-prefix", "", "what the rooms' `names` begin with, so that others can join them; empty for a name of the run's own")
 	f.payloadFlag(flags, "of a publication")
 	f.publishersFlag(flags)
+	f.apiFlags(flags)
 	f.durationFlags(flags)
 	return c
 }
@@ -118,6 +119,12 @@ func (f *flooding) payloadFlag(flags *pflag.FlagSet, of string) {
 
 func (f *flooding) publishersFlag(flags *pflag.FlagSet) {
 	flags.IntVar(&f.options.Publishers, "publishers", 1, "connections that publish, besides the others")
+}
+
+func (f *flooding) apiFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&f.options.PublishVia, "publish-via", bench.ViaConnection, "how publications come to the server: connection or api; --publishers is then how many requests at once")
+	flags.StringVar(&f.options.API, "api", "", "`address` of the server's HTTP API, as in http://127.0.0.1:9000")
+	flags.StringVar(&f.options.APIKey, "api-key", "", "its key")
 }
 
 func (f *flooding) durationFlags(flags *pflag.FlagSet) {

@@ -36,6 +36,8 @@ func TestFloodUsage(t *testing.T) {
 		"idle --target nonsense":             `"nonsense"`,
 		"idle --private-fd-tables sometimes": "sometimes",
 		"fanout --rate 0":                    "--rate 0",
+		"fanout --publish-via pigeon":        "pigeon",
+		"fanout --publish-via api":           "http://127.0.0.1:9000",
 		"echo --duration -1s":                "--duration -1s",
 		"idle --hold -1s":                    "--hold -1s",
 		"echo somewhere":                     "somewhere",
