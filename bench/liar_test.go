@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,10 @@ type liar struct {
 
 	// spoil returns what member gets instead of push, the n-th publication: any messages, or nil to end it.
 	spoil func(member, n int, push string) []string
+
+	// byRoom has publications come to those alone who are in the room; member is then a number there.
+	byRoom bool
+	rooms  map[string][]net.Conn
 
 	mu           sync.Mutex // guards what follows
 	members      []net.Conn
@@ -71,7 +76,17 @@ func (l *liar) accept() {
 		l.mu.Lock()
 		l.open = append(l.open, c)
 		l.mu.Unlock()
-		l.serving.Go(func() { defer c.Close(); l.serve(c) })
+		l.serving.Go(func() { defer l.leave(c); l.serve(c) })
+	}
+}
+
+// leave ends c and takes it out of the rooms.
+func (l *liar) leave(c net.Conn) {
+	c.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, members := range l.rooms {
+		l.rooms[name] = slices.DeleteFunc(members, func(m net.Conn) bool { return m == c })
 	}
 }
 
@@ -121,7 +136,7 @@ func (l *liar) frame(c net.Conn, b []byte, s *frame.Stream) (n int, next taker, 
 		l.t.Errorf("the flooder's frame: %v", err)
 		return 0, nil, false
 	}
-	return n, l.frame, n == 0 || f.Opcode != frame.OpText || l.message(c, f.Payload)
+	return n, l.frame, n == 0 || f.Opcode != frame.OpClose && (f.Opcode != frame.OpText || l.message(c, f.Payload))
 }
 
 func (l *liar) upgrade(c net.Conn, r *frame.Request) bool {
@@ -160,7 +175,9 @@ func (l *liar) obey(c net.Conn, command *protocol.Command) []byte {
 	case protocol.MethodConnect:
 		return protocol.JSON.AppendConnectReply(nil, command.ID, &protocol.ConnectResult{})
 	case protocol.MethodSubscribe:
-		l.members = append(l.members, c)
+		if l.members = append(l.members, c); l.byRoom {
+			l.enter(c, string(command.Subscribe.Channel))
+		}
 		return protocol.JSON.AppendSubscribeReply(nil, command.ID, &protocol.SubscribeResult{})
 	case protocol.MethodPublish:
 		l.publish(&command.Publish)
@@ -169,20 +186,32 @@ func (l *liar) obey(c net.Conn, command *protocol.Command) []byte {
 	return nil
 }
 
+// enter puts c into a room.
+func (l *liar) enter(c net.Conn, room string) {
+	if l.rooms == nil {
+		l.rooms = make(map[string][]net.Conn)
+	}
+	l.rooms[room] = append(l.rooms[room], c)
+}
+
 // publish gives each member what the test wants it to get.
 func (l *liar) publish(p *protocol.PublishRequest) {
 	if l.publications++; l.publications == 20 && l.enough != nil {
 		l.enough()
 	}
 	push := string(protocol.JSON.AppendPublicationPush(nil, p.Channel, &protocol.Publication{Data: p.Data}))
-	for i, member := range l.members {
+	members := l.members
+	if l.byRoom {
+		members = l.rooms[string(p.Channel)]
+	}
+	for i, member := range members {
 		if member == nil {
 			continue
 		}
 		messages := l.spoil(i, l.publications, push)
 		if messages == nil {
 			member.Write(frame.AppendClose(nil, 3008, "slow"))
-			l.members[i] = nil
+			members[i] = nil
 		}
 		for _, m := range messages {
 			l.write(member, m)

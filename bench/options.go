@@ -22,6 +22,7 @@ const (
 	Echo   Scenario = "echo"   // send messages that come back
 	Fanout Scenario = "fanout" // receive what publishers send to rooms
 	Churn  Scenario = "churn"  // connect, upgrade, subscribe, close, again and again
+	Mixed  Scenario = "mix"    // classes of connections that come, talk and go, as Options.Mix says
 )
 
 // Options says what a run does. The names of flags in comments and errors are those of edge flood.
@@ -43,6 +44,10 @@ type Options struct {
 	PublishVia  string        // --publish-via: fanout: ViaConnection or ViaAPI; "" for the first
 	API         string        // --api: where the server's HTTP API is, http://host:port or with the path of its methods
 	APIKey      string        // --api-key: its key; "" for none
+
+	Mix  *Mix          // mix: who does what; nil for BuiltInMix
+	Day  time.Duration // --day: mix: how long a day takes, with its hours' activity; 0 for the same activity all along
+	Seed uint64        // --seed: mix: what chance depends on; 0 is 1
 
 	Hold        time.Duration // idle: how long to do nothing once all are connected
 	PublishOnce bool          // idle: then one publication to each room
@@ -75,6 +80,10 @@ func (o Options) withDefaults() Options {
 	orElse(&o.PrivateTables, "auto")
 	orElse(&o.RoomPrefix, "flood-"+runTag()+"-")
 	orElse(&o.Drain, 10*time.Second)
+	orElse(&o.Seed, 1)
+	if o.Mix == nil && o.mixes() {
+		o.Mix, _ = ParseMix(builtInMix) // a test sees to it that it is good
+	}
 	return o
 }
 
@@ -129,17 +138,17 @@ func (o *Options) checkScenario() error {
 			return fmt.Errorf("%w: --rate 0: want at least one publication a second", ErrUsage)
 		}
 		fallthrough
-	case Echo, Churn:
+	case Echo, Churn, Mixed:
 		if o.Duration <= 0 {
 			return fmt.Errorf("%w: --duration %v: want more than nothing", ErrUsage, o.Duration)
 		}
 	default:
-		return fmt.Errorf("%w: scenario %q: want idle, echo, fanout or churn", ErrUsage, o.Scenario)
+		return fmt.Errorf("%w: scenario %q: want idle, echo, fanout, churn or mix", ErrUsage, o.Scenario)
 	}
 	for _, d := range []struct {
 		name string
 		is   time.Duration
-	}{{"warmup", o.Warmup}, {"drain", o.Drain}, {"hold", o.Hold}, {"rest", o.Rest}, {"probe", o.Probe}} {
+	}{{"warmup", o.Warmup}, {"drain", o.Drain}, {"hold", o.Hold}, {"rest", o.Rest}, {"probe", o.Probe}, {"day", o.Day}} {
 		if d.is < 0 {
 			return fmt.Errorf("%w: --%s %v: want a time that is not negative", ErrUsage, d.name, d.is)
 		}
@@ -149,6 +158,9 @@ func (o *Options) checkScenario() error {
 
 // rooms reports whether the connections speak the protocol of rooms; if not, they echo.
 func (o *Options) rooms() bool { return o.Scenario != Echo }
+
+// mixes reports whether the connections are of the classes of a mix.
+func (o *Options) mixes() bool { return o.Scenario == Mixed }
 
 // publishes reports whether there are connections that publish besides the others.
 func (o *Options) publishes() bool {

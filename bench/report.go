@@ -36,7 +36,8 @@ type Report struct {
 	Measured   *Load `json:"measured,omitempty"`
 	Holding    *Load `json:"holding,omitempty"`
 
-	API *APILoad `json:"api,omitempty"` // with publishers over the HTTP API
+	Mix *MixReport `json:"mix,omitempty"`
+	API *APILoad   `json:"api,omitempty"` // with publishers over the HTTP API
 
 	ConnectLatency *Latency `json:"connect_latency,omitempty"`
 	Latency        *Latency `json:"latency,omitempty"`
@@ -87,6 +88,8 @@ func newReport(o *Options) *Report {
 	switch o.Scenario {
 	case Echo:
 		r.Payload, r.Rate, r.Pipeline = o.Payload, o.Rate, o.Pipeline
+	case Mixed:
+		r.Rooms = o.Mix.Rooms
 	case Fanout:
 		r.Rooms, r.Payload, r.Rate = o.Rooms, o.Payload, o.Rate
 	default:

@@ -161,6 +161,8 @@ func (r *run) newPlay(d *driver) play {
 		return &echoPlay{d: d}
 	case Churn:
 		return &churnPlay{d: d}
+	case Mixed:
+		return newMixPlay(d)
 	default:
 		return &roomsPlay{d: d}
 	}

@@ -32,6 +32,9 @@ func (r *run) play() {
 	case Idle:
 		r.connect()
 		r.idle()
+	case Mixed:
+		r.connect()
+		r.playMix()
 	}
 }
 
@@ -223,6 +226,10 @@ func (r *run) finish() {
 
 // settle enters what was due to the connections that d has, and to those that it has lost.
 func (d *driver) settle() {
+	if m, ok := d.play.(*mixPlay); ok {
+		m.settle()
+		return
+	}
 	ledger := &d.result.ledger
 	rooms, inRooms := d.play.(*roomsPlay)
 	for i := range d.peers {

@@ -23,6 +23,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	r.writeScenario(t)
 	r.writeConnections(t)
 	r.writeAPI(t)
+	r.writeMix(t)
 	t.load("connecting", r.Connecting)
 	t.load("measured", r.Measured)
 	t.load("holding", r.Holding)

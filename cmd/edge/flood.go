@@ -31,6 +31,7 @@ func floodCommand() *cobra.Command {
 		floodEcho(),
 		floodFanout(),
 		floodChurn(),
+		floodMix(),
 	)
 	return c
 }
