@@ -108,13 +108,13 @@ func (d *door) obey(r *http.Request, publish bool) (honest, refusal string) {
 }
 
 // throughDoor floods through d and returns the report and how many publications were made.
-func throughDoor(t *testing.T, d *door, rate, members int) (*Report, uint64) {
+func throughDoor(t *testing.T, d *door, rate, members int, drain time.Duration) (*Report, uint64) {
 	t.Helper()
 	ctx, enough := context.WithCancel(t.Context())
 	defer enough()
 	d.liar = &liar{enough: enough, spoil: func(_, _ int, push string) []string { return []string{push} }}
 	r, err := Run(ctx, Options{
-		Scenario: Fanout, Targets: []string{startLiar(t, d.liar)}, Connections: members, Rate: rate, Duration: time.Hour, Drain: time.Second,
+		Scenario: Fanout, Targets: []string{startLiar(t, d.liar)}, Connections: members, Rate: rate, Duration: time.Hour, Drain: drain,
 		PublishVia: ViaAPI, API: openDoor(t, d), APIKey: "secret", Publishers: 3,
 	})
 	if err != nil {
@@ -153,7 +153,11 @@ func TestPublishersOverAPI(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			d := &door{spoil: row.spoil}
-			r, made := throughDoor(t, d, 20, members)
+			drain := patience
+			if row.unknown {
+				drain = time.Second // it is looked for
+			}
+			r, made := throughDoor(t, d, 20, members, drain)
 			var refused, unknown uint64
 			if row.refused {
 				refused = d.unmade
@@ -184,7 +188,7 @@ func TestPublishersOverAPIBatch(t *testing.T) {
 		time.Sleep(2 * time.Millisecond) // the slow server itself
 		return true, ""
 	}}
-	r, made := throughDoor(t, d, 100_000, 2)
+	r, made := throughDoor(t, d, 100_000, 2, patience)
 	if want := (Ledger{Expected: 2 * made, Received: 2 * made}); r.Delivery != want || r.API.Published != made {
 		t.Errorf("delivery = %+v, %d published; want %+v", r.Delivery, r.API.Published, want)
 	}
