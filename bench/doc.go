@@ -20,6 +20,8 @@
 // goroutine locked to its thread that wakes them when something is due; and one for the probe. The
 // calling goroutine leads them through the phases by posts, and reads their counters.
 //
+// Publishers over the HTTP API are goroutines of their own besides.
+//
 // # Memory
 //
 // A connection of the flooder is 32 bytes in netpoll and 60 here, none of which the garbage collector

@@ -119,6 +119,7 @@ func newDriver(l *netpoll.Loop, r *run) *driver {
 		},
 	}
 	d.play = r.newPlay(d)
+	_, d.repeats.wanted = d.play.(*roomsPlay)
 	d.keep, _ = d.play.(keeper)
 	return d
 }

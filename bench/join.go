@@ -48,6 +48,10 @@ func (d *driver) upgraded(c *netpoll.Conn, p *peer, b []byte) int {
 
 // join sends connect and, unless p is a publisher's, subscribe in one message, as SDKs do.
 func (d *driver) join(p *peer) {
+	if m, ok := d.play.(*mixPlay); ok {
+		m.join(p)
+		return
+	}
 	d.text = protocol.JSON.AppendConnect(d.text[:0], connectID, d.run.connectRequest(p.number))
 	p.owed = connectID
 	if !d.run.isPublisher(p.number) {

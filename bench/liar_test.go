@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +38,10 @@ type liar struct {
 
 	// spoil returns what member gets instead of push, the n-th publication: any messages, or nil to end it.
 	spoil func(member, n int, push string) []string
+
+	// byRoom has publications come to those alone who are in the room; member is then a number there.
+	byRoom bool
+	rooms  map[string][]net.Conn
 
 	proxied bool // conns begin with a proxy's header, and requests have X-Flood: yes
 
@@ -82,7 +87,19 @@ func (l *liar) accept() {
 		l.mu.Lock()
 		l.open = append(l.open, c)
 		l.mu.Unlock()
-		l.serving.Go(func() { defer c.Close(); l.serve(c) })
+		l.serving.Go(func() { defer l.leave(c); l.serve(c) })
+	}
+}
+
+// leave ends c and takes it out of the rooms.
+func (l *liar) leave(c net.Conn) {
+	c.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	same := func(m net.Conn) bool { return m == c }
+	l.open = slices.DeleteFunc(l.open, same)
+	for name, members := range l.rooms {
+		l.rooms[name] = slices.DeleteFunc(members, same)
 	}
 }
 
@@ -214,7 +231,9 @@ func (l *liar) obey(c net.Conn, command *protocol.Command) []byte {
 	case protocol.MethodConnect:
 		return protocol.JSON.AppendConnectReply(nil, command.ID, &protocol.ConnectResult{})
 	case protocol.MethodSubscribe:
-		l.members = append(l.members, c)
+		if l.members = append(l.members, c); l.byRoom {
+			l.enter(c, string(command.Subscribe.Channel))
+		}
 		var result protocol.SubscribeResult
 		if l.subscribe != nil {
 			result = l.subscribe(&command.Subscribe)
@@ -227,20 +246,32 @@ func (l *liar) obey(c net.Conn, command *protocol.Command) []byte {
 	return nil
 }
 
+// enter puts c into a room.
+func (l *liar) enter(c net.Conn, room string) {
+	if l.rooms == nil {
+		l.rooms = make(map[string][]net.Conn)
+	}
+	l.rooms[room] = append(l.rooms[room], c)
+}
+
 // publish gives each member what the test wants it to get.
 func (l *liar) publish(p *protocol.PublishRequest) {
 	if l.publications++; l.publications == 20 && l.enough != nil {
 		l.enough()
 	}
 	push := string(protocol.JSON.AppendPublicationPush(nil, p.Channel, &protocol.Publication{Data: p.Data, Offset: uint64(l.publications)}))
-	for i, member := range l.members {
+	members := l.members
+	if l.byRoom {
+		members = l.rooms[string(p.Channel)]
+	}
+	for i, member := range members {
 		if member == nil {
 			continue
 		}
 		messages := l.spoil(i, l.publications, push)
 		if messages == nil {
 			member.Write(frame.AppendClose(nil, 3008, "slow"))
-			l.members[i] = nil
+			members[i] = nil
 		}
 		for _, m := range messages {
 			l.write(member, m)

@@ -24,6 +24,8 @@ const (
 	Churn  Scenario = "churn"  // connect, upgrade, subscribe, close, again and again
 	Storm  Scenario = "storm"  // drop all at once and come back, while publishers go on
 	Slow   Scenario = "slow"   // receive what publishers send to rooms, a share of the members slowly
+	Mixed  Scenario = "mix"    // classes of connections that come, talk and go, as Options.Mix says
+	Soak   Scenario = "soak"   // a mix for hours, with faults; what leaks
 )
 
 // Options says what a run does. The names of flags in comments and errors are those of edge flood.
@@ -41,7 +43,18 @@ type Options struct {
 	Drain       time.Duration // --drain: how long to wait at the end while nothing comes; 0 is 10 s
 	Rate        int           // --rate a second in all: publications, or echoes, where 0 is as fast as they come back
 	Pipeline    int           // --pipeline: echoes in flight on each connection
-	Publishers  int           // --publishers: connections besides that publish; a room has one
+	Publishers  int           // --publishers: connections besides that publish, or requests to the API at once; a room has one
+	PublishVia  string        // --publish-via: fanout: ViaConnection or ViaAPI; "" for the first
+	API         string        // --api: where the server's HTTP API is, http://host:port or with the path of its methods
+	APIKey      string        // --api-key: its key; "" for none
+
+	Mix  *Mix          // mix: who does what; nil for BuiltInMix
+	Day  time.Duration // --day: mix: how long a day takes, with its hours' activity; 0 for the same activity all along
+	Seed uint64        // --seed: mix: what chance depends on; 0 is 1
+
+	Faults     time.Duration // --faults: soak: time between faults, 0 for none
+	FaultShare float64       // --fault-share: soak: share of the connections that one hits
+	Internal   string        // --internal: soak: where the server's metrics are, http://host:port; "" for none
 
 	Hold        time.Duration // idle: how long to do nothing once all are connected; storm: calm before each and after the last
 	PublishOnce bool          // idle: then one publication to each room
@@ -83,12 +96,17 @@ func (o Options) withDefaults() Options {
 	orElse(&o.Payload, 64)
 	orElse(&o.Pipeline, 1)
 	orElse(&o.Publishers, 1)
+	orElse(&o.PublishVia, ViaConnection)
 	orElse(&o.PrivateTables, "auto")
 	orElse(&o.RoomPrefix, "flood-"+runTag()+"-")
 	orElse(&o.Drain, 10*time.Second)
 	orElse(&o.ProxyClients, defaultClients)
 	o.slowDefaults()
 	o.stormDefaults()
+	orElse(&o.Seed, 1)
+	if o.Mix == nil && o.mixes() {
+		o.Mix, _ = ParseMix(builtInMix) // a test sees to it that it is good
+	}
 	return o
 }
 
@@ -129,6 +147,12 @@ func (o *Options) check() error {
 	if o.Message != 0 && (o.Message < minStamp || o.Message > maxStamp) {
 		return fmt.Errorf("%w: --message %d: want 0 or %d to %d", ErrUsage, o.Message, minStamp, maxStamp)
 	}
+	if err := o.checkAPI(); err != nil {
+		return err
+	}
+	if err := o.checkSoak(); err != nil {
+		return err
+	}
 	return o.checkScenario()
 }
 
@@ -147,17 +171,17 @@ func (o *Options) checkScenario() error {
 			return fmt.Errorf("%w: --rate 0: want at least one publication a second", ErrUsage)
 		}
 		fallthrough
-	case Echo, Churn:
+	case Echo, Churn, Mixed, Soak:
 		if o.Duration <= 0 {
 			return fmt.Errorf("%w: --duration %v: want more than nothing", ErrUsage, o.Duration)
 		}
 	default:
-		return fmt.Errorf("%w: scenario %q: want idle, echo, fanout, churn, storm or slow", ErrUsage, o.Scenario)
+		return fmt.Errorf("%w: scenario %q: want idle, echo, fanout, churn, storm, slow, mix or soak", ErrUsage, o.Scenario)
 	}
 	for _, d := range []struct {
 		name string
 		is   time.Duration
-	}{{"warmup", o.Warmup}, {"drain", o.Drain}, {"hold", o.Hold}, {"rest", o.Rest}, {"probe", o.Probe}} {
+	}{{"warmup", o.Warmup}, {"drain", o.Drain}, {"hold", o.Hold}, {"rest", o.Rest}, {"probe", o.Probe}, {"day", o.Day}} {
 		if d.is < 0 {
 			return fmt.Errorf("%w: --%s %v: want a time that is not negative", ErrUsage, d.name, d.is)
 		}
@@ -168,7 +192,10 @@ func (o *Options) checkScenario() error {
 // rooms reports whether the connections speak the protocol of rooms; if not, they echo.
 func (o *Options) rooms() bool { return o.Scenario != Echo }
 
-// publishes reports whether there are publishers besides the connections.
+// mixes reports whether the connections are of the classes of a mix.
+func (o *Options) mixes() bool { return o.Scenario == Mixed || o.Scenario == Soak }
+
+// publishes reports whether there are connections that publish besides the others.
 func (o *Options) publishes() bool {
-	return o.Scenario == Fanout || o.Scenario == Storm || o.Scenario == Slow || o.Scenario == Idle && (o.PublishOnce || o.Message > 0)
+	return o.Scenario == Fanout && o.PublishVia != ViaAPI || o.Scenario == Storm || o.Scenario == Slow || o.Scenario == Idle && (o.PublishOnce || o.Message > 0)
 }

@@ -14,7 +14,8 @@ type repeat struct {
 
 // repeats are the last runs of a driver, by room modulo their number, and the one that is being checked.
 type repeats struct {
-	known [64]repeat
+	known  [64]repeat
+	wanted bool // all members of a room are due the same, and nothing is kept for each but what has come
 
 	dues  []int64 // of the frames at hand
 	mixed bool    // they hold something else, or not what was to come next
@@ -23,7 +24,7 @@ type repeats struct {
 // repeated takes frames off the front of b that are, to a byte, those that have brought another member of p's room what
 // p is to receive next. It returns their size, 0 if b does not begin with such.
 func (d *driver) repeated(p *peer, b []byte) int {
-	if p.stage != ready || !p.stream.Idle() {
+	if !d.repeats.wanted || p.stage != ready || !p.stream.Idle() {
 		return 0
 	}
 	room := d.run.roomOf(p.number)
@@ -41,7 +42,7 @@ func (d *driver) repeated(p *peer, b []byte) int {
 
 // remember keeps wire, the frames that have just been checked, for those who are due the same.
 func (d *driver) remember(p *peer, wire []byte) {
-	if d.repeats.mixed || len(d.repeats.dues) == 0 {
+	if !d.repeats.wanted || d.repeats.mixed || len(d.repeats.dues) == 0 {
 		return
 	}
 	room := d.run.roomOf(p.number)

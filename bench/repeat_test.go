@@ -23,7 +23,7 @@ func receiver() *driver {
 		run:    &run{options: Options{Connections: 20, Rooms: 10}},
 		result: result{latency: newHistogram(), errors: make(map[string]uint64)},
 	}
-	d.play = &roomsPlay{d: d}
+	d.play, d.repeats.wanted = &roomsPlay{d: d}, true
 	return d
 }
 

@@ -30,7 +30,7 @@ type run struct {
 	// Any goroutine.
 	changed chan struct{} // a driver has come to a milestone
 
-	// By room, each written by the loop of its publisher.
+	// By room, each written by the loop of its publisher, or by the publisher over the API.
 	published []uint32
 
 	// Of the goroutine that called Run.
@@ -171,6 +171,8 @@ func (r *run) newPlay(d *driver) play {
 		return newStormPlay(d)
 	case Slow:
 		return newSlowPlay(d)
+	case Mixed, Soak:
+		return newMixPlay(d)
 	default:
 		return &roomsPlay{d: d}
 	}

@@ -39,6 +39,11 @@ func (r *run) play() {
 	case Slow:
 		r.connect()
 		r.slow()
+	case Mixed:
+		r.connect()
+		r.playMix()
+	case Soak:
+		r.playSoak()
 	}
 }
 
@@ -73,6 +78,10 @@ func (r *run) echo() {
 
 // fanout lets the publishers publish at their rate for the time given.
 func (r *run) fanout() {
+	if r.options.PublishVia == ViaAPI {
+		r.fanoutByAPI()
+		return
+	}
 	r.takeCensus()
 	p := pace{start: r.clock() + int64(10*time.Millisecond), rate: uint64(r.options.Rate)}
 	metronome := r.startMetronome(p.start, p.interval(), r.publisherLoops())

@@ -235,8 +235,8 @@ func (p *peak) look(pid int) {
 func (r *Report) writeStorms(t *table) {
 	for i := range r.Storms {
 		s := &r.Storms[i]
-		t.row(fmt.Sprintf("storm %d", i+1), "%d dropped (%s), %d back (%s)%s", s.Dropped, s.Drop, s.Returned, s.Return, within(s.UntilReturned))
-		t.row("  recovery", "%d recovered%s, %d told that something is missing, %d in rooms without", s.Recovered, within(s.UntilRecovered), s.Unrecovered, s.Without)
+		t.row(fmt.Sprintf("storm %d", i+1), "%d dropped (%s), %d back (%s)%s", s.Dropped, s.Drop, s.Returned, s.Return, inTime(s.UntilReturned))
+		t.row("  recovery", "%d recovered%s, %d told that something is missing, %d in rooms without", s.Recovered, inTime(s.UntilRecovered), s.Unrecovered, s.Without)
 		t.row("  tries", "%d", s.Tries)
 		t.counts("  refusal", s.Refusals)
 		t.latency("  away", s.Away)
@@ -245,8 +245,8 @@ func (r *Report) writeStorms(t *table) {
 	}
 }
 
-// within says by when all had done something, nothing if some have not.
-func within(seconds float64) string {
+// inTime says by when all had done something, nothing if some have not.
+func inTime(seconds float64) string {
 	if seconds == 0 {
 		return ""
 	}

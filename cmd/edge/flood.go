@@ -34,6 +34,8 @@ func floodCommand() *cobra.Command {
 		floodChurn(),
 		floodStorm(),
 		floodSlow(),
+		floodMix(),
+		floodSoak(),
 	)
 	return c
 }
@@ -73,6 +75,7 @@ func floodFanout() *cobra.Command {
 	flags.StringVar(&o.RoomPrefix, "room-prefix", "", "what the rooms' `names` begin with, so that others can join them; empty for a name of the run's own")
 	f.payloadFlag(flags, "of a publication")
 	f.publishersFlag(flags)
+	f.apiFlags(flags)
 	f.durationFlags(flags)
 	return c
 }
@@ -163,6 +166,12 @@ func (f *flooding) publishersFlag(flags *pflag.FlagSet) {
 
 func (f *flooding) shareFlag(flags *pflag.FlagSet, share float64, what string) {
 	flags.Float64Var(&f.options.Share, "share", share, "`part` of the connections "+what+", 1 for all")
+}
+
+func (f *flooding) apiFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&f.options.PublishVia, "publish-via", bench.ViaConnection, "how publications come to the server: connection or api; --publishers is then how many requests at once")
+	flags.StringVar(&f.options.API, "api", "", "`address` of the server's HTTP API, as in http://127.0.0.1:9000")
+	flags.StringVar(&f.options.APIKey, "api-key", "", "its key")
 }
 
 func (f *flooding) durationFlags(flags *pflag.FlagSet) {

@@ -36,6 +36,8 @@ func TestFloodUsage(t *testing.T) {
 		"idle --target nonsense":             `"nonsense"`,
 		"idle --private-fd-tables sometimes": "sometimes",
 		"fanout --rate 0":                    "--rate 0",
+		"fanout --publish-via pigeon":        "pigeon",
+		"fanout --publish-via api":           "http://127.0.0.1:9000",
 		"echo --duration -1s":                "--duration -1s",
 		"idle --hold -1s":                    "--hold -1s",
 		"storm --storms 0":                   "--storms 0",
@@ -49,6 +51,12 @@ func TestFloodUsage(t *testing.T) {
 		"echo somewhere":                     "somewhere",
 		"idle --report /no/such/a.html":      "--report /no/such/a.html",
 		"idle --svg /dev/null/plots":         "--svg /dev/null/plots",
+		"mix --mix /nowhere.yaml":            "/nowhere.yaml",
+		"mix --day -1h":                      "--day -1h",
+		"mix --rooms 5":                      "--rooms",
+		"soak --faults -1s":                  "--faults -1s",
+		"soak --fault-share 2":               "--fault-share 2",
+		"soak --internal 127.0.0.1:9000":     "http://127.0.0.1:9000",
 	} {
 		out, _, err := runFlood(t, strings.Fields(args)...)
 		if err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {
@@ -71,5 +79,21 @@ func TestFloodThatFails(t *testing.T) {
 	var r bench.Report
 	if bad := json.Unmarshal([]byte(object), &r); bad != nil || exitCode(err) != exitNo || r.Failed != 3 || len(r.Targets) != 2 {
 		t.Errorf("flood --json without a server: exit code %d, %v, %v, object\n%s", exitCode(err), err, bad, object)
+	}
+}
+
+// What --print shows is a file for --mix; one that is wrong is refused before anything is done.
+func TestFloodMixFile(t *testing.T) {
+	text, _, err := runFlood(t, "mix", "--print")
+	if err != nil || !strings.Contains(text, "\nclasses:") {
+		t.Fatalf("flood mix --print: %v\n%s", err, text)
+	}
+	again, _, err := runFlood(t, "mix", "--print", "--mix", configFile(t, text))
+	if err != nil || again != text {
+		t.Errorf("flood mix --print --mix of what it prints: %v\n%s", err, again)
+	}
+	_, _, err = runFlood(t, "mix", "--mix", configFile(t, strings.Replace(text, "popularity:", "popularty:", 1)))
+	if exitCode(err) != exitUsage || !strings.Contains(err.Error(), "did you mean popularity?") {
+		t.Errorf("flood mix with a wrong key: %v; want a word of the right one", err)
 	}
 }

@@ -1,0 +1,159 @@
+package bench
+
+import (
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// MixReport is what the classes of a mix have done. Deliveries and latencies are of a class's readers, the rest of its
+// speakers.
+type MixReport struct {
+	Seed    uint64     `json:"seed"`
+	Day     float64    `json:"day_seconds,omitempty"` // how long a day took, 0 without days
+	Classes []ClassRow `json:"classes"`
+	MixCounts
+}
+
+// MixCounts are counts over all classes.
+type MixCounts struct {
+	Doubtful    uint64 `json:"doubtful"`     // publications whose connection ended before the answer: due to nobody
+	Unclaimed   uint64 `json:"unclaimed"`    // deliveries that connections which were cut off may have missed
+	OtherPushes uint64 `json:"other_pushes"` // neither publications of ours nor typing
+	Cut         uint64 `json:"cut"`          // connections that a fault of ours has cut off
+	Stalled     uint64 `json:"stalled"`      // that a fault has kept from reading
+}
+
+// ClassRow is what one class has done.
+type ClassRow struct {
+	Name        string   `json:"name"`
+	Connections int      `json:"connections"` // at once, when none is away
+	Lives       uint64   `json:"lives"`       // times that one came to stand
+	Left        uint64   `json:"left"`        // and left in order
+	ClosedSlow  uint64   `json:"closed_slow"` // and, of those that were slow or that a fault kept from reading, was closed by the server
+	Published   uint64   `json:"published"`
+	Deliveries  uint64   `json:"deliveries"`
+	TypingSeen  uint64   `json:"typing_seen"` // which may be lost
+	Calls       uint64   `json:"calls"`       // typing, presence, history, rpc
+	Refused     uint64   `json:"refused"`     // calls of what the server has not, or not for everybody
+	Absent      uint64   `json:"absent"`      // actions that fell to a connection that was away
+	Latency     *Latency `json:"latency,omitempty"`
+	Replies     *Latency `json:"replies,omitempty"` // from when a publication or a call was due until its reply
+}
+
+func (c *ClassRow) add(o *ClassRow) {
+	c.Name = o.Name
+	c.Connections += o.Connections
+	c.Lives += o.Lives
+	c.Left += o.Left
+	c.ClosedSlow += o.ClosedSlow
+	c.Published += o.Published
+	c.Deliveries += o.Deliveries
+	c.TypingSeen += o.TypingSeen
+	c.Calls += o.Calls
+	c.Refused += o.Refused
+	c.Absent += o.Absent
+}
+
+func (c *MixCounts) add(o *MixCounts) {
+	c.Doubtful += o.Doubtful
+	c.Unclaimed += o.Unclaimed
+	c.OtherPushes += o.OtherPushes
+	c.Cut += o.Cut
+	c.Stalled += o.Stalled
+}
+
+// playMix has the classes do what they do for the time given.
+func (r *run) playMix() {
+	metronome := r.beginMix()
+	r.warmMix()
+	r.measure("delivery", countDelivered)
+	metronome.stop()
+	r.settleMix()
+	r.reportMix()
+}
+
+// beginMix starts the load.
+func (r *run) beginMix() *metronome {
+	start := r.clock() + int64(10*time.Millisecond)
+	r.tell(func(d *driver) {
+		d.play.(*mixPlay).begin(start)
+		d.dials = pace{start: start}
+		d.stages.dialing, d.stages.sending = true, true
+	})
+	return r.startMetronome(start, mixBeat, r.reactor.Loops())
+}
+
+// warmMix lets the load run warm. Latencies count from its end.
+func (r *run) warmMix() {
+	r.phase("warming up", 0, countDelivered)
+	r.wait(r.options.Warmup)
+	r.options.Warmup = 0
+	r.ask(func(d *driver) {
+		for _, c := range d.play.(*mixPlay).classes {
+			c.latency.Reset()
+			c.calls.Reset()
+		}
+	})
+}
+
+// settleMix begins nothing more and waits for what is due.
+func (r *run) settleMix() {
+	r.phase("draining", 0, countDelivered)
+	r.ask(func(d *driver) {
+		m := d.play.(*mixPlay)
+		d.stages.dialing, d.stages.sending, d.stages.draining = false, false, true
+		m.settling = true
+		m.readAll()
+	})
+	r.await(nil, r.options.Drain, func(p progress) bool { return p.answered >= p.sent })
+	r.ask(func(d *driver) { d.counters.due.n.Store(d.counters.delivered.value() + d.play.(*mixPlay).owed()) })
+	r.await(nil, r.options.Drain, func(p progress) bool { return p.delivered >= p.due })
+}
+
+// readAll has all read again that do not.
+func (m *mixPlay) readAll() {
+	for i := range m.members {
+		if conn, _ := m.d.of(m.global(uint32(i))); conn != nil {
+			m.read(conn, &m.members[i])
+		}
+	}
+}
+
+// reportMix adds up what the classes have done.
+func (r *run) reportMix() {
+	all := &MixReport{Seed: r.options.Seed, Day: r.options.Day.Seconds(), Classes: make([]ClassRow, len(r.options.Mix.Classes))}
+	latency, calls := make([]*hdrhistogram.Histogram, len(all.Classes)), make([]*hdrhistogram.Histogram, len(all.Classes))
+	for i := range all.Classes {
+		latency[i], calls[i] = newHistogram(), newHistogram()
+	}
+	r.ask(func(d *driver) {
+		m := d.play.(*mixPlay)
+		all.MixCounts.add(&m.count)
+		for i, c := range m.classes {
+			all.Classes[i].add(&c.row)
+			latency[i].Merge(c.latency)
+			calls[i].Merge(c.calls)
+		}
+	})
+	for i := range all.Classes {
+		all.Classes[i].Latency, all.Classes[i].Replies = latencyOf(latency[i]), latencyOf(calls[i])
+	}
+	r.report.Mix = all
+}
+
+// writeMix writes three rows for each class.
+func (r *Report) writeMix(t *table) {
+	if r.Mix == nil {
+		return
+	}
+	t.row("mix", "seed %d; %d publications of unknown fate; up to %d deliveries to connections that ended early missed besides; %d cut off, %d stalled by faults",
+		r.Mix.Seed, r.Mix.Doubtful, r.Mix.Unclaimed, r.Mix.Cut, r.Mix.Stalled)
+	for i := range r.Mix.Classes {
+		c := &r.Mix.Classes[i]
+		t.row("class "+c.Name, "%d connections, %d lives, %d left, %d closed as slow; %d published, %d deliveries, %d calls (%d refused)",
+			c.Connections, c.Lives, c.Left, c.ClosedSlow, c.Published, c.Deliveries, c.Calls, c.Refused)
+		t.latency("  deliveries", c.Latency)
+		t.latency("  replies", c.Replies)
+	}
+}
