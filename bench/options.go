@@ -53,6 +53,12 @@ type Options struct {
 	Probe         time.Duration // --probe: time between the probe's round trips, 0 for no probe
 	ServerPID     int           // --server-pid: whose CPU and memory to read, 0 for nobody's
 
+	Workers int    // --workers: processes that share the run; this one then coordinates them. 0 to do it alone
+	Listen  string // --listen: host:port where they join
+	JoinKey string // --join-key: what they must know, "" for nothing
+
+	patience time.Duration // for a worker that says nothing; 0 is linkPatience
+
 	Progress io.Writer // where to say how it goes; nil for nowhere
 	Terminal bool      // Progress is a terminal: a bar instead of lines
 }
@@ -71,6 +77,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.PrivateTables, "auto")
 	orElse(&o.RoomPrefix, "flood-"+runTag()+"-")
 	orElse(&o.Drain, 10*time.Second)
+	orElse(&o.patience, linkPatience)
 	return o
 }
 
@@ -97,6 +104,7 @@ func (o *Options) check() error {
 		{"loops", o.Loops, 0, netpoll.MaxLoops},
 		{"sources", o.Sources, 0, maxSources},
 		{"server-pid", o.ServerPID, 0, 1 << 30},
+		{"workers", o.Workers, 0, maxWorkers},
 	} {
 		if n.is < n.low || n.is > n.high {
 			return fmt.Errorf("%w: --%s %d: want %d to %d", ErrUsage, n.name, n.is, n.low, n.high)
@@ -111,7 +119,10 @@ func (o *Options) check() error {
 	if o.Message != 0 && (o.Message < minStamp || o.Message > maxStamp) {
 		return fmt.Errorf("%w: --message %d: want 0 or %d to %d", ErrUsage, o.Message, minStamp, maxStamp)
 	}
-	return o.checkScenario()
+	if err := o.checkScenario(); err != nil {
+		return err
+	}
+	return o.checkShared()
 }
 
 func (o *Options) checkScenario() error {

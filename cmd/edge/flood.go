@@ -22,10 +22,7 @@ type flooding struct {
 
 // floodCommand returns edge flood. A run that finds that something did not arrive is a failure.
 func floodCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "flood",
-		Short: "Drive a server with many connections and report what it does",
-	}
+	c := joinCommand()
 	c.AddCommand(
 		floodIdle(),
 		floodEcho(),
@@ -108,6 +105,7 @@ func (f *flooding) command(short string) *cobra.Command {
 	flags.DurationVar(&o.Drain, "drain", 10*time.Second, "how long to wait at the end while nothing comes")
 	flags.StringVar(&o.TokenSecret, "token-secret", "", "what the server's HMAC tokens are signed with; each connection is then a user of its own")
 	flags.IntVar(&o.ServerPID, "server-pid", 0, "process whose CPU and memory to read")
+	f.shareFlags(flags)
 	flags.BoolVar(&f.json, "json", false, "print one JSON object instead of the table")
 	return c
 }
