@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reading is a question for the time on the coordinator's clock, and its answer.
-type reading struct {
+// question asks for the time on the coordinator's clock, and is answered in the same form.
+type question struct {
 	Asked int64 `json:"asked"` // on the worker's clock
 	Is    int64 `json:"is"`
 }

@@ -27,7 +27,7 @@ type message struct {
 	Heard       []uint32      `json:"heard,omitempty"`       // the highest number that has come to a member of each
 	Progress    *progress     `json:"progress,omitempty"`
 	CPU         time.Duration `json:"cpu_ns,omitempty"` // that the worker has used
-	Clock       *reading      `json:"clock,omitempty"`
+	Clock       *question     `json:"clock,omitempty"`
 	Findings    *findings     `json:"findings,omitempty"`
 	Bye         string        `json:"bye,omitempty"` // why the sender leaves
 }

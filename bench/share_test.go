@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"net"
 	"reflect"
 	"testing"
 	"time"
@@ -98,5 +99,40 @@ func TestAllCountersTravel(t *testing.T) {
 	q.add(&p)
 	if *q.all()[2] != 6 {
 		t.Errorf("3 and 3 add up to %d", *q.all()[2])
+	}
+}
+
+// A worker on another machine sets its clock to within what it then says.
+func TestClockIsSetFromAfar(t *testing.T) {
+	us, them := net.Pipe()
+	defer us.Close()
+	coordinator := &run{begin: time.Now().Add(-time.Hour)}
+	go func() {
+		l := newLink(them)
+		for {
+			var m message
+			if l.receive(&m) != nil {
+				return
+			}
+			m.Clock.Is = coordinator.clock()
+			l.send(m)
+		}
+	}()
+	for _, machine := range []string{"another", machineID()} {
+		w := &worker{run: &run{begin: time.Now()}, link: newLink(us)}
+		base := coordinator.timeBase()
+		base.Machine = machine
+		if err := w.setClock(&base); err != nil {
+			t.Fatal(err)
+		}
+		asked := w.run.clock()
+		is := coordinator.clock()
+		w.drift.note(asked, is, w.run.clock())
+		if machine == "another" && (w.sameTime || w.clockError() <= 0) {
+			t.Error("the clock of another machine is taken for this one's")
+		}
+		if wrong := w.run.begin.Sub(coordinator.begin).Abs(); wrong > time.Minute {
+			t.Errorf("the clock is wrong by %v", wrong)
+		}
 	}
 }

@@ -182,7 +182,7 @@ func (w *worker) setClock(base *timeBase) error {
 	var o offset
 	for range clockRounds {
 		asked := w.run.clock()
-		if err := w.link.send(&message{Clock: &reading{Asked: asked}}); err != nil {
+		if err := w.link.send(&message{Clock: &question{Asked: asked}}); err != nil {
 			return err
 		}
 		var answer message
@@ -314,7 +314,7 @@ func (w *worker) report(m *message) {
 	if err == nil {
 		m.CPU = cpu
 	}
-	m.Clock = &reading{Asked: w.run.clock()}
+	m.Clock = &question{Asked: w.run.clock()}
 	if err := w.link.send(m); err != nil {
 		w.lose(err)
 	}
