@@ -109,12 +109,6 @@ func newDriver(l *netpoll.Loop, r *run) *driver {
 	return d
 }
 
-// number returns which connection of all is the i-th of this driver, and index returns i.
-func (d *driver) number(i uint32) uint32 {
-	return d.run.share.number(uint32(d.loop.Number()) + i*uint32(d.run.loops))
-}
-func (d *driver) index(number uint32) uint32 { return d.run.share.index(number) / uint32(d.run.loops) }
-
 // of returns connection number if it is ready, which is of this driver.
 func (d *driver) of(number uint32) (*netpoll.Conn, *peer) {
 	slot := d.slots[d.index(number)]

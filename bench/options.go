@@ -53,14 +53,14 @@ type Options struct {
 	Probe         time.Duration // --probe: time between the probe's round trips, 0 for no probe
 	ServerPID     int           // --server-pid: whose CPU and memory to read, 0 for nobody's
 
+	Progress io.Writer // where to say how it goes; nil for nowhere
+	Terminal bool      // Progress is a terminal: a bar instead of lines
+
 	Workers int    // --workers: processes that share the run; this one then coordinates them. 0 to do it alone
 	Listen  string // --listen: host:port where they join
 	JoinKey string // --join-key: what they must know, "" for nothing
 
 	patience time.Duration // for a worker that says nothing; 0 is linkPatience
-
-	Progress io.Writer // where to say how it goes; nil for nowhere
-	Terminal bool      // Progress is a terminal: a bar instead of lines
 }
 
 const (

@@ -95,6 +95,7 @@ func (f *flooding) command(short string) *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}
 	o, flags := &f.options, c.Flags()
+	f.shareFlags(flags)
 	flags.StringSliceVar(&o.Targets, "target", []string{"127.0.0.1:8000"}, "`address` of a server, host:port or ws://host:port/path; several take turns")
 	flags.IntVar(&o.Connections, "connections", 1000, "connections in all")
 	flags.IntVar(&o.Ramp, "ramp", 0, "connects a second; 0 is as fast as they succeed")
@@ -105,7 +106,6 @@ func (f *flooding) command(short string) *cobra.Command {
 	flags.DurationVar(&o.Drain, "drain", 10*time.Second, "how long to wait at the end while nothing comes")
 	flags.StringVar(&o.TokenSecret, "token-secret", "", "what the server's HMAC tokens are signed with; each connection is then a user of its own")
 	flags.IntVar(&o.ServerPID, "server-pid", 0, "process whose CPU and memory to read")
-	f.shareFlags(flags)
 	flags.BoolVar(&f.json, "json", false, "print one JSON object instead of the table")
 	return c
 }

@@ -12,6 +12,23 @@ import (
 	"github.com/seed4ac54ce5/edge/bench"
 )
 
+func TestFloodJoinUsage(t *testing.T) {
+	for args, says := range map[string]string{
+		"somewhere":                         "somewhere",
+		"--join-key k":                      "--join is missing",
+		"--join nowhere":                    "host:port",
+		"--join 127.0.0.1:1 --rate 5":       "--rate",
+		"idle --workers 2":                  "--listen host:port",
+		"idle --listen 127.0.0.1:0":         "--workers",
+		"idle --workers 2 --listen nowhere": "--listen nowhere",
+	} {
+		out, _, err := runFlood(t, strings.Fields(args)...)
+		if err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") || out != "" {
+			t.Errorf("edge flood %s: %v, and prints %q; want one line that says %s, and exit code %d", args, err, out, says, exitUsage)
+		}
+	}
+}
+
 // A server, a coordinator and two workers, each a process: the report is one, also of a run that is interrupted.
 func TestFloodIsShared(t *testing.T) {
 	server := start(t, "--development")

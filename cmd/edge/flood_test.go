@@ -39,13 +39,6 @@ func TestFloodUsage(t *testing.T) {
 		"echo --duration -1s":                "--duration -1s",
 		"idle --hold -1s":                    "--hold -1s",
 		"echo somewhere":                     "somewhere",
-		"somewhere":                          "somewhere",
-		"--join-key k":                       "--join is missing",
-		"--join nowhere":                     "host:port",
-		"--join 127.0.0.1:1 --rate 5":        "--rate",
-		"idle --workers 2":                   "--listen host:port",
-		"idle --listen 127.0.0.1:0":          "--workers",
-		"idle --workers 2 --listen nowhere":  "--listen nowhere",
 	} {
 		out, _, err := runFlood(t, strings.Fields(args)...)
 		if err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {
