@@ -418,18 +418,15 @@ func (c *coordinator) cpu() (total time.Duration) {
 }
 
 // merge adds the findings of m to the report and to the histograms.
-func (c *coordinator) merge(m *mate, f *findings, connect, latency *hdrhistogram.Histogram) {
+func (c *coordinator) merge(m *mate, f *findings, samples []*hdrhistogram.Histogram) {
 	r, theirs := c.run.report, &f.Report
-	for _, h := range []struct {
-		to   *hdrhistogram.Histogram
-		from []byte
-	}{{connect, f.Connect}, {latency, f.Latency}} {
-		samples, err := hdrhistogram.Decode(h.from)
+	for i, h := range samples {
+		more, err := hdrhistogram.Decode(f.Samples[i])
 		if err != nil {
-			r.Errors["latencies of "+m.name+": "+err.Error()]++
+			r.Errors["samples of "+m.name+": "+err.Error()]++
 			continue
 		}
-		h.to.Merge(samples)
+		h.Merge(more)
 	}
 	r.add(&result{ledger: theirs.Delivery, failures: theirs.Failures, closes: theirs.Closes, errors: theirs.Errors})
 	for _, text := range theirs.Warnings {

@@ -34,10 +34,9 @@ type message struct {
 
 // findings is what a worker has to tell at the end.
 type findings struct {
-	Report     Report `json:"report"`  // of its connections alone
-	Connect    []byte `json:"connect"` // histograms, as hdrhistogram encodes them
-	Latency    []byte `json:"latency"`
-	ClockError int64  `json:"clock_error_ns"` // how far its clock may have been from the coordinator's
+	Report     Report   `json:"report"`         // of its connections alone
+	Samples    [][]byte `json:"samples"`        // histograms, as hdrhistogram encodes them
+	ClockError int64    `json:"clock_error_ns"` // how far its clock may have been from the coordinator's
 }
 
 // The steps at which something is given.
@@ -172,19 +171,19 @@ func (r *run) heard() []uint32 {
 	return most
 }
 
-// collect adds the workers' findings to the report and to the histograms, in their coordinator.
-func (r *run) collect(connect, latency *hdrhistogram.Histogram) {
+// collect adds the workers' findings to the report and to the histograms, in their coordinator, before the report is concluded.
+func (r *run) collect(samples ...*hdrhistogram.Histogram) {
 	c, ok := r.crew.(*coordinator)
 	if !ok {
 		return
 	}
 	c.meet(findingsStep, nil, func(given []*message) *message {
 		for i, m := range given {
-			if m == nil || m.Findings == nil {
+			if m == nil || m.Findings == nil || len(m.Findings.Samples) != len(samples) {
 				c.bury(c.mates[i])
 				continue
 			}
-			c.merge(c.mates[i], m.Findings, connect, latency)
+			c.merge(c.mates[i], m.Findings, samples)
 		}
 		r.report.ClockError = clockError(r.report.Workers)
 		return new(message)
@@ -205,18 +204,17 @@ func clockError(workers []WorkerReport) (us float64) {
 	return us
 }
 
-// handIn gives a worker's report and histograms to its coordinator.
-func (r *run) handIn(connect, latency *hdrhistogram.Histogram) {
+// handIn gives a worker's report, which is concluded, and the same histograms to its coordinator.
+func (r *run) handIn(samples ...*hdrhistogram.Histogram) {
 	w, ok := r.crew.(*worker)
 	if !ok {
 		return
 	}
-	w.meet(findingsStep, &message{Findings: &findings{
-		Report:     *r.report,
-		Connect:    encoded(connect),
-		Latency:    encoded(latency),
-		ClockError: w.clockError(),
-	}}, nil)
+	found := &findings{Report: *r.report, ClockError: w.clockError()}
+	for _, h := range samples {
+		found.Samples = append(found.Samples, encoded(h))
+	}
+	w.meet(findingsStep, &message{Findings: found}, nil)
 }
 
 func encoded(h *hdrhistogram.Histogram) []byte {
