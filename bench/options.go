@@ -56,6 +56,12 @@ type Options struct {
 	Command  string    // what was typed, to be in the report; it holds no secrets
 	Progress io.Writer // where to say how it goes; nil for nowhere
 	Terminal bool      // Progress is a terminal: a bar instead of lines
+
+	Workers int    // --workers: processes that share the run; this one then coordinates them. 0 to do it alone
+	Listen  string // --listen: host:port where they join
+	JoinKey string // --join-key: what they must know, "" for nothing
+
+	patience time.Duration // for a worker that says nothing; 0 is linkPatience
 }
 
 const (
@@ -72,6 +78,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.PrivateTables, "auto")
 	orElse(&o.RoomPrefix, "flood-"+runTag()+"-")
 	orElse(&o.Drain, 10*time.Second)
+	orElse(&o.patience, linkPatience)
 	return o
 }
 
@@ -98,6 +105,7 @@ func (o *Options) check() error {
 		{"loops", o.Loops, 0, netpoll.MaxLoops},
 		{"sources", o.Sources, 0, maxSources},
 		{"server-pid", o.ServerPID, 0, 1 << 30},
+		{"workers", o.Workers, 0, maxWorkers},
 	} {
 		if n.is < n.low || n.is > n.high {
 			return fmt.Errorf("%w: --%s %d: want %d to %d", ErrUsage, n.name, n.is, n.low, n.high)
@@ -112,7 +120,10 @@ func (o *Options) check() error {
 	if o.Message != 0 && (o.Message < minStamp || o.Message > maxStamp) {
 		return fmt.Errorf("%w: --message %d: want 0 or %d to %d", ErrUsage, o.Message, minStamp, maxStamp)
 	}
-	return o.checkScenario()
+	if err := o.checkScenario(); err != nil {
+		return err
+	}
+	return o.checkShared()
 }
 
 func (o *Options) checkScenario() error {

@@ -52,7 +52,7 @@ func (r *run) connect() {
 
 // echo lets all connections send for the time given.
 func (r *run) echo() {
-	p := pace{start: r.clock() + int64(10*time.Millisecond), rate: uint64(r.options.Rate)}
+	p := pace{start: r.soon(), rate: uint64(r.options.Rate)}
 	if p.rate > 0 {
 		defer r.startMetronome(p.start, p.interval(), r.reactor.Loops()).stop()
 	}
@@ -67,7 +67,7 @@ func (r *run) echo() {
 // fanout lets the publishers publish at their rate for the time given.
 func (r *run) fanout() {
 	r.takeCensus()
-	p := pace{start: r.clock() + int64(10*time.Millisecond), rate: uint64(r.options.Rate)}
+	p := pace{start: r.soon(), rate: uint64(r.options.Rate)}
 	metronome := r.startMetronome(p.start, p.interval(), r.publisherLoops())
 	r.tell(func(d *driver) {
 		d.play.(*roomsPlay).pace = p
@@ -121,8 +121,9 @@ func (r *run) hold(name string, d time.Duration) {
 
 // messages has every connection send one message and then receive one.
 func (r *run) messages() {
-	members, before := r.reachable(), sum(r.drivers).answered
+	members := r.reachable()
 	r.phase("sending messages", members, countAnswered)
+	before := r.progress().answered
 	r.tell(func(d *driver) {
 		d.play.(*roomsPlay).messages = true
 		d.stages.sending = true
@@ -169,6 +170,7 @@ func (r *run) takeCensus() {
 			}
 		}
 	})
+	census = r.sumUp("census", census)
 	r.ask(func(d *driver) { d.census = census })
 }
 
@@ -187,8 +189,10 @@ func (r *run) reachable() (n uint64) {
 // publisherLoops returns the loops that have a publisher.
 func (r *run) publisherLoops() (loops []*netpoll.Loop) {
 	has := make([]bool, r.loops)
-	for p := range min(r.options.Publishers, r.loops, r.options.Rooms) {
-		has[r.publisherLoop(uint32(p))] = true
+	for p := range min(r.options.Publishers, r.loops*int(r.share.workers), r.options.Rooms) {
+		if loop := r.publisherLoop(uint32(p)); loop >= 0 {
+			has[loop] = true
+		}
 	}
 	for i, l := range r.reactor.Loops() {
 		if has[i] {
@@ -202,6 +206,8 @@ func (r *run) publisherLoops() (loops []*netpoll.Loop) {
 func (r *run) finish() {
 	r.phase("closing", 0, countSettled)
 	r.watch.stop()
+	r.report.Timeline = r.watch.result()
+	r.shareAccounts()
 	connect, latency, late := newHistogram(), r.watch.total, newLateness()
 	r.ask(func(d *driver) {
 		d.stages.over = true
@@ -212,16 +218,17 @@ func (r *run) finish() {
 		late.Merge(d.result.late)
 	})
 	r.probe.stop()
-	total := sum(r.drivers)
+	r.collect(connect, latency, late, r.late)
+	total := r.progress()
 	r.report.Ready, r.report.Failed, r.report.Lost = total.ready, total.failed, total.lost
 	r.report.ConnectLatency, r.report.Latency = latencyOf(connect), latencyOf(latency)
 	r.report.Distribution = distributionOf(latency)
 	r.report.LoadSide.SendsLate, r.report.LoadSide.WakeupsLate = latencyOf(late), latencyOf(r.late)
-	r.report.Timeline = r.watch.result()
 	r.report.Probe = r.probe.result()
 	r.report.Interrupted = r.ctx.Err() != nil
 	r.report.Seconds = time.Since(r.begin).Seconds()
 	r.report.conclude()
+	r.handIn(connect, latency, late, r.late)
 }
 
 // settle enters what was due to the connections that d has, and to those that it has lost.
