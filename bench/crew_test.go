@@ -61,7 +61,7 @@ func (l *lead) end(t *testing.T) *Report {
 	return l.report
 }
 
-// flood runs o with two workers in this process.
+// floodShared runs o with two workers in this process.
 func floodShared(t *testing.T, o Options) *Report {
 	t.Helper()
 	o.Workers = 2
@@ -78,7 +78,8 @@ func floodShared(t *testing.T, o Options) *Report {
 	return l.end(t)
 }
 
-func (b baseline) testShared(t *testing.T) {
+func TestSharedRun(t *testing.T) {
+	b := buildBaseline(t)
 	for name, row := range map[string]struct {
 		o    Options
 		want func(r *Report) bool

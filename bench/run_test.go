@@ -37,7 +37,6 @@ func TestAgainstBaseline(t *testing.T) {
 	t.Run("churn", b.testChurn)
 	t.Run("interrupted", b.testInterrupted)
 	t.Run("timeline of one killed", b.testTimelineOfKilled)
-	t.Run("shared", b.testShared)
 }
 
 // start runs the bare loop until the test ends. It returns where it listens and its process.
