@@ -33,6 +33,19 @@ type progress struct {
 	excused, left, slow, returned                                       uint64
 }
 
+// all returns every one of them, in a fixed order.
+func (p *progress) all() []*uint64 {
+	return []*uint64{&p.dialed, &p.ready, &p.failed, &p.lost, &p.cycled, &p.sent, &p.answered, &p.delivered, &p.due}
+}
+
+// add counts what another process has done.
+func (p *progress) add(o *progress) {
+	theirs := o.all()
+	for i, n := range p.all() {
+		*n += *theirs[i]
+	}
+}
+
 // settled returns how many connections have come to an end of connecting.
 func (p *progress) settled() uint64 { return p.ready + p.failed }
 

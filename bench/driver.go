@@ -64,7 +64,7 @@ type driver struct {
 	keep keeper // the play, if it is one
 
 	peers   []peer   // by slot
-	slots   []uint32 // of the connections, by number divided by the loops
+	slots   []uint32 // of the connections, by index
 	share   uint32   // how many connections this loop has to make
 	next    uint32   // and how many it has begun
 	again   []uint32 // numbers to dial once more
@@ -101,7 +101,7 @@ type result struct {
 
 func newDriver(l *netpoll.Loop, r *run) *driver {
 	loops, id := uint32(r.loops), uint32(l.Number())
-	share := (r.total() + loops - 1 - id) / loops
+	share := (r.share.of(r.total()) + loops - 1 - id) / loops
 	d := &driver{
 		loop:  l,
 		run:   r,
@@ -133,7 +133,7 @@ func (d *driver) do(f func()) {
 
 // of returns connection number if it is ready, which is of this driver.
 func (d *driver) of(number uint32) (*netpoll.Conn, *peer) {
-	slot := d.slots[number/uint32(d.run.loops)]
+	slot := d.slots[d.index(number)]
 	if int(slot) >= len(d.peers) {
 		return nil, nil
 	}
@@ -193,7 +193,7 @@ func (d *driver) nextNumber(now int64) (number uint32, ok bool) {
 	if number, ok = d.later.take(now); ok {
 		return number, true
 	}
-	number = uint32(d.loop.Number()) + d.next*uint32(d.run.loops)
+	number = d.number(d.next)
 	if d.next == d.share || d.dials.at(uint64(number)) > now {
 		return 0, false
 	}
@@ -216,7 +216,7 @@ func (d *driver) dial(number uint32, now int64) {
 		d.peers = append(d.peers, peer{})
 	}
 	d.peers[slot] = peer{began: now, number: number, stage: dialing}
-	d.slots[number/uint32(d.run.loops)] = slot
+	d.slots[d.index(number)] = slot
 	d.loop.SetTimer(d.loop.Conn(id), connectTimeout)
 }
 

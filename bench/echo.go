@@ -67,7 +67,7 @@ func (e *echoPlay) sendDue(now int64) (more bool) {
 
 // number returns which connection this loop's i-th is.
 func (e *echoPlay) number(i uint64) uint32 {
-	return uint32(e.d.loop.Number()) + uint32(i)*uint32(e.d.run.loops)
+	return e.d.number(uint32(i))
 }
 
 // append adds the next message of p to what is to be sent.

@@ -47,7 +47,7 @@ func (b baseline) killAmid(t *testing.T, o Options, when func(p progress) bool) 
 	t.Helper()
 	address, pid := b.start(t, 1)
 	o.Targets, o.ServerPID = []string{address}, pid
-	r, err := newRun(t.Context(), o.withDefaults())
+	r, err := newRun(t.Context(), o.withDefaults(), wholeShare)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,29 @@ func (r *Report) judge() {
 	s.Enough = len(r.Warnings) == warned
 }
 
+// addLoadSide makes r, a coordinator's report, say what went on in a worker too, whose report is w: of all processes the busiest loop
+// and, moment by moment, the worst quantiles and how many connections are open.
+func (r *Report) addLoadSide(w *Report) {
+	for _, l := range []struct{ all, one *Load }{{r.Connecting, w.Connecting}, {r.Measured, w.Measured}, {r.Holding, w.Holding}} {
+		if l.all != nil && l.one != nil {
+			l.all.BusiestLoop = max(l.all.BusiestLoop, l.one.BusiestLoop)
+			l.all.Idle = min(l.all.Idle, l.one.Idle)
+		}
+	}
+	for i := range r.Timeline {
+		m := &r.Timeline[i]
+		for j := range w.Timeline {
+			if o := &w.Timeline[j]; o.At-o.Seconds < m.At && o.At > m.At-m.Seconds {
+				m.P50, m.P99, m.Max = max(m.P50, o.P50), max(m.P99, o.P99), max(m.Max, o.Max)
+				m.BusiestLoop = max(m.BusiestLoop, o.BusiestLoop)
+				if o.At >= m.At {
+					m.Open += o.Open // that one has m's end in it
+				}
+			}
+		}
+	}
+}
+
 // String says it in a line.
 func (s *LoadSide) String() string {
 	text := "had CPU to spare"

@@ -187,10 +187,10 @@ func draw(sums []float64, rng *rand.Rand) int {
 }
 
 // global returns the run's number of this loop's i-th room or connection.
-func (m *mixPlay) global(i uint32) uint32 { return uint32(m.d.loop.Number()) + i*uint32(m.d.run.loops) }
+func (m *mixPlay) global(i uint32) uint32 { return m.d.number(i) }
 
 // member returns what is known of a connection of this loop.
-func (m *mixPlay) member(number uint32) *mixMember { return &m.members[number/uint32(m.d.run.loops)] }
+func (m *mixPlay) member(number uint32) *mixMember { return &m.members[m.d.index(number)] }
 
 // assign gives each connection its class: always the one that is furthest behind its share.
 func (m *mixPlay) assign() {

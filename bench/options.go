@@ -83,6 +83,12 @@ type Options struct {
 	Command  string    // what was typed, to be in the report; it holds no secrets
 	Progress io.Writer // where to say how it goes; nil for nowhere
 	Terminal bool      // Progress is a terminal: a bar instead of lines
+
+	Workers int    // --workers: processes that share the run; this one then coordinates them. 0 to do it alone
+	Listen  string // --listen: host:port where they join
+	JoinKey string // --join-key: what they must know, "" for nothing
+
+	patience time.Duration // for a worker that says nothing; 0 is linkPatience
 }
 
 const (
@@ -107,6 +113,7 @@ func (o Options) withDefaults() Options {
 	if o.Mix == nil && o.mixes() {
 		o.Mix, _ = ParseMix(builtInMix) // a test sees to it that it is good
 	}
+	orElse(&o.patience, linkPatience)
 	return o
 }
 
@@ -133,6 +140,7 @@ func (o *Options) check() error {
 		{"loops", o.Loops, 0, netpoll.MaxLoops},
 		{"sources", o.Sources, 0, maxSources},
 		{"server-pid", o.ServerPID, 0, 1 << 30},
+		{"workers", o.Workers, 0, maxWorkers},
 	} {
 		if n.is < n.low || n.is > n.high {
 			return fmt.Errorf("%w: --%s %d: want %d to %d", ErrUsage, n.name, n.is, n.low, n.high)
@@ -153,7 +161,10 @@ func (o *Options) check() error {
 	if err := o.checkSoak(); err != nil {
 		return err
 	}
-	return o.checkScenario()
+	if err := o.checkScenario(); err != nil {
+		return err
+	}
+	return o.checkShared()
 }
 
 func (o *Options) checkScenario() error {

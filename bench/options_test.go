@@ -45,6 +45,13 @@ func TestOptionsThatAreWrong(t *testing.T) {
 		`--proxy-clients "10"`: func(o *Options) { o.ProxyProtocol, o.ProxyClients = "v1", "10" },
 		`--header "X"`:         func(o *Options) { o.Headers = []string{"X"} },
 		`scenario "something"`: func(o *Options) { o.Scenario = "something" },
+		"--workers -1":         func(o *Options) { o.Workers = -1 },
+		"--listen host:port":   func(o *Options) { o.Workers = 2 },
+		"write --workers":      func(o *Options) { o.Listen = "127.0.0.1:0" },
+		"--join-key":           func(o *Options) { o.JoinKey = "key" },
+		"--connections 10":     func(o *Options) { o.Workers, o.Listen = 11, "127.0.0.1:0" },
+		"--rooms 5000000":      func(o *Options) { o.Workers, o.Listen, o.Rooms = 2, "127.0.0.1:0", 5_000_000 },
+		"--listen nowhere":     func(o *Options) { o.Workers, o.Listen = 2, "nowhere" },
 		"--target is missing":  func(o *Options) { o.Targets = nil },
 		`--target "nonsense"`:  func(o *Options) { o.Targets = []string{"nonsense"} },
 	} {

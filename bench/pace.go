@@ -43,11 +43,14 @@ type metronome struct {
 	late    *hdrhistogram.Histogram // how long after its time each beat came
 }
 
-// startMetronome wakes the loops every interval from start on, a time on r's clock.
+// startMetronome wakes the loops every interval from start on, a time on r's clock. Loops without connections sleep on.
 func (r *run) startMetronome(start int64, interval time.Duration, loops []*netpoll.Loop) *metronome {
 	m := &metronome{done: make(chan struct{}), run: r, late: newLateness()}
 	go func() {
 		defer close(m.done)
+		if len(loops) == 0 || r.share.of(r.total()) == 0 {
+			return
+		}
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		for next := start; !m.stopped.Load(); next += int64(interval) {

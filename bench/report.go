@@ -59,6 +59,9 @@ type Report struct {
 	Timeline []Moment     `json:"timeline,omitempty"`
 	Probe    []ProbePhase `json:"probe,omitempty"`
 	Warnings []string     `json:"warnings,omitempty"`
+
+	Workers    []WorkerReport `json:"workers,omitempty"`
+	ClockError float64        `json:"clock_error_us,omitempty"` // by how much latencies between workers may be wrong
 }
 
 // Load is what was done in a part of the run, and what it cost.
@@ -89,6 +92,19 @@ type ProbePhase struct {
 	Phase  string `json:"phase"`
 	Failed uint64 `json:"failed,omitempty"`
 	*Latency
+}
+
+// WorkerReport is what became of one process's part of a shared run.
+type WorkerReport struct {
+	Name       string  `json:"name"`  // host, process and address
+	Loops      int     `json:"loops"` // 0 if it is gone
+	Ready      uint64  `json:"ready"`
+	Failed     uint64  `json:"failed"`
+	Lost       uint64  `json:"lost"`
+	OwnCPUs    float64 `json:"own_cpus"`       // while load was measured
+	Idle       float64 `json:"machine_idle"`   // of its machine
+	ClockError float64 `json:"clock_error_us"` // how far its clock may have been from the coordinator's; 0 on one machine
+	Gone       string  `json:"gone,omitempty"` // why it left before the end
 }
 
 func newReport(o *Options) *Report {

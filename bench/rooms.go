@@ -87,7 +87,7 @@ func (r *roomsPlay) sendMessages() (more bool) {
 		if r.asked == d.share {
 			return false
 		}
-		number := uint32(d.loop.Number()) + r.asked*uint32(d.run.loops)
+		number := d.number(r.asked)
 		r.asked++
 		if c, _ := d.of(number); c != nil && !d.run.isPublisher(number) {
 			r.send(c, d.run.emptyRoom(), stamp{number, 1, 0}.appendTo(nil, d.run.options.Message))
@@ -131,5 +131,11 @@ func (r *run) publisherOf(room uint32) uint32 {
 	return uint32(r.options.Connections) + room%uint32(r.options.Publishers)
 }
 
-// publisherLoop returns the loop of that connection.
-func (r *run) publisherLoop(room uint32) int { return int(r.publisherOf(room)) % r.loops }
+// publisherLoop returns the loop of that connection, -1 if it is of another process.
+func (r *run) publisherLoop(room uint32) int {
+	number := r.publisherOf(room)
+	if !r.share.has(number) {
+		return -1
+	}
+	return int(r.share.index(number)) % r.loops
+}

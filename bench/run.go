@@ -26,6 +26,8 @@ type run struct {
 	loops        int
 	pendingLimit int // connections under way to ready, on each loop
 	begin        time.Time
+	share        share
+	crew         crew // the other processes of the run; nil if there are none
 
 	// Any goroutine.
 	changed chan struct{} // a driver has come to a milestone
@@ -57,25 +59,39 @@ const maxPending = 2048
 // Run does what o says, until ctx ends, and reports. The report is good also if ctx ended it early.
 // An error means that there is none: it wraps ErrUsage if o is wrong.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	r, err := newRun(ctx, o.withDefaults())
+	r, err := newRun(ctx, o.withDefaults(), shareOf(&o))
 	if err != nil {
 		return nil, err
 	}
+	if r.options.Workers > 0 {
+		return r.coordinate()
+	}
+	if err := r.carryOut(); err != nil {
+		return nil, err
+	}
+	return r.report, nil
+}
+
+// carryOut does all that there is to do in a run, for its report.
+func (r *run) carryOut() error {
 	// The metronome and the probe must not wait for a loop's turn to end.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 2))
 	if err := r.open(); err != nil {
-		return nil, err
+		return err
 	}
 	defer r.reactor.Close()
 	defer r.probe.stop()
 	defer r.watch.stop()
 	defer r.display.done()
+	if err := r.muster(); err != nil {
+		return err
+	}
 	r.play()
 	r.finish()
-	return r.report, nil
+	return nil
 }
 
-func newRun(ctx context.Context, o Options) (*run, error) {
+func newRun(ctx context.Context, o Options, s share) (*run, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -88,6 +104,7 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 		options:   o,
 		routes:    routes,
 		begin:     time.Now(),
+		share:     s,
 		changed:   make(chan struct{}, 1),
 		published: make([]uint32, o.Rooms),
 		display:   newDisplay(o.Progress, o.Terminal),
@@ -100,7 +117,7 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 	if r.loops, err = r.chooseLoops(); err != nil {
 		return nil, err
 	}
-	r.pendingLimit = min(max(maxPending/r.loops, 16), 512)
+	r.pendingLimit = min(max(maxPending/r.loops/int(s.workers), 16), 512)
 	for i := range routes.targets {
 		asked := routes.targets[i].request(r.path())
 		r.requests = append(r.requests, request{asked, frame.AppendRequest(nil, asked)})
@@ -121,10 +138,14 @@ const perLoop = 100_000
 // chooseLoops returns how many loops there are to be: enough for the descriptors, if each loop has a
 // table of its own, and up to one for each CPU.
 func (r *run) chooseLoops() (int, error) {
+	connections := r.share.of(r.total())
+	if connections == 0 {
+		return 1, nil // a coordinator's
+	}
 	if r.options.Loops > 0 {
 		return r.options.Loops, nil
 	}
-	loops := min(1+r.total()/perLoop, uint32(runtime.NumCPU()))
+	loops := min(1+connections/perLoop, uint32(runtime.NumCPU()))
 	if r.tables != netpoll.TablesOff {
 		var limit unix.Rlimit
 		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -132,7 +153,7 @@ func (r *run) chooseLoops() (int, error) {
 		}
 		const own = 64 // descriptors that are no connections
 		perTable := uint32(min(max(limit.Cur, 2*own)-own, maxConnections))
-		loops = max(loops, (r.total()+perTable-1)/perTable)
+		loops = max(loops, (connections+perTable-1)/perTable)
 	}
 	return int(min(loops, netpoll.MaxLoops)), nil
 }
@@ -195,7 +216,7 @@ func (r *run) open() (err error) {
 		Tables:     r.tables,
 		QueueLimit: 64 << 20, // a pipeline's worth, and more; what a server does not read is its loss
 		StallLimit: time.Minute,
-		Gather:     gather(r.options.Connections),
+		Gather:     gather(int(r.share.of(r.total()))),
 		NewHandler: func(l *netpoll.Loop) netpoll.Handler {
 			d := newDriver(l, r)
 			r.drivers = append(r.drivers, d)
@@ -240,12 +261,16 @@ const lookEvery = 100 * time.Millisecond
 
 // await returns when cond holds, or when quit is closed or no counter has moved for the time given.
 func (r *run) await(quit <-chan struct{}, stall time.Duration, cond func(progress) bool) {
+	r.together("await", func() { r.awaitHere(quit, stall, cond) })
+}
+
+func (r *run) awaitHere(quit <-chan struct{}, stall time.Duration, cond func(progress) bool) {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	var last progress
 	moved := time.Now()
 	for {
-		now := sum(r.drivers)
+		now := r.progress()
 		r.display.update(now)
 		if cond(now) {
 			return
@@ -267,6 +292,10 @@ func (r *run) await(quit <-chan struct{}, stall time.Duration, cond func(progres
 
 // wait lets d pass, less if the run is interrupted.
 func (r *run) wait(d time.Duration) {
+	r.together("wait", func() { r.waitHere(d) })
+}
+
+func (r *run) waitHere(d time.Duration) {
 	end := time.NewTimer(d)
 	defer end.Stop()
 	look := time.NewTicker(lookEvery)
@@ -274,7 +303,7 @@ func (r *run) wait(d time.Duration) {
 	for {
 		select {
 		case <-look.C:
-			r.display.update(sum(r.drivers))
+			r.display.update(r.progress())
 		case <-end.C:
 			return
 		case <-r.ctx.Done():
@@ -285,7 +314,11 @@ func (r *run) wait(d time.Duration) {
 
 // phase begins a part of the run: what the probe sees from here on, and what the display shows, is its.
 func (r *run) phase(name string, total uint64, count func(progress) uint64) {
-	r.display.phase(name, total, count, sum(r.drivers))
+	r.together("phase "+name, func() {})
+	if r.share.partial() {
+		total = 0 // nobody knows how many of them are this process's
+	}
+	r.display.phase(name, total, count, r.progress())
 	r.probe.phase(name)
 	r.watch.enter(name)
 }
@@ -314,6 +347,7 @@ type sample struct {
 
 // sample takes one. A server whose time cannot be read has used what the timeline saw last.
 func (r *run) sample() sample {
+	r.together("sample", func() {})
 	s, err := r.clocks()
 	if err != nil {
 		r.warn("CPU time could not be read: " + err.Error())
@@ -325,12 +359,13 @@ func (r *run) sample() sample {
 
 // clocks takes one without the loops' times. Any goroutine.
 func (r *run) clocks() (sample, error) {
-	s := sample{at: time.Now(), counted: sum(r.drivers)}
+	s := sample{at: time.Now(), counted: r.progress()}
 	var errs [3]error
 	if r.options.ServerPID != 0 {
 		s.server, errs[0] = processCPU(r.options.ServerPID)
 	}
 	s.own, errs[1] = processCPU(os.Getpid())
+	s.own += r.ownElsewhere()
 	s.machine, errs[2] = readMachineCPU()
 	return s, errors.Join(errs[:]...)
 }

@@ -219,6 +219,9 @@ func checkTimeline(t *testing.T, r *Report) {
 	if sum.Ready != r.Ready || sum.Failed != r.Failed || sum.Errors != 0 || sum.Seconds > r.Seconds {
 		t.Errorf("timeline sums up to %+v; want %d ready, %d failed, %v s", sum, r.Ready, r.Failed, r.Seconds)
 	}
+	if r.Scenario != Churn && r.Timeline[len(r.Timeline)-1].Open != r.Ready {
+		t.Errorf("the timeline ends with %d connections; want %d", r.Timeline[len(r.Timeline)-1].Open, r.Ready)
+	}
 	if r.Latency != nil && (sum.Max < r.Latency.Max || len(r.Distribution) == 0) {
 		t.Errorf("longest in the timeline %v us; want %v or more, and a distribution, not %v", sum.Max, r.Latency.Max, r.Distribution)
 	}

@@ -64,7 +64,7 @@ func (r *run) connect() {
 
 // echo lets all connections send for the time given.
 func (r *run) echo() {
-	p := pace{start: r.clock() + int64(10*time.Millisecond), rate: uint64(r.options.Rate)}
+	p := pace{start: r.soon(), rate: uint64(r.options.Rate)}
 	if p.rate > 0 {
 		defer r.startMetronome(p.start, p.interval(), r.reactor.Loops()).stop()
 	}
@@ -83,7 +83,7 @@ func (r *run) fanout() {
 		return
 	}
 	r.takeCensus()
-	p := pace{start: r.clock() + int64(10*time.Millisecond), rate: uint64(r.options.Rate)}
+	p := pace{start: r.soon(), rate: uint64(r.options.Rate)}
 	metronome := r.startMetronome(p.start, p.interval(), r.publisherLoops())
 	r.tell(func(d *driver) {
 		d.play.(*roomsPlay).pace = p
@@ -139,8 +139,9 @@ func (r *run) hold(name string, d time.Duration) {
 
 // messages has every connection send one message and then receive one.
 func (r *run) messages() {
-	members, before := r.reachable(), sum(r.drivers).answered
+	members := r.reachable()
 	r.phase("sending messages", members, countAnswered)
+	before := r.progress().answered
 	r.tell(func(d *driver) {
 		d.play.(*roomsPlay).messages = true
 		d.stages.sending = true
@@ -187,6 +188,7 @@ func (r *run) takeCensus() {
 			}
 		}
 	})
+	census = r.sumUp("census", census)
 	r.ask(func(d *driver) { d.census = census })
 }
 
@@ -205,8 +207,10 @@ func (r *run) reachable() (n uint64) {
 // publisherLoops returns the loops that have a publisher.
 func (r *run) publisherLoops() (loops []*netpoll.Loop) {
 	has := make([]bool, r.loops)
-	for p := range min(r.options.Publishers, r.loops, r.options.Rooms) {
-		has[r.publisherLoop(uint32(p))] = true
+	for p := range min(r.options.Publishers, r.loops*int(r.share.workers), r.options.Rooms) {
+		if loop := r.publisherLoop(uint32(p)); loop >= 0 {
+			has[loop] = true
+		}
 	}
 	for i, l := range r.reactor.Loops() {
 		if has[i] {
@@ -220,6 +224,8 @@ func (r *run) publisherLoops() (loops []*netpoll.Loop) {
 func (r *run) finish() {
 	r.phase("closing", 0, countSettled)
 	r.watch.stop()
+	r.report.Timeline = r.watch.result()
+	r.shareAccounts()
 	connect, latency, late := newHistogram(), r.watch.total, newLateness()
 	r.ask(func(d *driver) {
 		d.stages.over = true
@@ -231,12 +237,12 @@ func (r *run) finish() {
 	})
 	r.gatherSlow()
 	r.probe.stop()
-	total := sum(r.drivers)
+	r.collect(connect, latency, late, r.late)
+	total := r.progress()
 	r.report.Ready, r.report.Failed, r.report.Lost = total.ready, total.failed, total.lost
 	r.report.ConnectLatency, r.report.Latency = latencyOf(connect), latencyOf(latency)
 	r.report.Distribution = distributionOf(latency)
 	r.report.LoadSide.SendsLate, r.report.LoadSide.WakeupsLate = latencyOf(late), latencyOf(r.late)
-	r.report.Timeline = r.watch.result()
 	r.report.Probe = r.probe.result()
 	r.report.Interrupted = r.ctx.Err() != nil
 	if !r.report.Interrupted && r.options.Scenario == Storm {
@@ -244,6 +250,7 @@ func (r *run) finish() {
 	}
 	r.report.Seconds = time.Since(r.begin).Seconds()
 	r.report.conclude()
+	r.handIn(connect, latency, late, r.late)
 }
 
 // settler is a play that enters by itself what was due.

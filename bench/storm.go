@@ -70,7 +70,7 @@ func newStormRound() stormRound {
 	return stormRound{away: newHistogram(), connect: newHistogram(), refusals: make(map[string]uint64)}
 }
 
-func (s *stormPlay) member(number uint32) *member { return &s.members[number/uint32(s.d.run.loops)] }
+func (s *stormPlay) member(number uint32) *member { return &s.members[s.d.index(number)] }
 
 // count notes who is there for publications to be due to.
 func (s *stormPlay) count() {
@@ -109,7 +109,7 @@ func (s *stormPlay) dropSome(now int64) (more bool) {
 			s.dropping = false
 			return false
 		}
-		number := uint32(s.d.loop.Number()) + s.dropped*uint32(s.d.run.loops)
+		number := s.d.number(s.dropped)
 		s.dropped++
 		if c, p := s.d.of(number); c != nil && s.drops(number) {
 			s.drop(c, p, now)

@@ -34,6 +34,7 @@ func (r *Report) Rows() []Row {
 	r.writeDelivery(t)
 	r.writeScenario(t)
 	r.writeConnections(t)
+	r.writeWorkers(t)
 	r.writeAPI(t)
 	r.writeMix(t)
 	r.writeSoak(t)
@@ -94,6 +95,21 @@ func (r *Report) writeConnections(t *table) {
 	t.counts("failure", r.Failures)
 	t.counts("close", r.Closes)
 	t.counts("error", r.Errors)
+}
+
+// writeWorkers says who did what of a shared run.
+func (r *Report) writeWorkers(t *table) {
+	for i, w := range r.Workers {
+		name, gone := fmt.Sprintf("worker %d", i+1), ""
+		if w.Gone != "" {
+			gone = "; gone: " + w.Gone
+		}
+		t.row(name, "%s: %d ready, %d failed, %d lost; %d loops, own %.2f CPUs, machine %.0f %% idle; clock within %.0f us%s",
+			w.Name, w.Ready, w.Failed, w.Lost, w.Loops, w.OwnCPUs, 100*w.Idle, w.ClockError, gone)
+	}
+	if len(r.Workers) > 0 {
+		t.row("clocks", "latencies from one worker to another may be wrong by %.0f us", r.ClockError)
+	}
 }
 
 func (r *Report) writeMemory(t *table) {

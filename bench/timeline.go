@@ -26,7 +26,7 @@ type Moment struct {
 	Delivered uint64 `json:"delivered"`
 	Errors    uint64 `json:"errors"` // failed, lost, refused, and messages that came as they should not
 
-	Open uint64 `json:"open"` // connections that stand at its end
+	Open uint64 `json:"open"` // connections at its end, those under way included
 
 	P50 float64 `json:"p50_us"` // of what came in it, from when it was due; 0 if nothing was timed
 	P99 float64 `json:"p99_us"`
@@ -151,7 +151,7 @@ type timeline struct {
 // reading is where everything stands at one look.
 type reading struct {
 	sample
-	errors                        uint64
+	errors, open                  uint64
 	ownRSS, serverRSS, slab, sock uint64
 }
 
@@ -251,6 +251,7 @@ func (t *timeline) read() reading {
 		d.do(func() {
 			n.loops = append(n.loops, d.time())
 			n.errors += d.result.wrong()
+			n.open += uint64(d.loop.Open())
 			d.result.latency, t.spare = t.spare, d.result.latency
 		})
 		if t.spare.TotalCount() > 0 {
@@ -283,7 +284,7 @@ func (n *reading) until(next *reading) Moment {
 		Answered:  more(a.answered, b.answered),
 		Delivered: more(a.delivered, b.delivered),
 		Errors:    more(n.errors, next.errors),
-		Open:      more(b.lost+b.cycled, b.ready),
+		Open:      next.open,
 
 		ServerCPUs:  load.ServerCPUs,
 		OwnCPUs:     load.OwnCPUs,

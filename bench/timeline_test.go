@@ -113,6 +113,21 @@ func TestLoadSideOfIdle(t *testing.T) {
 	}
 }
 
+// A coordinator has no connections of its own: what it says of the load side is its workers'.
+func TestLoadSideOfWorkers(t *testing.T) {
+	r := Report{Measured: &Load{Idle: 0.9}, Timeline: []Moment{{At: 1, Seconds: 1}, {At: 2, Seconds: 1}, {At: 3, Seconds: 1}}}
+	r.addLoadSide(&Report{Measured: &Load{BusiestLoop: 0.3, Idle: 0.5}, Timeline: []Moment{{At: 1.5, Seconds: 1, P99: 7, Open: 3, BusiestLoop: 0.2}}})
+	r.addLoadSide(&Report{Measured: &Load{BusiestLoop: 0.2, Idle: 0.6}, Timeline: []Moment{{At: 2, Seconds: 1, P99: 9, Open: 4, BusiestLoop: 0.1}}})
+	if r.Measured.BusiestLoop != 0.3 || r.Measured.Idle != 0.5 {
+		t.Errorf("measured %+v", r.Measured)
+	}
+	for i, want := range []Moment{{P99: 7, Open: 3}, {P99: 9, Open: 4}, {}} {
+		if m := r.Timeline[i]; m.P99 != want.P99 || m.Open != want.Open {
+			t.Errorf("moment %d is %+v; want p99 %v and %d open", i, m, want.P99, want.Open)
+		}
+	}
+}
+
 func TestBusiestLoop(t *testing.T) {
 	before := []loopTime{{10 * time.Second, 5 * time.Second}, {10 * time.Second, 0}, {time.Second, 0}}
 	after := []loopTime{{12 * time.Second, 6 * time.Second}, {14 * time.Second, 3 * time.Second}, {time.Second, 0}}

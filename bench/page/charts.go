@@ -163,7 +163,7 @@ func (t *times) cpu() chart {
 }
 
 func (t *times) connections() chart {
-	c := t.chart("connections", "Connections", "that stand", counts)
+	c := t.chart("connections", "Connections", "open, those under way included", counts)
 	c.lines = t.steps("open", func(m *bench.Moment) float64 { return float64(m.Open) })
 	return c
 }

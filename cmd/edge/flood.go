@@ -23,10 +23,7 @@ type flooding struct {
 
 // floodCommand returns edge flood. A run that finds that something did not arrive is a failure.
 func floodCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "flood",
-		Short: "Drive a server with many connections and report what it does",
-	}
+	c := joinCommand()
 	c.AddCommand(
 		floodIdle(),
 		floodEcho(),
@@ -138,6 +135,7 @@ func (f *flooding) command(short string) *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}
 	o, flags := &f.options, c.Flags()
+	f.shareFlags(flags)
 	flags.StringSliceVar(&o.Targets, "target", []string{"127.0.0.1:8000"}, "`address` of a server, host:port or ws://host:port/path; several take turns")
 	flags.IntVar(&o.Connections, "connections", 1000, "connections in all")
 	flags.IntVar(&o.Ramp, "ramp", 0, "connects a second; 0 is as fast as they succeed")
