@@ -216,6 +216,26 @@ func TestTurnWithMoreToDo(t *testing.T) {
 	})
 }
 
+// A loop that always has more to do lets the runtime schedule all the same, at most once in a while.
+func TestBusyLoopYields(t *testing.T) {
+	yields, last := 0, time.Duration(0)
+	enough := make(chan bool)
+	st := open(t, Config{}, script{turn: func(l *Loop) (more bool) {
+		if l.yielded != last {
+			if yields > 0 && l.yielded-last < yieldEvery {
+				t.Errorf("two yields within %v; want at least %v", l.yielded-last, yieldEvery)
+			}
+			last = l.yielded
+			if yields++; yields == 3 {
+				close(enough)
+			}
+		}
+		return yields < 3
+	}})
+	st.settle() // from its first turn on it has more to do
+	await(t, enough, "the third yield")
+}
+
 func TestTickMakesTurns(t *testing.T) {
 	turns := make(chan bool, 1)
 	st := open(t, Config{}, script{turn: func(*Loop) bool {
