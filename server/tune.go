@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
 
 	"github.com/seed4ac54ce5/edge/tuning"
 )
@@ -27,8 +28,12 @@ func (s *Server) load() tuning.Load {
 	}
 }
 
-// logTuning says in one line what edge tune would change on this host, and how to see it. Nothing depends on that.
+// logTuning says in one line what edge tune would change on this host, and how to see it: some milliseconds, which a log that does
+// not want the line saves. Nothing depends on it.
 func (s *Server) logTuning(host tuning.Host) {
+	if !s.config.Log.Enabled(s.life, slog.LevelInfo) {
+		return
+	}
 	load := s.load()
 	r, err := tuning.Check(host, load)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Change is one file that [Apply] sets.
@@ -83,7 +84,7 @@ func (r *Report) Apply(h Host, undo string) ([]Change, error) {
 	for i := range changes {
 		c := &changes[i]
 		if err := c.set(h, c.After); err != nil {
-			c.Error = err.Error()
+			c.Error = reason(err)
 			errs = append(errs, err)
 			if !c.altered(h) {
 				continue
@@ -93,7 +94,10 @@ func (r *Report) Apply(h Host, undo string) ([]Change, error) {
 		done = append(done, *c)
 	}
 	file.Changes = done
-	return changes, errors.Join(append(errs, file.replace(undo))...)
+	if err := file.replace(undo); err != nil {
+		errs = append(errs, fmt.Errorf("%w %s: %w; it has more than was set", ErrUndo, undo, err))
+	}
+	return changes, errors.Join(errs...)
 }
 
 // set writes a value and makes sure that the kernel has taken it as it is.
@@ -109,6 +113,14 @@ func (c *Change) set(h Host, value string) error {
 		return fmt.Errorf("tuning: set /%s to %q: the kernel made it %q", c.Path, value, got)
 	}
 	return nil
+}
+
+// reason returns the part of an error of set that people do not know yet.
+func reason(err error) string {
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		return errno.Error()
+	}
+	return strings.TrimPrefix(err.Error(), "tuning: ")
 }
 
 // altered reports whether c's file no longer holds what it did.
@@ -189,7 +201,7 @@ func Undo(h Host, undo string) ([]Change, error) {
 		c := Change{Path: was.Path, Before: chosen(string(now)), After: was.Before}
 		err := c.set(h, c.After)
 		if c.Done = err == nil; !c.Done {
-			c.Error = err.Error()
+			c.Error = reason(err)
 			errs = append(errs, err)
 		}
 		changes = append(changes, c)

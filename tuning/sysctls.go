@@ -85,6 +85,15 @@ var rules = []rule{
 	{"vm.max_map_count", true, atLeast(constant(65530)), "slabs are mapped one by one"},
 }
 
+// Sysctls returns the names of all that this package knows.
+func Sysctls() []string {
+	names := make([]string, len(rules))
+	for i := range rules {
+		names[i] = rules[i].name
+	}
+	return names
+}
+
 func wantWmem(n *need, now []int64) []int64 {
 	return buffers([]int64{4096, 16 << 10, n.Window}, now, func(first int64) int64 { return max(first, 16<<10) })
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -182,18 +183,19 @@ func (t *tune) print(out io.Writer, r *tuning.Report, done *tuned) (err error) {
 	default:
 		err = r.WriteJSON(out)
 	}
-	return failed(errors.Join(err, shortfall(r)))
+	return failed(errors.Join(err, shortfall(r, len(t.where) == 0)))
 }
 
-// shortfall returns an error that says how much of r falls short, nil if nothing does.
-func shortfall(r *tuning.Report) error {
+// shortfall returns an error that says how much of r falls short, nil if nothing does. whole is whether r was asked for as it is,
+// with its memory.
+func shortfall(r *tuning.Report, whole bool) error {
 	var says []string
 	if n := len(r.In(tuning.Short)); n == 1 {
 		says = append(says, "1 setting falls short")
 	} else if n > 1 {
 		says = append(says, fmt.Sprintf("%d settings fall short", n))
 	}
-	if !r.Clean && r.Memory.State == tuning.Short {
+	if whole && r.Memory.State == tuning.Short {
 		says = append(says, "the memory does not suffice")
 	}
 	if len(says) == 0 {
@@ -216,6 +218,9 @@ func (t *tune) change(out io.Writer, r *tuning.Report) error {
 		t.undoFile = "/run/edge-tune-undo-" + time.Now().UTC().Format("20060102T150405.000") + ".json"
 	}
 	changes, failing := r.Apply(t.host, t.undoFile)
+	if changes == nil && failing != nil {
+		return failure{failing}
+	}
 	t.tell(out, "set", changes)
 	if !slices.ContainsFunc(changes, func(c tuning.Change) bool { return c.Done }) {
 		t.undoFile = ""
@@ -226,7 +231,24 @@ func (t *tune) change(out io.Writer, r *tuning.Report) error {
 	if err != nil {
 		return err
 	}
-	return failed(errors.Join(failing, t.print(out, t.chosen(after), &tuned{Changes: changes, UndoFile: t.undoFile})))
+	return failed(errors.Join(refused(changes, failing), t.print(out, t.chosen(after), &tuned{Changes: changes, UndoFile: t.undoFile})))
+}
+
+// refused returns in one line what err has for each of changes, which the output has named already.
+func refused(changes []tuning.Change, err error) error {
+	n := 0
+	for i := range changes {
+		if changes[i].Error != "" {
+			n++
+		}
+	}
+	switch {
+	case n == 0 || errors.Is(err, tuning.ErrUndo):
+		return err
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%d of %d settings were refused: run it as root", n, len(changes))
+	}
+	return fmt.Errorf("%d of %d settings were refused", n, len(changes))
 }
 
 // restore puts back what a file says.
@@ -239,7 +261,7 @@ func (t *tune) restore(out io.Writer) error {
 	if t.json {
 		err = errors.Join(json.NewEncoder(out).Encode(map[string]any{"changes": changes}), err)
 	}
-	return failed(err)
+	return failed(refused(changes, err))
 }
 
 // tell says what was set, and what not, unless an object says it.
@@ -250,7 +272,7 @@ func (t *tune) tell(out io.Writer, what string, changes []tuning.Change) {
 	for i := range changes {
 		c := &changes[i]
 		if c.Error != "" {
-			_, _ = fmt.Fprintln(out, "NOT "+what, c.String())
+			_, _ = fmt.Fprintf(out, "NOT %s %v: %s\n", what, c, c.Error)
 			continue
 		}
 		_, _ = fmt.Fprintln(out, what, c.String())

@@ -98,7 +98,7 @@ func TestTune(t *testing.T) {
 		code int
 		says []string
 	}{
-		{"--connections 100000", exitNo, []string{"2 settings fall short for 100000", "net.core.somaxconn", "128 ", " 8192 ", "--apply would set 2", "fits 61.0 GiB"}},
+		{"--connections 100000", exitNo, []string{"2 settings fall short for 100000", "net.core.somaxconn", "128 ", " 8192 ", "would set 2 of them", "fits 61.0 GiB"}},
 		{"--connections 100000 --all", exitNo, []string{"settings are fine\n", "GOMEMLIMIT"}},
 		{"--connections 100000 --where unit", 0, []string{"no setting falls short"}},
 		{"--connections 100000 --sysctl-conf", 0, []string{"\nnet.core.somaxconn = 8192\n", "\nnet.ipv4.tcp_fin_timeout = 15\n"}},
@@ -127,6 +127,42 @@ func TestTune(t *testing.T) {
 		}
 	}
 }
+
+// What the kernel refuses is said with its reason, and in one line what to do.
+func TestTuneRefused(t *testing.T) {
+	h := newSmall()
+	undo := filepath.Join(t.TempDir(), "undo.json")
+	for name, step := range map[string]struct {
+		host      tuning.Host
+		undo      string
+		out, says string
+	}{
+		"not root":     {refusing{h, unix.EACCES}, undo, "NOT set net.core.somaxconn: 128 -> 8192: permission denied\n", "2 of 2 settings were refused: run it as root"},
+		"not possible": {refusing{h, unix.EINVAL}, undo, "NOT set net.core.somaxconn: 128 -> 8192: invalid argument\n", "2 of 2 settings were refused\n"},
+		"no undo file": {h, "/nowhere/undo.json", "", "nothing has been set"},
+	} {
+		var out bytes.Buffer
+		c := tuneCommandOn(step.host)
+		c.SilenceUsage, c.SilenceErrors = true, true
+		c.SetArgs([]string{"--connections", "100000", "--apply", "--undo-file", step.undo})
+		c.SetOut(&out)
+		err := c.ExecuteContext(t.Context())
+		if exitCode(err) != exitNo || !strings.Contains(err.Error(), step.says) || !strings.Contains(out.String(), step.out) || strings.Contains(out.String(), "to put it back") {
+			t.Errorf("%s: %v, %s; want %q and %q", name, err, out.String(), step.says, step.out)
+		}
+	}
+	if got := string(h.MapFS["proc/sys/net/core/somaxconn"].Data); got != "128\n" {
+		t.Errorf("somaxconn is %q", got)
+	}
+}
+
+// refusing is a host that takes nothing.
+type refusing struct {
+	small
+	with error
+}
+
+func (r refusing) Write(string, string) error { return r.with }
 
 // With --json there is one object, whatever is done.
 func TestTuneJSON(t *testing.T) {
