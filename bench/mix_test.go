@@ -212,7 +212,7 @@ func checkMixReport(t *testing.T, r *Report, m *Mix) {
 func TestMixFollowsItsSeed(t *testing.T) {
 	play := func(seed uint64) (rooms [][]membership, slow []bool, dues []int64) {
 		o := Options{Scenario: Mixed, Mix: restless(), Seed: seed, Connections: 50, Rooms: 1, Day: time.Minute}
-		m := newMixPlay(&driver{run: &run{options: o, loops: 2}, share: 25, loop: new(netpoll.Loop)})
+		m := newMixPlay(&driver{run: &run{options: o, loops: 2, share: wholeShare}, share: 25, loop: new(netpoll.Loop)})
 		for i := range m.members {
 			m.chooseRooms(m.global(uint32(i)), &m.members[i])
 			rooms, slow = append(rooms, m.members[i].rooms), append(slow, m.members[i].slow)

@@ -240,7 +240,7 @@ func TestStormThatDoesNotEnd(t *testing.T) {
 
 // The polite wait longer after each failure, and never before the server has asked them to.
 func TestPoliteReturn(t *testing.T) {
-	d := &driver{run: &run{options: Options{Return: polite}, loops: 1, begin: time.Now()}}
+	d := &driver{run: &run{options: Options{Return: polite}, loops: 1, begin: time.Now(), share: wholeShare}}
 	s := &stormPlay{roomsPlay: roomsPlay{d: d}, members: make([]member, 1)}
 	for _, row := range []struct {
 		tries       uint8

@@ -21,6 +21,7 @@ import (
 	"github.com/seed4ac54ce5/edge/proxyproto"
 	"github.com/seed4ac54ce5/edge/store"
 	"github.com/seed4ac54ce5/edge/tlsrecord"
+	"github.com/seed4ac54ce5/edge/tuning"
 	"golang.org/x/sys/unix"
 )
 
@@ -142,6 +143,7 @@ func Open(config Config) (*Server, error) {
 		s.sampleMemory()
 	}
 	s.logStart()
+	s.logTuning(tuning.This())
 	s.warnInsecure()
 	return s, nil
 }

@@ -57,7 +57,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(serve, genConfigCommand(), checkConfigCommand(), defaultConfigCommand(), configDocCommand())
 	root.AddCommand(genTokenCommand(), checkTokenCommand(), genSubTokenCommand(), checkSubTokenCommand())
 	root.AddCommand(topCommand(), infoCommand(), drainCommand(), reloadCommand(), rebalanceCommand())
-	root.AddCommand(floodCommand(), versionCommand())
+	root.AddCommand(floodCommand(), tuneCommand(), versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

@@ -1,0 +1,258 @@
+package tuning
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// Change is one file that [Apply] sets.
+type Change struct {
+	Path   string `json:"path"` // without the leading slash
+	Before string `json:"before"`
+	After  string `json:"after"`
+	Done   bool   `json:"done"`
+	Error  string `json:"error,omitempty"`
+}
+
+// Name returns what c sets as people know it: a sysctl by its name, anything else by its path.
+func (c *Change) Name() string {
+	if name, ok := strings.CutPrefix(c.Path, "proc/sys/"); ok {
+		return strings.ReplaceAll(name, "/", ".")
+	}
+	return "/" + c.Path
+}
+
+// String returns what c changes.
+func (c *Change) String() string {
+	return fmt.Sprintf("%s: %s -> %s", c.Name(), fields(c.Before), fields(c.After))
+}
+
+// undoFile is what an undo file holds: whose settings they are, and what they were.
+type undoFile struct {
+	About   string   `json:"about"`
+	Boot    string   `json:"boot_id"`
+	Network string   `json:"network_namespace"`
+	Changes []Change `json:"changes"`
+}
+
+const undoAbout = "settings as they were before edge tune --apply; edge tune --undo with this file restores them until the next boot"
+
+// ErrUndo is what an undo file is refused with that is not of this boot and network namespace, or none at all.
+var ErrUndo = errors.New("tuning: undo file")
+
+// Planned returns what [Apply] would set.
+func (r *Report) Planned(h Host) ([]Change, error) {
+	var changes []Change
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		if !row.Settable() {
+			continue
+		}
+		for _, path := range row.paths {
+			before, err := fs.ReadFile(h, path)
+			if err != nil {
+				return nil, fmt.Errorf("tuning: %w", err)
+			}
+			changes = append(changes, Change{Path: path, Before: chosen(string(before)), After: row.value})
+		}
+	}
+	return changes, nil
+}
+
+// Apply sets what r finds short and this process can set, and returns what it did, in order. Before that it makes the file named
+// undo, which must not exist. It goes on after a setting that the kernel refuses: the error joins all of them, and the file in
+// the end holds just those that were set. Without one there is no file.
+func (r *Report) Apply(h Host, undo string) ([]Change, error) {
+	changes, err := r.Planned(h)
+	if err != nil || len(changes) == 0 {
+		return nil, err
+	}
+	file := undoFile{About: undoAbout, Boot: bootID(h), Network: namespace(h), Changes: changes}
+	if err := file.create(undo); err != nil {
+		return nil, err
+	}
+	var errs []error
+	var done []Change
+	for i := range changes {
+		c := &changes[i]
+		if err := c.set(h, c.After); err != nil {
+			c.Error = reason(err)
+			errs = append(errs, err)
+			if !c.altered(h) {
+				continue
+			}
+		}
+		c.Done = c.Error == ""
+		done = append(done, *c)
+	}
+	file.Changes = done
+	if err := file.replace(undo); err != nil {
+		errs = append(errs, fmt.Errorf("%w %s: %w; it has more than was set", ErrUndo, undo, err))
+	}
+	return changes, errors.Join(errs...)
+}
+
+// set writes a value and makes sure that the kernel has taken it as it is.
+func (c *Change) set(h Host, value string) error {
+	if err := h.Write(c.Path, value); err != nil {
+		return fmt.Errorf("tuning: set /%s to %q: %w", c.Path, value, bare(err))
+	}
+	now, err := fs.ReadFile(h, c.Path)
+	if err != nil {
+		return fmt.Errorf("tuning: read /%s again: %w", c.Path, bare(err))
+	}
+	if got := fields(string(now)); got != fields(value) && !rounded(got, value) {
+		return fmt.Errorf("tuning: set /%s to %q: the kernel made it %q", c.Path, value, got)
+	}
+	return nil
+}
+
+// reason returns the part of an error of set that people do not know yet.
+func reason(err error) string {
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		return errno.Error()
+	}
+	return strings.TrimPrefix(err.Error(), "tuning: ")
+}
+
+// altered reports whether c's file no longer holds what it did.
+func (c *Change) altered(h Host) bool {
+	now, err := fs.ReadFile(h, c.Path)
+	return err != nil || chosen(string(now)) != c.Before
+}
+
+// rounded reports whether the kernel took no less than it was told, as it does with sizes of tables.
+func rounded(got, told string) bool {
+	a, ok1 := parseNumbers(got)
+	b, ok2 := parseNumbers(told)
+	return ok1 && ok2 && len(a) == 1 && len(b) == 1 && a[0] > b[0]
+}
+
+// fields returns text with single spaces, and of a choice the word that is chosen; masks lose the zeros at their front.
+func fields(text string) string {
+	s := strings.Join(strings.Fields(chosen(text)), " ")
+	if s != "" && strings.Trim(s, "0123456789abcdef,") == "" {
+		return cmp.Or(strings.TrimLeft(s, "0,"), "0")
+	}
+	return s
+}
+
+// bare returns what has gone wrong without the path that the error names besides.
+func bare(err error) error {
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// create writes the file where there is none, and has it on disk when it returns.
+func (u *undoFile) create(name string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("%w: %w; nothing has been set", ErrUndo, err)
+	}
+	if err := errors.Join(u.encode(f), f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("%w: %w; nothing has been set", ErrUndo, errors.Join(err, os.Remove(name)))
+	}
+	return nil
+}
+
+// replace puts u in the place of the file, or removes that if there is nothing to undo.
+func (u *undoFile) replace(name string) error {
+	if len(u.Changes) == 0 {
+		return os.Remove(name)
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(u.encode(f), f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return os.Rename(f.Name(), name)
+}
+
+func (u *undoFile) encode(f *os.File) error {
+	e := json.NewEncoder(f)
+	e.SetIndent("", "  ")
+	return e.Encode(u)
+}
+
+// Undo restores what the file named undo says that [Apply] has set, the last first, and returns what it did. It goes on after a
+// setting that the kernel refuses; the error joins all of them, and the file stays unless all went well.
+func Undo(h Host, undo string) ([]Change, error) {
+	file, err := readUndo(h, undo)
+	if err != nil {
+		return nil, err
+	}
+	var changes []Change
+	var errs []error
+	for i := len(file.Changes) - 1; i >= 0; i-- {
+		was := file.Changes[i]
+		now, _ := fs.ReadFile(h, was.Path)
+		c := Change{Path: was.Path, Before: chosen(string(now)), After: was.Before}
+		err := c.set(h, c.After)
+		if c.Done = err == nil; !c.Done {
+			c.Error = reason(err)
+			errs = append(errs, err)
+		}
+		changes = append(changes, c)
+	}
+	if len(errs) == 0 {
+		errs = append(errs, os.Remove(undo))
+	}
+	return changes, errors.Join(errs...)
+}
+
+// readUndo reads a file of [Apply]. What it names must be a setting, as whoever undoes is root.
+func readUndo(h Host, name string) (*undoFile, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUndo, err)
+	}
+	var u undoFile
+	if err := json.Unmarshal(data, &u); err != nil || u.About != undoAbout {
+		return nil, fmt.Errorf("%w %s: not one that edge tune --apply has written", ErrUndo, name)
+	}
+	for _, c := range u.Changes {
+		if !isSetting(c.Path) {
+			return nil, fmt.Errorf("%w %s: %q is not a setting", ErrUndo, name, c.Path)
+		}
+	}
+	switch {
+	case u.Boot != bootID(h):
+		return nil, fmt.Errorf("%w %s: the host has been booted since, and has forgotten what was set", ErrUndo, name)
+	case u.Network != namespace(h):
+		return nil, fmt.Errorf("%w %s: written in another network namespace; run it there", ErrUndo, name)
+	}
+	return &u, nil
+}
+
+// isSetting reports whether path is one of the files that [Apply] may set.
+func isSetting(path string) bool {
+	if !fs.ValidPath(path) {
+		return false
+	}
+	queue := strings.HasPrefix(path, netDir) && (strings.HasSuffix(path, "/rps_cpus") || strings.HasSuffix(path, "/rps_flow_cnt"))
+	return path == hugePages || queue || slices.ContainsFunc(rules, func(r rule) bool { return sysctlPath(r.name) == path })
+}
+
+// bootID returns what names this boot of the kernel, empty if it does not show.
+func bootID(h Host) string {
+	id, _ := fs.ReadFile(h, "proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(id))
+}
+
+// namespace returns what names the network namespace, empty if it does not show.
+func namespace(h Host) string {
+	name, _ := fs.ReadLink(h, "proc/thread-self/ns/net")
+	return name
+}
