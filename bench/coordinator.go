@@ -1,15 +1,18 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -191,8 +194,11 @@ func (c *coordinator) listen(m *mate) {
 		if err == nil && in.Bye != "" {
 			err = errors.New(plain(in.Bye))
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			err = fmt.Errorf("says nothing for %v", c.run.options.patience)
+		case errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET):
+			err = fmt.Errorf("has died or is cut off: %w", err)
 		}
 		if err != nil {
 			c.leave(m, err)
@@ -442,7 +448,7 @@ func (c *coordinator) merge(m *mate, f *findings, samples []*hdrhistogram.Histog
 		Lost:       theirs.Lost,
 		ClockError: float64(f.ClockError) / 1e3,
 	}
-	if l := theirs.Measured; l != nil {
+	if l := cmp.Or(theirs.Measured, theirs.Holding, theirs.Connecting); l != nil {
 		w.OwnCPUs, w.Idle = l.OwnCPUs, l.Idle
 	}
 	c.enter(w)

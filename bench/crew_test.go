@@ -347,7 +347,7 @@ func TestWorkersThatAreLost(t *testing.T) {
 		"unknown field":                       func(s *stranger) { s.send(map[string]int{"mischief": 1}) },
 		"bench: 1 counters":                   func(s *stranger) { s.send(map[string][]int{"progress": {1}}) },
 		`had enough\n`:                        func(s *stranger) { s.send(message{Bye: "had enough\n"}) },
-		"EOF":                                 func(s *stranger) { s.conn.Close() },
+		"has died or is cut off":              func(s *stranger) { s.conn.Close() },
 	} {
 		t.Run(why, func(t *testing.T) {
 			l := startLead(t, t.Context(), shortRun())

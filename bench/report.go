@@ -101,7 +101,7 @@ type WorkerReport struct {
 	Ready      uint64  `json:"ready"`
 	Failed     uint64  `json:"failed"`
 	Lost       uint64  `json:"lost"`
-	OwnCPUs    float64 `json:"own_cpus"`       // while load was measured
+	OwnCPUs    float64 `json:"own_cpus"`       // in the part of the run that counts
 	Idle       float64 `json:"machine_idle"`   // of its machine
 	ClockError float64 `json:"clock_error_us"` // how far its clock may have been from the coordinator's; 0 on one machine
 	Gone       string  `json:"gone,omitempty"` // why it left before the end
