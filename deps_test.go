@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"metrics":              {},
 	"logging":              {},
 	"tracing":              {},
-	"bench":                {"netpoll", "frame", "protocol", "auth", "proxyproto"},
+	"bench":                {"netpoll", "frame", "protocol", "auth", "proxyproto", "tlsrecord"},
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},
 	"examples/chat":        {"server"},

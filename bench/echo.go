@@ -35,7 +35,7 @@ func (e *echoPlay) turn(now int64) (more bool) {
 			for range e.d.run.options.Pipeline {
 				e.append(p, now)
 			}
-			e.d.loop.Write(c, e.d.out)
+			e.d.write(c, e.d.out)
 		}
 	}
 	return true
@@ -58,7 +58,7 @@ func (e *echoPlay) sendDue(now int64) (more bool) {
 		if c, p := e.d.of(number); c != nil {
 			e.d.out = e.d.out[:0]
 			e.append(p, due)
-			e.d.loop.Write(c, e.d.out)
+			e.d.write(c, e.d.out)
 		}
 	}
 	return true

@@ -21,6 +21,7 @@ type run struct {
 	tables       netpoll.Tables
 	routes       *routes
 	requests     []request // by target
+	steps        *pool     // of TLS handshakes, nil without TLS
 	loops        int
 	pendingLimit int // connections under way to ready, on each loop
 	begin        time.Time
@@ -62,6 +63,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := r.open(); err != nil {
 		return nil, err
 	}
+	defer r.steps.stop()
 	defer r.reactor.Close()
 	defer r.probe.stop()
 	defer r.display.done()
@@ -199,6 +201,11 @@ func (r *run) open() (err error) {
 	}
 	r.report.PrivateTables, _ = r.reactor.PrivateTables()
 	r.report.Loops = r.loops
+	for i := range r.routes.targets {
+		if r.routes.targets[i].secure != nil && r.steps == nil {
+			r.steps = newPool()
+		}
+	}
 	r.probe = startProbe(&r.routes.targets[0], r.routes.proxy, r.connectRequest(0), r.options.Probe)
 	return nil
 }

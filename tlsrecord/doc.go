@@ -1,4 +1,4 @@
-// Package tlsrecord is the server side of TLS 1.2 and 1.3 on byte slices: no socket, no goroutine for a conn.
+// Package tlsrecord is TLS 1.2 and 1.3 on byte slices, the server side and for a load generator the client side: no socket, no goroutine for a conn.
 // crypto/tls does all that is cryptography; this package gives it the bytes when they are there and takes it
 // off the thread when they are not.
 //

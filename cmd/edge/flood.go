@@ -134,12 +134,14 @@ func (f *flooding) command(short string) *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}
 	o, flags := &f.options, c.Flags()
-	flags.StringSliceVar(&o.Targets, "target", []string{"127.0.0.1:8000"}, "`address` of a server, host:port or ws://host:port/path; several take turns")
+	flags.StringSliceVar(&o.Targets, "target", []string{"127.0.0.1:8000"}, "`address` of a server, host:port, ws://host:port/path or wss://host:port/path; several take turns")
 	flags.IntVar(&o.Connections, "connections", 1000, "connections in all")
 	flags.IntVar(&o.Ramp, "ramp", 0, "connects a second; 0 is as fast as they succeed")
 	flags.IntVar(&o.Loops, "loops", 0, "threads; 0 is as many as the connections need")
 	flags.StringVar(&o.PrivateTables, "private-fd-tables", "auto", "a descriptor table for each loop: auto, on or off")
 	flags.IntVar(&o.Sources, "sources", 0, "addresses of 127.0.0.0/8 to connect from; 0 is as many as the connections need")
+	flags.BoolVar(&o.Insecure, "insecure", false, "with wss, believe every certificate")
+	flags.StringVar(&o.CA, "ca", "", "with wss, `file` of the authorities to believe, in PEM; empty for the system's")
 	flags.StringArrayVar(&o.Headers, "header", nil, "`'Name: value'` in the request for a WebSocket; may be repeated")
 	flags.StringVar(&o.ProxyProtocol, "proxy-protocol", "", "begin connections as a proxy does, v1 or v2, each with a client address of its own")
 	flags.StringVar(&o.ProxyClients, "proxy-clients", "10.0.0.0/8", "range of those `addresses`")
