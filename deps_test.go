@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"logging":              {},
 	"tracing":              {},
 	"tuning":               {},
-	"bench":                {"netpoll", "frame", "protocol", "auth", "proxyproto"},
+	"bench":                {"netpoll", "frame", "protocol", "auth", "proxyproto", "tlsrecord"},
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},
 	"bench/page":           {"bench"},

@@ -15,6 +15,7 @@ import (
 const (
 	gone      uint8 = iota // nobody has the slot, or nothing more is expected of who has it
 	dialing                // connect is under way
+	securing               // the TLS handshake is, if there is one
 	upgrading              // the request has been sent
 	joining                // connect and subscribe have been sent
 	ready
@@ -63,19 +64,21 @@ type driver struct {
 	play play
 	keep keeper // the play, if it is one
 
-	peers   []peer   // by slot
-	slots   []uint32 // of the connections, by index
-	share   uint32   // how many connections this loop has to make
-	next    uint32   // and how many it has begun
-	again   []uint32 // numbers to dial once more
-	resting bool     // not before the next beat, as the last try failed
-	later   calendar // numbers to dial once more at their time
-	pending int      // connections on their way to ready
-	dials   pace
-	stages  struct{ dialing, crowding, sending, draining, over bool } // crowding: however many are on their way
+	peers    []peer              // by slot
+	slots    []uint32            // of the connections, by index
+	share    uint32              // how many connections this loop has to make
+	next     uint32              // and how many it has begun
+	again    []uint32            // numbers to dial once more
+	resting  bool                // not before the next beat, as the last try failed
+	secureds map[uint32]*secured // by slot, nil without TLS
+	later    calendar            // numbers to dial once more at their time
+	pending  int                 // connections on their way to ready
+	dials    pace
+	stages   struct{ dialing, crowding, sending, draining, over bool } // crowding: however many are on their way
 
 	now      int64  // on the run's clock, when the bytes at hand were read
 	out      []byte // frames to the conn at hand
+	sealed   []byte // records of them
 	text     []byte // the message being put together
 	decoder  protocol.Decoder
 	reply    protocol.Reply // the last one decoded
@@ -230,13 +233,25 @@ func (d *driver) dialFailed(number uint32, err error) {
 	d.play.ended(p, dialing, netpoll.ClosedDial)
 }
 
-// Opened asks for the upgrade.
+// Opened says what comes before the request: who a proxy brings, and the TLS handshake.
 func (d *driver) Opened(c *netpoll.Conn) {
 	p := &d.peers[c.Slot()]
-	p.stage = upgrading
+	p.stage = securing
 	to, _ := d.run.routes.of(p.number)
-	d.out = d.run.routes.proxy.append(d.out[:0], to, p.number)
-	d.loop.Write(c, append(d.out, d.run.requestOf(p.number).wire...))
+	if d.out = d.run.routes.proxy.append(d.out[:0], to, p.number); len(d.out) > 0 {
+		d.loop.Write(c, d.out)
+	}
+	if to.secure != nil {
+		d.shake(c, to.secure)
+		return
+	}
+	d.request(c, p)
+}
+
+// request asks for the upgrade of a connection that is ready to be written to.
+func (d *driver) request(c *netpoll.Conn, p *peer) {
+	p.stage = upgrading
+	d.write(c, d.run.requestOf(p.number).wire)
 }
 
 // Received reads the server's answer to the upgrade and then its frames, and sends what they call for
@@ -246,7 +261,16 @@ func (d *driver) Received(c *netpoll.Conn, b []byte) (used, need int) {
 	if p.stage == gone {
 		return len(b), 0
 	}
-	d.now, d.out = d.run.clock(), d.out[:0]
+	d.now = d.run.clock()
+	if s := d.secure(c); s != nil {
+		return d.receivedSecured(c, s, p, b)
+	}
+	return d.receivedPlain(c, p, b)
+}
+
+// receivedPlain is Received without TLS.
+func (d *driver) receivedPlain(c *netpoll.Conn, p *peer, b []byte) (used, need int) {
+	d.out = d.out[:0]
 	if p.stage == upgrading {
 		used = d.upgraded(c, p, b)
 		if used == 0 {
@@ -255,7 +279,7 @@ func (d *driver) Received(c *netpoll.Conn, b []byte) (used, need int) {
 	}
 	n, need := d.frames(c, p, b[used:])
 	if len(d.out) > 0 {
-		d.loop.Write(c, d.out)
+		d.write(c, d.out)
 	}
 	return used + n, need
 }
@@ -404,8 +428,9 @@ func (d *driver) Closed(c *netpoll.Conn, why netpoll.Reason) {
 	}
 	d.now = d.run.clock()
 	d.end(p, label, why)
+	d.unsecure(c)
 }
 
 func stageName(stage uint8) string {
-	return [...]string{"gone", "dialling", "upgrading", "joining", "ready", "closing"}[stage]
+	return [...]string{"gone", "dialling", "securing", "upgrading", "joining", "ready", "closing"}[stage]
 }

@@ -35,7 +35,7 @@ func (e *echoPlay) turn(now int64) (more bool) {
 			for range e.d.run.options.Pipeline {
 				e.append(p, now)
 			}
-			e.d.loop.Write(c, e.d.out)
+			e.d.write(c, e.d.out)
 		}
 	}
 	return true
@@ -59,7 +59,7 @@ func (e *echoPlay) sendDue(now int64) (more bool) {
 			record(e.d.result.late, now-due)
 			e.d.out = e.d.out[:0]
 			e.append(p, due)
-			e.d.loop.Write(c, e.d.out)
+			e.d.write(c, e.d.out)
 		}
 	}
 	return true

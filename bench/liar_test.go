@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -24,6 +25,8 @@ type liar struct {
 	t        *testing.T
 	listener net.Listener
 	serving  sync.WaitGroup
+
+	tls *tls.Config // nil for a plain server
 
 	status int // of the answer to the upgrade, 0 for 101
 
@@ -62,10 +65,14 @@ func startLiar(t *testing.T, l *liar) string {
 	if l.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
+	address := l.listener.Addr().String()
+	if l.tls != nil {
+		l.listener = tls.NewListener(l.listener, l.tls)
+	}
 	l.t = t
 	l.serving.Go(l.accept)
 	t.Cleanup(l.stop)
-	return l.listener.Addr().String()
+	return address
 }
 
 func (l *liar) stop() {

@@ -31,7 +31,7 @@ const (
 // Options says what a run does. The names of flags in comments and errors are those of edge flood.
 type Options struct {
 	Scenario    Scenario
-	Targets     []string // --target: host:port or ws://host:port/path; connections take turns
+	Targets     []string // --target: host:port, ws:// or wss://host:port/path; connections take turns
 	Connections int      // --connections; of churn, how many at once
 	Rooms       int      // --rooms; connection i is in room i modulo this
 	RoomPrefix  string   // --room-prefix: what room names begin with, so that others can join; "" for a name of the run's own
@@ -74,6 +74,8 @@ type Options struct {
 	Loops         int           // --loops: 0 for as many as the connections need
 	PrivateTables string        // --private-fd-tables: a descriptor table for each loop; auto, on or off, "" for auto
 	Sources       int           // --sources: addresses of 127.0.0.0/8 to connect from; 0 for as many as needed
+	Insecure      bool          // --insecure: with wss, believe every certificate
+	CA            string        // --ca: with wss, file of the authorities to believe, "" for the system's
 	Headers       []string      // --header of the request for a WebSocket, each as Name: value
 	ProxyProtocol string        // --proxy-protocol with which connections begin: v1 or v2, "" for none
 	ProxyClients  string        // --proxy-clients: range of the client addresses in it, "" for 10.0.0.0/8

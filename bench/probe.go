@@ -169,7 +169,14 @@ func openPath(t *target, proxy *proxied, path string) (*wire, error) {
 	w := &wire{conn: conn}
 	at := *t
 	at.path = path
-	if err := w.upgrade(at.request(""), proxy.append(nil, t, probeClient)); err != nil {
+	if header := proxy.append(nil, t, probeClient); len(header) > 0 {
+		err = w.send(header)
+	}
+	w.conn = t.dialSecure(conn)
+	if err == nil {
+		err = w.upgrade(at.request(""))
+	}
+	if err != nil {
 		w.close()
 		return nil, err
 	}
@@ -179,9 +186,8 @@ func openPath(t *target, proxy *proxied, path string) (*wire, error) {
 // probeClient is the probe's number among clients that a proxy tells of.
 const probeClient = 1<<24 - 3
 
-// upgrade asks for a WebSocket, behind a proxy's header if there is one.
-func (w *wire) upgrade(asked *frame.ClientRequest, header []byte) error {
-	if err := w.send(frame.AppendRequest(header, asked)); err != nil {
+func (w *wire) upgrade(asked *frame.ClientRequest) error {
+	if err := w.send(frame.AppendRequest(nil, asked)); err != nil {
 		return err
 	}
 	for {

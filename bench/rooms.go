@@ -77,7 +77,7 @@ func (r *roomsPlay) send(c *netpoll.Conn, room, data []byte) {
 	d.counters.sent.add(1)
 	d.text = protocol.JSON.AppendPublish(d.text[:0], d.command, &protocol.PublishRequest{Channel: room, Data: data})
 	d.out = frame.AppendMasked(d.out[:0], d.key(), frame.OpText, d.text, false)
-	d.loop.Write(c, d.out)
+	d.write(c, d.out)
 }
 
 // sendMessages has the next connections publish to a room that nobody is in.

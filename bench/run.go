@@ -23,6 +23,7 @@ type run struct {
 	tables       netpoll.Tables
 	routes       *routes
 	requests     []request // by target
+	steps        *pool     // of TLS handshakes, nil without TLS
 	loops        int
 	pendingLimit int // connections under way to ready, on each loop
 	begin        time.Time
@@ -79,6 +80,7 @@ func (r *run) carryOut() error {
 	if err := r.open(); err != nil {
 		return err
 	}
+	defer r.steps.stop()
 	defer r.reactor.Close()
 	defer r.probe.stop()
 	defer r.watch.stop()
@@ -230,6 +232,11 @@ func (r *run) open() (err error) {
 	r.report.Loops = r.loops
 	r.watch = startTimeline(r)
 	r.display.live = &r.watch.shown
+	for i := range r.routes.targets {
+		if r.routes.targets[i].secure != nil && r.steps == nil {
+			r.steps = newPool()
+		}
+	}
 	r.probe = startProbe(&r.routes.targets[0], r.routes.proxy, r.connectRequest(0), r.options.Probe)
 	return nil
 }

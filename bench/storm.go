@@ -135,7 +135,7 @@ func (s *stormPlay) drop(c *netpoll.Conn, p *peer, now int64) {
 	if s.d.run.options.Drop == polite {
 		s.d.out = s.d.out[:0]
 		s.d.leave(c, p)
-		s.d.loop.Write(c, s.d.out)
+		s.d.write(c, s.d.out)
 		return
 	}
 	p.stage = gone

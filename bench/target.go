@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/tlsrecord"
 )
 
 // The paths that a target without one means.
@@ -25,14 +27,19 @@ type target struct {
 	path    string // "" if the target names none
 	ip      netip.Addr
 	port    uint16
-	header  string // further lines of the request for a WebSocket
+	tls     *tls.Config       // nil for a plain connection
+	secure  *tlsrecord.Client // the same
+	header  string            // further lines of the request for a WebSocket
 }
 
-// parseTarget reads host:port, ws://host:port or ws://host:port/path.
-func parseTarget(s string) (target, error) {
-	rest, scheme := strings.CutPrefix(s, "ws://")
-	if !scheme && strings.Contains(s, "://") {
-		return target{}, fmt.Errorf("%w: --target %q: want ws://host:port or host:port", ErrUsage, s)
+// parseTarget reads host:port, ws://host:port or ws://host:port/path, or the same with wss for TLS.
+func parseTarget(o *Options, s string) (target, error) {
+	rest, secure := strings.CutPrefix(s, "wss://")
+	if !secure {
+		rest = strings.TrimPrefix(s, "ws://")
+	}
+	if strings.Contains(rest, "://") {
+		return target{}, fmt.Errorf("%w: --target %q: want ws://host:port, wss://host:port or host:port", ErrUsage, s)
 	}
 	u, err := url.Parse("ws://" + rest)
 	if err != nil || u.Port() == "" || u.Hostname() == "" {
@@ -49,6 +56,12 @@ func parseTarget(s string) (target, error) {
 	t.ip = ipOf(u.Hostname())
 	port, _ := strconv.ParseUint(u.Port(), 10, 16) // netpoll has read it before
 	t.port = uint16(port)
+	if secure {
+		if t.tls, err = o.tlsConfig(u.Hostname()); err != nil {
+			return target{}, err
+		}
+		t.secure = tlsrecord.NewClient(t.tls)
+	}
 	return t, nil
 }
 
@@ -99,7 +112,7 @@ func newRoutes(o *Options) (*routes, error) {
 	}
 	loopback := true
 	for _, s := range o.Targets {
-		t, err := parseTarget(s)
+		t, err := parseTarget(o, s)
 		if err != nil {
 			return nil, err
 		}

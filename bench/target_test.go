@@ -16,7 +16,7 @@ func TestParseTarget(t *testing.T) {
 		"localhost:9":                  {"localhost:9", ""},
 		"ws://127.0.0.1:8000/with%20x": {"127.0.0.1:8000", "/with%20x"},
 	} {
-		got, err := parseTarget(in)
+		got, err := parseTarget(&Options{}, in)
 		if err != nil || got.address != want.address || got.path != want.path {
 			t.Errorf("parseTarget(%q) = %q %q, %v; want %q %q", in, got.address, got.path, err, want.address, want.path)
 		}
@@ -24,9 +24,9 @@ func TestParseTarget(t *testing.T) {
 }
 
 func TestWrongTargetsAreUsage(t *testing.T) {
-	for _, in := range []string{"", "127.0.0.1", ":8000", "wss://127.0.0.1:8000", "http://127.0.0.1:8000", "127.0.0.1:0x1",
+	for _, in := range []string{"", "127.0.0.1", ":8000", "wss://127.0.0.1", "ws://wss://127.0.0.1:1", "http://127.0.0.1:8000", "127.0.0.1:0x1",
 		"127.0.0.1:70000", "127.0.0.1:8000-8001", "ws://", "a b:1"} {
-		if got, err := parseTarget(in); !errors.Is(err, ErrUsage) {
+		if got, err := parseTarget(&Options{}, in); !errors.Is(err, ErrUsage) {
 			t.Errorf("parseTarget(%q) = %+v, %v; want a usage error", in, got, err)
 		}
 	}
@@ -34,7 +34,7 @@ func TestWrongTargetsAreUsage(t *testing.T) {
 
 func TestTargetPaths(t *testing.T) {
 	for in, want := range map[string]string{"127.0.0.1:1": "/echo", "ws://127.0.0.1:1/mine": "/mine"} {
-		at, err := parseTarget(in)
+		at, err := parseTarget(&Options{}, in)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,6 @@
-// Package tlsrecord is the server side of TLS 1.2 and 1.3 on byte slices: no socket, no goroutine for a conn.
-// crypto/tls does all that is cryptography; this package gives it the bytes when they are there and takes it
-// off the thread when they are not.
+// Package tlsrecord is TLS 1.2 and 1.3 on byte slices: no socket, no goroutine for a conn. It is made for servers; a
+// [Client] is what drives them from outside. crypto/tls does all that is cryptography; this package gives it the bytes
+// when they are there and takes it off the thread when they are not.
 //
 // # The life of a conn
 //
