@@ -14,17 +14,16 @@ import "slices"
 //   - From there on every number is due, each once and in order, up to the last it sees.
 //   - A member that is to leave takes down what has been sent by then, stays until that has come, or for as long as
 //     patience lasts, and only then closes: all of it is due.
-//   - To a member that the server closes, what was answered by then is due. To one that we cut off, nothing but what
-//     lies before the last it saw.
-//   - A publication that was refused is due to nobody. One whose connection ended before the answer came is due to
-//     nobody unless somebody sees it; then it was made, and is due to all who are there, at any place in the order.
+//   - To a member that is cut off, by us or by the server, nothing is due but what lies before the last it saw: what
+//     was answered when we hear of its end may have been made after it. What else it may have missed is counted apart.
+//   - A publication that was refused is due to nobody, and neither is one whose connection ended before the answer came,
+//     unless somebody had seen that or a later one by then. Who gets it all the same gets it, at any place in the order.
 type roomBook struct {
-	number     uint32              // of the last publication sent
-	unanswered uint32              // how many of the last ones have no answer yet
-	speaker    uint32              // connection that sent those
-	top        uint32              // the highest number that a member has seen
-	holes      []uint32            // numbers that are due to nobody, ascending
-	late       map[uint32]struct{} // that were holes and have been seen since
+	number     uint32   // of the last publication sent
+	unanswered uint32   // how many of the last ones have no answer yet
+	speaker    uint32   // connection that sent those
+	top        uint32   // the highest number that a member has seen
+	holes      []uint32 // numbers that are due to nobody, ascending
 }
 
 // answered returns the highest number up to which all have an answer.
@@ -62,22 +61,6 @@ func (b *roomBook) lastDue(until uint32) uint32 {
 	return until
 }
 
-// sight enters that somebody has seen number, and reports whether it may come at any place in the order.
-func (b *roomBook) sight(number uint32) (late bool) {
-	b.top = max(b.top, number)
-	if len(b.holes) > 0 {
-		if i, found := slices.BinarySearch(b.holes, number); found {
-			b.holes = slices.Delete(b.holes, i, i+1)
-			if b.late == nil {
-				b.late = make(map[uint32]struct{})
-			}
-			b.late[number] = struct{}{}
-		}
-	}
-	_, late = b.late[number]
-	return late
-}
-
 // membership is one connection in one room.
 type membership struct {
 	track track
@@ -112,8 +95,9 @@ func (l *Ledger) arrive(b *roomBook, m *membership, number uint32) {
 	case number > b.number:
 		l.Damaged++ // nobody has sent it
 		return
-	case b.sight(number):
-		l.arriveLate(m, number)
+	case b.holesIn(number, number) > 0:
+		l.Received++
+		l.Expected++
 		return
 	case number <= m.floor:
 		l.Misrouted++
@@ -124,22 +108,7 @@ func (l *Ledger) arrive(b *roomBook, m *membership, number uint32) {
 	}
 	l.note(&m.track, number)
 	m.first = min(m.first, number)
-}
-
-// arriveLate enters a number whose place in the order nobody knows: it does not tell what else is due.
-func (l *Ledger) arriveLate(m *membership, number uint32) {
-	inRange := m.first != 0 && number >= m.first || m.stood && number > m.from
-	if !inRange {
-		l.Received++
-		l.Expected++
-		return
-	}
-	if m.first == 0 {
-		m.first, m.track.last = m.from+1, m.from
-	}
-	before := l.Reordered
-	l.note(&m.track, number)
-	l.Reordered = before
+	b.top = max(b.top, number)
 }
 
 // reached reports whether all that is due to m up to its until has come, as far as the order tells.

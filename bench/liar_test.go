@@ -85,8 +85,10 @@ func (l *liar) leave(c net.Conn) {
 	c.Close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	same := func(m net.Conn) bool { return m == c }
+	l.open = slices.DeleteFunc(l.open, same)
 	for name, members := range l.rooms {
-		l.rooms[name] = slices.DeleteFunc(members, func(m net.Conn) bool { return m == c })
+		l.rooms[name] = slices.DeleteFunc(members, same)
 	}
 }
 

@@ -49,10 +49,11 @@ type mixPlay struct {
 	pending map[uint32]mixPending
 	count   MixCounts
 
-	start    int64 // when the load began, 0 before
-	settling bool  // nothing more begins
-	boost    float64
+	start    int64      // when the load began, 0 before
+	settling bool       // nothing more begins
 	rng      *rand.Rand // of faults
+
+	boostUntil int64 // until then everything happens burstFactor times as often
 }
 
 type mixRoom struct {
@@ -67,7 +68,8 @@ type mixMember struct {
 	life       uint32 // how many it has begun
 	class      uint8
 	slow       bool
-	stalled    bool
+	stalled    bool   // it is not read just now
+	excused    bool   // a fault has kept it from reading: the server may close it
 	leaving    bool   // it waits for what is due, and then closes
 	unanswered uint32 // commands under way
 }
@@ -126,7 +128,7 @@ func (q *eventQueue) Pop() any {
 func newMixPlay(d *driver) *mixPlay {
 	r := d.run
 	m := &mixPlay{
-		d: d, mix: r.options.Mix, boost: 1, pending: make(map[uint32]mixPending),
+		d: d, mix: r.options.Mix, pending: make(map[uint32]mixPending),
 		members: make([]mixMember, d.share), rng: r.random(uint64(d.loop.Number()), 0),
 	}
 	rooms := (m.mix.Rooms + r.loops - 1) / r.loops
@@ -244,7 +246,10 @@ func (m *mixPlay) begin(start int64) {
 
 // advance sets s to its next time.
 func (m *mixPlay) advance(s *mixSource) {
-	rate := s.rate * m.boost * m.activity(s.next)
+	rate := s.rate * m.activity(s.next)
+	if s.next < m.boostUntil {
+		rate *= burstFactor
+	}
 	if s.idle = rate <= 0; s.idle {
 		s.next += int64(time.Second)
 		return

@@ -86,8 +86,11 @@ func restless() *Mix {
 	return m
 }
 
+// patience is how long a busy machine may take for what has to come.
+const patience = 2 * time.Minute
+
 // mixed plays a mix on a liar until it has seen 20 publications.
-func mixed(t *testing.T, m *Mix, l *liar) *Report {
+func mixed(t *testing.T, m *Mix, l *liar, drain time.Duration) *Report {
 	t.Helper()
 	ctx, enough := context.WithCancel(t.Context())
 	defer enough()
@@ -100,7 +103,7 @@ func mixed(t *testing.T, m *Mix, l *liar) *Report {
 		return nil
 	}
 	r, err := Run(ctx, Options{
-		Scenario: Mixed, Mix: m, Targets: []string{startLiar(t, l)}, Connections: 12, Loops: 2, Duration: time.Hour, Drain: 2 * time.Second,
+		Scenario: Mixed, Mix: m, Targets: []string{startLiar(t, l)}, Connections: 12, Loops: 2, Duration: time.Hour, Drain: drain,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +157,11 @@ func TestMixIsReconciled(t *testing.T) {
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			r := mixed(t, row.mix, &liar{spoil: row.spoil})
+			drain := patience
+			if row.want.Missing > 0 {
+				drain = 2 * time.Second // it is waited for
+			}
+			r := mixed(t, row.mix, &liar{spoil: row.spoil}, drain)
 			want := row.want
 			want.Expected = r.Delivery.Expected
 			want.Received = want.Expected - want.Missing
@@ -189,8 +196,8 @@ func checkMixReport(t *testing.T, r *Report, m *Mix) {
 			t.Errorf("class %s: %d calls, %d refused", c.Name, c.Calls, c.Refused)
 		}
 	}
-	if connections != 12 || lives != r.Ready || published < 20 {
-		t.Errorf("%d connections, %d lives, %d published; want 12, %d and 20 or more", connections, lives, published, r.Ready)
+	if connections != 12 || lives > r.Ready || published < 20 {
+		t.Errorf("%d connections, %d lives, %d published; want 12, up to %d, and 20 or more", connections, lives, published, r.Ready)
 	}
 	if all := r.Delivery.Received + r.Delivery.Duplicated + r.Delivery.Misrouted; deliveries > all {
 		t.Errorf("%d deliveries by class; %d in all", deliveries, all)

@@ -63,7 +63,7 @@ func (m *mixPlay) delivery(member *mixMember, b []byte) {
 	ledger.arrive(&m.rooms[in.room].roomBook, in, s.sequence)
 	c := m.classes[member.class]
 	c.row.Deliveries++
-	if !member.slow && !member.stalled {
+	if !member.slow && !member.excused {
 		record(c.latency, m.d.now-s.due)
 		record(m.d.result.latency, m.d.now-s.due)
 	}

@@ -15,7 +15,7 @@ import (
 func (m *mixPlay) join(p *peer) {
 	d, member := m.d, m.member(p.number)
 	member.life++
-	member.leaving, member.stalled = false, false
+	member.leaving, member.stalled, member.excused = false, false, false
 	m.chooseRooms(p.number, member)
 	d.text = protocol.JSON.AppendConnect(d.text[:0], connectID, d.run.connectRequest(p.number))
 	for i := range member.rooms {
@@ -192,11 +192,11 @@ func (m *mixPlay) ended(p *peer, stage uint8, why netpoll.Reason) {
 	case stage == leaving:
 		m.d.counters.lost.add(1)
 		m.d.result.closes["closing: "+why.String()]++
-	case stage == ready && (member.slow || member.stalled):
+	case stage == ready && (member.slow || member.excused):
 		m.d.counters.lost.add(^uint64(0)) // to close those who do not read is the server's right
 		c.row.ClosedSlow++
 	}
-	m.over(p.number, stage, false)
+	m.over(p.number, stage)
 	if m.settling {
 		return
 	}
@@ -206,19 +206,18 @@ func (m *mixPlay) ended(p *peer, stage uint8, why netpoll.Reason) {
 	m.in(expDuration(away, m.d.run.random(uint64(p.number)<<32|uint64(member.life), 9)), p.number, evReturn)
 }
 
-// over settles what was due to a connection that is gone, and what it had not had an answer to. If it was cut off by us
-// nothing is claimed but what lies before the last it saw.
-func (m *mixPlay) over(number uint32, stage uint8, cut bool) {
+// over settles what was due to a connection that is gone, and what it had not had an answer to.
+func (m *mixPlay) over(number uint32, stage uint8) {
 	member := m.member(number)
 	m.abandon(number, member)
 	for i := range member.rooms {
 		s := &member.rooms[i]
 		room := &m.rooms[s.room].roomBook
-		until := s.until
-		if stage == ready && !member.leaving && !member.slow && !member.stalled && !cut {
-			until = room.answered()
+		if stage != leaving {
+			s.until = 0
+			m.count.Unclaimed += s.owed(room, room.answered())
 		}
-		m.d.result.ledger.settleMember(room, s, until)
+		m.d.result.ledger.settleMember(room, s, s.until)
 	}
 	member.rooms = member.rooms[:0]
 	member.leaving = false
@@ -253,7 +252,11 @@ func (m *mixPlay) owed() (n uint64) {
 		for j := range member.rooms {
 			s := &member.rooms[j]
 			room := &m.rooms[s.room].roomBook
-			n += s.owed(room, room.number)
+			until := room.number
+			if member.leaving {
+				until = s.until
+			}
+			n += s.owed(room, until)
 		}
 	}
 	return n

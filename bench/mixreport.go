@@ -17,7 +17,8 @@ type MixReport struct {
 
 // MixCounts are counts over all classes.
 type MixCounts struct {
-	Doubtful    uint64 `json:"doubtful"`     // publications whose connection ended before the answer: due only if somebody saw them
+	Doubtful    uint64 `json:"doubtful"`     // publications whose connection ended before the answer: due to nobody
+	Unclaimed   uint64 `json:"unclaimed"`    // deliveries that connections which were cut off may have missed
 	OtherPushes uint64 `json:"other_pushes"` // neither publications of ours nor typing
 	Cut         uint64 `json:"cut"`          // connections that a fault of ours has cut off
 	Stalled     uint64 `json:"stalled"`      // that a fault has kept from reading
@@ -29,7 +30,7 @@ type ClassRow struct {
 	Connections int      `json:"connections"` // at once, when none is away
 	Lives       uint64   `json:"lives"`       // times that one came to stand
 	Left        uint64   `json:"left"`        // and left in order
-	ClosedSlow  uint64   `json:"closed_slow"` // and, of those that do not always read, was closed by the server
+	ClosedSlow  uint64   `json:"closed_slow"` // and, of those that were slow or that a fault kept from reading, was closed by the server
 	Published   uint64   `json:"published"`
 	Deliveries  uint64   `json:"deliveries"`
 	TypingSeen  uint64   `json:"typing_seen"` // which may be lost
@@ -56,6 +57,7 @@ func (c *ClassRow) add(o *ClassRow) {
 
 func (c *MixCounts) add(o *MixCounts) {
 	c.Doubtful += o.Doubtful
+	c.Unclaimed += o.Unclaimed
 	c.OtherPushes += o.OtherPushes
 	c.Cut += o.Cut
 	c.Stalled += o.Stalled
@@ -145,7 +147,8 @@ func (r *Report) writeMix(t *table) {
 	if r.Mix == nil {
 		return
 	}
-	t.row("mix", "seed %d; publications of unknown fate %d; cut off %d, stalled %d", r.Mix.Seed, r.Mix.Doubtful, r.Mix.Cut, r.Mix.Stalled)
+	t.row("mix", "seed %d; %d publications of unknown fate; up to %d deliveries to connections that ended early missed besides; %d cut off, %d stalled by faults",
+		r.Mix.Seed, r.Mix.Doubtful, r.Mix.Unclaimed, r.Mix.Cut, r.Mix.Stalled)
 	for i := range r.Mix.Classes {
 		c := &r.Mix.Classes[i]
 		t.row("class "+c.Name, "%d connections, %d lives, %d left, %d closed as slow; %d published, %d deliveries, %d calls (%d refused)",

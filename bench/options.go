@@ -23,6 +23,7 @@ const (
 	Fanout Scenario = "fanout" // receive what publishers send to rooms
 	Churn  Scenario = "churn"  // connect, upgrade, subscribe, close, again and again
 	Mixed  Scenario = "mix"    // classes of connections that come, talk and go, as Options.Mix says
+	Soak   Scenario = "soak"   // a mix for hours, with faults; what leaks
 )
 
 // Options says what a run does. The names of flags in comments and errors are those of edge flood.
@@ -48,6 +49,10 @@ type Options struct {
 	Mix  *Mix          // mix: who does what; nil for BuiltInMix
 	Day  time.Duration // --day: mix: how long a day takes, with its hours' activity; 0 for the same activity all along
 	Seed uint64        // --seed: mix: what chance depends on; 0 is 1
+
+	Faults     time.Duration // --faults: soak: time between faults, 0 for none
+	FaultShare float64       // --fault-share: soak: share of the connections that one hits
+	Internal   string        // --internal: soak: where the server's metrics are, http://host:port; "" for none
 
 	Hold        time.Duration // idle: how long to do nothing once all are connected
 	PublishOnce bool          // idle: then one publication to each room
@@ -127,6 +132,9 @@ func (o *Options) check() error {
 	if err := o.checkAPI(); err != nil {
 		return err
 	}
+	if err := o.checkSoak(); err != nil {
+		return err
+	}
 	return o.checkScenario()
 }
 
@@ -138,12 +146,12 @@ func (o *Options) checkScenario() error {
 			return fmt.Errorf("%w: --rate 0: want at least one publication a second", ErrUsage)
 		}
 		fallthrough
-	case Echo, Churn, Mixed:
+	case Echo, Churn, Mixed, Soak:
 		if o.Duration <= 0 {
 			return fmt.Errorf("%w: --duration %v: want more than nothing", ErrUsage, o.Duration)
 		}
 	default:
-		return fmt.Errorf("%w: scenario %q: want idle, echo, fanout, churn or mix", ErrUsage, o.Scenario)
+		return fmt.Errorf("%w: scenario %q: want idle, echo, fanout, churn, mix or soak", ErrUsage, o.Scenario)
 	}
 	for _, d := range []struct {
 		name string
@@ -160,7 +168,7 @@ func (o *Options) checkScenario() error {
 func (o *Options) rooms() bool { return o.Scenario != Echo }
 
 // mixes reports whether the connections are of the classes of a mix.
-func (o *Options) mixes() bool { return o.Scenario == Mixed }
+func (o *Options) mixes() bool { return o.Scenario == Mixed || o.Scenario == Soak }
 
 // publishes reports whether there are connections that publish besides the others.
 func (o *Options) publishes() bool {

@@ -31,7 +31,6 @@ const (
 	apiBatch    = 256              // publications in one request, when they are due faster than answers come
 	apiBytes    = 1 << 20          // of a request with more than one publication
 	apiNap      = 10 * time.Millisecond
-	apiWitness  = 2 * time.Second // how long to look for publications whose request was not answered
 	apiLookEach = 50 * time.Millisecond
 )
 
@@ -409,7 +408,7 @@ func (w *apiWorker) forget(items []apiItem) {
 // that they are not passed by these.
 func (w *apiWorker) lookFor() {
 	left := w.items
-	for end := time.Now().Add(apiWitness); len(left) > 0; time.Sleep(apiLookEach) {
+	for end := time.Now().Add(w.of.run.options.Drain); len(left) > 0; time.Sleep(apiLookEach) {
 		seen := w.of.run.highest(left)
 		kept := left[:0:0]
 		for _, item := range left {

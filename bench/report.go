@@ -36,8 +36,9 @@ type Report struct {
 	Measured   *Load `json:"measured,omitempty"`
 	Holding    *Load `json:"holding,omitempty"`
 
-	Mix *MixReport `json:"mix,omitempty"`
-	API *APILoad   `json:"api,omitempty"` // with publishers over the HTTP API
+	Mix  *MixReport  `json:"mix,omitempty"`
+	Soak *SoakReport `json:"soak,omitempty"`
+	API  *APILoad    `json:"api,omitempty"` // with publishers over the HTTP API
 
 	ConnectLatency *Latency `json:"connect_latency,omitempty"`
 	Latency        *Latency `json:"latency,omitempty"`
@@ -88,7 +89,7 @@ func newReport(o *Options) *Report {
 	switch o.Scenario {
 	case Echo:
 		r.Payload, r.Rate, r.Pipeline = o.Payload, o.Rate, o.Pipeline
-	case Mixed:
+	case Mixed, Soak:
 		r.Rooms = o.Mix.Rooms
 	case Fanout:
 		r.Rooms, r.Payload, r.Rate = o.Rooms, o.Payload, o.Rate
@@ -152,8 +153,12 @@ const leastIdle = 0.05
 // conclude works out what follows from the parts.
 func (r *Report) conclude() {
 	r.Delivery.close()
+	standing := r.Ready - r.Lost
+	if r.Mix != nil {
+		standing = min(standing, uint64(r.Connections)) // each may have come to stand many times
+	}
 	for i := range r.Memory {
-		r.Memory[i].compare(&r.Memory[0].memory, r.Ready-r.Lost)
+		r.Memory[i].compare(&r.Memory[0].memory, standing)
 	}
 	if m := r.Measured; m != nil && m.Idle < leastIdle {
 		r.Warnings = append(r.Warnings, fmt.Sprintf(
@@ -175,6 +180,8 @@ func (r *Report) Err() error {
 			r.Delivery.Expected, r.Delivery.Missing, r.Delivery.Duplicated, r.Delivery.Reordered, r.Delivery.Misrouted, r.Delivery.Damaged)
 	case r.API != nil && r.API.Refused+r.API.Unknown > 0:
 		return fmt.Errorf("%w: the API refused %d publications, the fate of %d is unknown", ErrLoss, r.API.Refused, r.API.Unknown)
+	case r.Soak != nil && r.Soak.Return != nil && r.Soak.Return.Kept:
+		return fmt.Errorf("%w: the server has not given back all: %s", ErrLoss, r.Soak.Return)
 	case r.Failed > 0 || r.Lost > 0:
 		return fmt.Errorf("%w: %d connections failed, %d were lost", ErrLoss, r.Failed, r.Lost)
 	case len(r.Errors) > 0:

@@ -161,7 +161,7 @@ func (r *run) newPlay(d *driver) play {
 		return &echoPlay{d: d}
 	case Churn:
 		return &churnPlay{d: d}
-	case Mixed:
+	case Mixed, Soak:
 		return newMixPlay(d)
 	default:
 		return &roomsPlay{d: d}

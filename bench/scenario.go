@@ -35,6 +35,8 @@ func (r *run) play() {
 	case Mixed:
 		r.connect()
 		r.playMix()
+	case Soak:
+		r.playSoak()
 	}
 }
 

@@ -24,6 +24,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	r.writeConnections(t)
 	r.writeAPI(t)
 	r.writeMix(t)
+	r.writeSoak(t)
 	t.load("connecting", r.Connecting)
 	t.load("measured", r.Measured)
 	t.load("holding", r.Holding)

@@ -32,6 +32,7 @@ func floodCommand() *cobra.Command {
 		floodFanout(),
 		floodChurn(),
 		floodMix(),
+		floodSoak(),
 	)
 	return c
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/bench"
 	"github.com/spf13/cobra"
@@ -12,6 +13,20 @@ func floodMix() *cobra.Command {
 	f := newFlooding(bench.Mixed)
 	c := f.command("Let classes of connections come, talk and go: a day of a chat service")
 	f.durationFlags(c.Flags())
+	f.mixFlags(c)
+	return c
+}
+
+func floodSoak() *cobra.Command {
+	f := newFlooding(bench.Soak)
+	c := f.command("Play a mix for hours, with faults, and tell what of the server grows")
+	o, flags := &f.options, c.Flags()
+	f.durationFlags(flags)
+	setDefault(flags, "duration", "1h0m0s")
+	setDefault(flags, "warmup", "1m0s")
+	flags.DurationVar(&o.Faults, "faults", 30*time.Second, "time between faults, which take turns: cut off, stall, half-open connections, a burst; 0 for none")
+	flags.Float64Var(&o.FaultShare, "fault-share", 0.1, "share of the connections that a fault hits")
+	flags.StringVar(&o.Internal, "internal", "", "`address` of the server's metrics, as in http://127.0.0.1:9000")
 	f.mixFlags(c)
 	return c
 }

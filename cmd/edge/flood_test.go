@@ -44,6 +44,9 @@ func TestFloodUsage(t *testing.T) {
 		"mix --mix /nowhere.yaml":            "/nowhere.yaml",
 		"mix --day -1h":                      "--day -1h",
 		"mix --rooms 5":                      "--rooms",
+		"soak --faults -1s":                  "--faults -1s",
+		"soak --fault-share 2":               "--fault-share 2",
+		"soak --internal 127.0.0.1:9000":     "http://127.0.0.1:9000",
 	} {
 		out, _, err := runFlood(t, strings.Fields(args)...)
 		if err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {
