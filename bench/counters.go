@@ -35,7 +35,8 @@ type progress struct {
 
 // all returns every one of them, in a fixed order.
 func (p *progress) all() []*uint64 {
-	return []*uint64{&p.dialed, &p.ready, &p.failed, &p.lost, &p.cycled, &p.sent, &p.answered, &p.delivered, &p.due}
+	return []*uint64{&p.dialed, &p.ready, &p.failed, &p.lost, &p.cycled, &p.sent, &p.answered, &p.delivered, &p.due,
+		&p.excused, &p.left, &p.slow, &p.returned}
 }
 
 // add counts what another process has done.

@@ -14,6 +14,8 @@
 // sent, so that each arrival is checked: nothing may be missing, come twice, or out of order, and
 // latency counts from the due time even if the sender was late.
 //
+// In a mix, where members come and go, what is due to whom follows from the rules above roomBook.
+//
 // # Goroutines
 //
 // [Run] starts the loops of a netpoll reactor, each with a driver that owns its connections; one

@@ -60,8 +60,8 @@ func (m *mixPlay) publish(number, room uint32, due int64, size int) {
 		number = r.speaker
 	}
 	conn, _ := m.d.of(number)
-	if conn == nil {
-		m.d.result.errors["publication without a publisher"]++
+	if conn == nil { // it was given up with something unanswered: until its end nobody may go on for it
+		m.classes[m.member(number).class].row.Absent++
 		return
 	}
 	r.speaker = number

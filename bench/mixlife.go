@@ -252,7 +252,11 @@ func (m *mixPlay) owed() (n uint64) {
 		for j := range member.rooms {
 			s := &member.rooms[j]
 			room := &m.rooms[s.room].roomBook
-			n += s.owed(room, room.number)
+			until := room.number
+			if member.leaving {
+				until = s.until
+			}
+			n += s.owed(room, until)
 		}
 	}
 	return n

@@ -99,7 +99,7 @@ func TestSoak(t *testing.T) {
 // One that keeps connections when all are closed is found out.
 func TestSoakOfServerThatKeeps(t *testing.T) {
 	r := soaked(t, 3, 2, Options{Mix: steady(), Connections: 3, Drain: 500 * time.Millisecond})
-	if back := r.Soak.Return; back == nil || !back.Kept || back.After[seenConnections] != 2 || !errors.Is(r.Err(), ErrLoss) {
+	if back := r.Soak.Return; back == nil || !back.Kept || back.After[seenConnections] == 0 || !errors.Is(r.Err(), ErrLoss) {
 		t.Errorf("given back: %v, %v", back, r.Err())
 	}
 }

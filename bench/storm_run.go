@@ -110,7 +110,7 @@ func (r *run) blow(n int) {
 	r.awaitReturns(total, &before.counted, &report.Peak)
 	report.Load = loadOf("return", before, r.sample(), countReturned)
 	r.gatherStorm(report, start)
-	after := sum(r.drivers)
+	after := r.progress()
 	report.Dropped, report.Returned = after.left-before.counted.left, after.returned-before.counted.returned
 	report.conclude()
 	r.report.Storms = append(r.report.Storms, *report)
