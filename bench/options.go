@@ -32,6 +32,7 @@ type Options struct {
 	Rooms       int      // --rooms; connection i is in room i modulo this
 	RoomPrefix  string   // --room-prefix: what room names begin with, so that others can join; "" for a name of the run's own
 	Personal    bool     // --personal: each member is in a room of its own besides
+	Protocol    Protocol // --protocol: how connections speak of rooms; "" for edge's way
 	TokenSecret string   // --token-secret: what the server's HMAC tokens are signed with; each connection is a user of its own. "" for no tokens
 	Payload     int      // --payload: bytes of a message's JSON value
 	Duration    time.Duration
@@ -69,6 +70,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.Pipeline, 1)
 	orElse(&o.Publishers, 1)
 	orElse(&o.PrivateTables, "auto")
+	orElse(&o.Protocol, EdgeProtocol)
 	orElse(&o.RoomPrefix, "flood-"+runTag()+"-")
 	orElse(&o.Drain, 10*time.Second)
 	return o
@@ -110,6 +112,9 @@ func (o *Options) check() error {
 	}
 	if o.Message != 0 && (o.Message < minStamp || o.Message > maxStamp) {
 		return fmt.Errorf("%w: --message %d: want 0 or %d to %d", ErrUsage, o.Message, minStamp, maxStamp)
+	}
+	if err := o.checkProtocol(); err != nil {
+		return err
 	}
 	return o.checkScenario()
 }

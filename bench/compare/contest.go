@@ -18,6 +18,7 @@ type contest struct {
 	name     string
 	args     []string // of edge flood
 	measures []measure
+	rooms    bool // it is about rooms alone, which any protocol has
 	merging  bool // servers that gather on purpose take part
 	search   bool // for the greatest rate, see search.go
 }
@@ -39,8 +40,9 @@ func cpu(name string) measure {
 // else.
 var contests = []contest{
 	{
-		name: "idle",
-		args: []string{"idle", "--connections", "10000", "--hold", "2s"},
+		name:  "idle",
+		rooms: true,
+		args:  []string{"idle", "--connections", "10000", "--hold", "1s"},
 		measures: []measure{
 			{name: "idle", unit: "B", of: func(r *bench.Report) float64 { return r.Memory[len(r.Memory)-1].PssPerConnection }},
 			{name: "connect", unit: "us", of: func(r *bench.Report) float64 { return r.Connecting.ServerMicros }},
@@ -48,10 +50,11 @@ var contests = []contest{
 	},
 	{name: "echo", args: timed("echo", "--connections", "1000"), measures: []measure{cpu("echo")}},
 	{name: "pipelined echo", args: timed("echo", "--connections", "100", "--pipeline", "16"), measures: []measure{cpu("pipelined")}},
-	{name: "fan-out", args: audience("50"), measures: []measure{cpu("fan-out")}},
-	{name: "merged fan-out", args: audience("1000"), measures: []measure{cpu("merged")}, merging: true},
+	{name: "fan-out", args: audience("50"), measures: []measure{cpu("fan-out")}, rooms: true},
+	{name: "merged fan-out", args: audience("1000"), measures: []measure{cpu("merged")}, rooms: true, merging: true},
 	{
 		name:    "maximum fan-out",
+		rooms:   true,
 		merging: true,
 		search:  true,
 		measures: []measure{
@@ -71,7 +74,12 @@ func audience(rate string) []string {
 }
 
 // takes reports whether k takes part.
-func (c *contest) takes(k *kind) bool { return c.merging || !k.merges }
+func (c *contest) takes(k *kind) bool {
+	if k.protocol != "" && !c.rooms {
+		return false
+	}
+	return c.merging || !k.merges
+}
 
 // measure runs c against a server of kind k and keeps what comes of it: that it failed, if it did.
 func (p *plan) measure(ctx context.Context, c *contest, k *kind, r *results) {
@@ -79,7 +87,7 @@ func (p *plan) measure(ctx context.Context, c *contest, k *kind, r *results) {
 	var report *bench.Report
 	var err error
 	if c.search {
-		report, err = search(try)
+		report, err = search(k.firstRate(), try)
 	} else if report, err = try(append(c.args, p.length(c)...)); err == nil {
 		err = report.Err()
 	}
@@ -98,7 +106,7 @@ func (p *plan) length(c *contest) []string {
 
 // floodLimit is how long a run may take, far more than any does whose server keeps up. One that has more to
 // send than it can is then killed, which the report counts as loss behind what it had measured.
-const floodLimit = 20 * time.Second
+const floodLimit = 15 * time.Second
 
 // flood starts a server, drives it and returns the report. That something was lost is the report's to say.
 func (p *plan) flood(ctx context.Context, k *kind, loops int, args []string) (*bench.Report, error) {
@@ -108,6 +116,9 @@ func (p *plan) flood(ctx context.Context, k *kind, loops int, args []string) (*b
 	}
 	defer s.stop()
 	args = append([]string{"flood"}, args...)
+	if k.protocol != "" {
+		args = append(args, "--protocol", string(k.protocol))
+	}
 	args = append(args, "--json", "--probe", "0", "--loops", "1", "--drain", "2s",
 		"--target", s.address, "--server-pid", strconv.Itoa(s.command.Process.Pid))
 	var out, said bytes.Buffer

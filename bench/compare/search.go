@@ -12,13 +12,16 @@ import (
 const (
 	longestP99   = 100_000 // microseconds
 	leastReached = 0.95    // of the deliveries that are offered
+	farOff       = 0.6     // of them is so little that nobody need ask again
 )
 
 // The rates that are tried, in publications a second, each of which is a thousand deliveries.
 const (
-	firstRate = 50
-	lastRate  = 50 << 8
-	halvings  = 3 // of the distance between the greatest rate that was sustained and the least that was not
+	firstRate        = 100
+	firstMergingRate = 1600 // of servers that gather on purpose
+	lastRate         = 25_600
+	leastRate        = 12
+	halvings         = 3 // of the distance between the greatest rate that was sustained and the least that was not
 )
 
 // trialLength is how long a rate is tried.
@@ -27,40 +30,58 @@ var trialLength = []string{"--duration", "2s"}
 // errRate means that a server does not sustain a rate.
 var errRate = errors.New("not sustained")
 
-// search returns the report of the greatest rate that a server sustains: it is doubled until that fails, and
-// then bisected. A server that sustains none yields the report of the first rate, and an error.
-func search(try func(args []string) (*bench.Report, error)) (*bench.Report, error) {
-	best, err := sustain(try, firstRate)
-	if err != nil {
-		return best, err
-	}
-	good, bad := firstRate, 0
-	for step := 0; step < halvings && good < lastRate; {
-		rate := 2 * good
-		if bad > 0 {
+// try has a server bear a load, the arguments of flood.
+type try func(args []string) (*bench.Report, error)
+
+// search returns the report of the greatest rate that a server sustains: from the first on it is doubled until that
+// fails, or halved until that succeeds, and then bisected. A server that sustains none yields the report of the
+// least, and an error.
+func search(first int, try try) (best *bench.Report, err error) {
+	good, bad := 0, 0 // 0 while there is none
+	for step := 0; step < halvings; {
+		rate := first
+		switch {
+		case good > 0 && bad > 0:
 			rate = (good + bad) / 2
 			step++
+		case good > 0:
+			rate = 2 * good
+		case bad > 0:
+			rate = bad / 2
 		}
 		report, err := sustain(try, rate)
 		switch {
 		case err == nil:
 			best, good = report, rate
-		case errors.Is(err, errRate):
-			bad = rate
-		default:
+		case !errors.Is(err, errRate):
 			return best, err
+		case good == 0 && rate <= leastRate:
+			return report, err
+		default:
+			bad = rate
+		}
+		if good >= lastRate {
+			break
 		}
 	}
 	return best, nil
 }
 
+// firstRate returns where to begin with servers of this kind.
+func (k *kind) firstRate() int {
+	if k.merges {
+		return firstMergingRate
+	}
+	return firstRate
+}
+
 // sustain tries one rate. A near miss is tried once more, as it may be the machine's.
-func sustain(try func(args []string) (*bench.Report, error), rate int) (report *bench.Report, err error) {
+func sustain(try try, rate int) (report *bench.Report, err error) {
 	for range 2 {
 		if report, err = try(append(audience(strconv.Itoa(rate)), trialLength...)); err != nil {
 			return nil, err
 		}
-		if err = sustained(report); err == nil || reached(report) < leastReached {
+		if err = sustained(report); err == nil || reached(report) < farOff {
 			break
 		}
 	}

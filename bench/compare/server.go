@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed4ac54ce5/edge/bench"
 )
 
 // startTimeout is how long a server may take until it serves.
@@ -35,6 +37,8 @@ type kind struct {
 	needs  string
 	merges bool // gathers on purpose: of no interest where one publication comes at a time
 	start  func(ctx context.Context, b *binaries, loops int) (*server, error)
+
+	protocol bench.Protocol // if it is not edge's
 }
 
 // kinds are all of them, in the order in which they run. Ratios are to the first that runs.
@@ -50,6 +54,7 @@ var kinds = []kind{
 	{name: "gorilla", needs: needsPeers, start: peer("gorilla")},
 	{name: "coder", needs: needsPeers, start: peer("coder")},
 	{name: "ws", needs: needsNode, start: node("ws.mjs")},
+	{name: "socket.io", needs: needsNode, start: node("socketio.mjs"), protocol: bench.SocketIO},
 }
 
 // server is one that runs.

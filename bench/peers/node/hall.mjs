@@ -1,4 +1,4 @@
-// The commands that edge flood sends, answered with the same bytes as by bench/baseline.
+// What the servers share: the commands that edge flood sends, answered with the same bytes as by bench/baseline.
 
 const client = '00000000-0000-4000-8000-000000000000'
 
