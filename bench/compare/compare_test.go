@@ -223,17 +223,21 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// A server that falls behind in a merged fan-out is not asked again, and one that lost its process has no figures.
+// A server that falls far behind in a merged fan-out is not asked again, and one that lost its process has no figures.
 func TestCellKeepsWhatThereIs(t *testing.T) {
 	var c cell
 	c.add(&bench.Report{Scenario: bench.Idle}, bench.ErrLoss)
 	c.add(&bench.Report{Scenario: bench.Echo}, nil)
-	if len(c.reports) != 0 || len(c.notes) != 1 || c.short {
+	if len(c.reports) != 0 || len(c.notes) != 1 || c.farOff {
 		t.Errorf("a cell of empty reports is %+v", c)
 	}
 	c.add(fanoutReport(1000, 0.94, 1), nil)
-	if len(c.reports) != 1 || !c.short {
+	if len(c.reports) != 1 || len(c.notes) != 2 || c.farOff {
 		t.Errorf("a cell of a report that fell short is %+v", c)
+	}
+	c.add(fanoutReport(1000, 0.3, 1), nil)
+	if len(c.reports) != 2 || !c.farOff {
+		t.Errorf("a cell of a report that fell far short is %+v", c)
 	}
 }
 

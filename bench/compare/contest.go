@@ -83,7 +83,9 @@ func (c *contest) takes(k *kind) bool {
 
 // measure runs c against a server of kind k and keeps what comes of it: that it failed, if it did.
 func (p *plan) measure(ctx context.Context, c *contest, k *kind, r *results) {
-	try := func(args []string) (*bench.Report, error) { return p.flood(ctx, k, r.Loops, args) }
+	try := func(args []string) (*bench.Report, error) {
+		return p.flood(ctx, k, r.Loops, c.limit()+p.duration, args)
+	}
 	var report *bench.Report
 	var err error
 	if c.search {
@@ -104,12 +106,22 @@ func (p *plan) length(c *contest) []string {
 	return []string{"--duration", p.duration.String()}
 }
 
-// floodLimit is how long a run may take, far more than any does whose server keeps up. One that has more to
-// send than it can is then killed, which the report counts as loss behind what it had measured.
-const floodLimit = 15 * time.Second
+// How long a run may take: far more than any does whose server keeps up. One that has more to send than it can is then
+// killed, which the report counts as loss behind what it had measured.
+const (
+	floodLimit    = 2 * time.Minute
+	overloadLimit = 25 * time.Second // where many are expected not to keep up
+)
+
+func (c *contest) limit() time.Duration {
+	if c.merging {
+		return overloadLimit
+	}
+	return floodLimit
+}
 
 // flood starts a server, drives it and returns the report. That something was lost is the report's to say.
-func (p *plan) flood(ctx context.Context, k *kind, loops int, args []string) (*bench.Report, error) {
+func (p *plan) flood(ctx context.Context, k *kind, loops int, limit time.Duration, args []string) (*bench.Report, error) {
 	s, err := k.start(ctx, &p.binaries, loops)
 	if err != nil {
 		return nil, err
@@ -124,8 +136,8 @@ func (p *plan) flood(ctx context.Context, k *kind, loops int, args []string) (*b
 	var out, said bytes.Buffer
 	command := exec.CommandContext(ctx, p.edge, args...)
 	command.Stdout, command.Stderr = &out, &said
-	limit := time.AfterFunc(floodLimit+p.duration, s.kill)
-	defer limit.Stop()
+	end := time.AfterFunc(limit, s.kill)
+	defer end.Stop()
 	err = command.Run()
 	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || out.Len() == 0) {
 		return nil, fmt.Errorf("%w: %s", err, said.Bytes())

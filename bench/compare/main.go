@@ -153,7 +153,7 @@ func (p *plan) compare(ctx context.Context, r *results) error {
 		}
 		for round := range rounds {
 			for _, k := range r.kinds {
-				if !c.takes(k) || c.merging && r.cell(c, k).short {
+				if !c.takes(k) || c.merging && r.cell(c, k).farOff {
 					continue // what is far beyond a server in one round is so in the next
 				}
 				fmt.Fprintf(os.Stderr, "%s, round %d of %d, %d loops: %s\n", c.name, round+1, rounds, r.Loops, k.name)

@@ -26,7 +26,7 @@ type place struct{ contest, kind string }
 // cell is what one server has done in one contest.
 type cell struct {
 	reports []*bench.Report
-	short   bool // it could not keep up
+	farOff  bool // it was far from keeping up
 	notes   []string
 }
 
@@ -66,7 +66,7 @@ func (c *cell) add(r *bench.Report, err error) {
 	if yields(r) {
 		c.reports = append(c.reports, r)
 		if part := reached(r); part < leastReached {
-			c.short = true
+			c.farOff = part < farOff
 			err = fmt.Errorf("could not keep up: %.0f %% of %d publications a second", 100*part, r.Rate)
 		}
 	}

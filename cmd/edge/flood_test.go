@@ -36,6 +36,7 @@ func TestFloodUsage(t *testing.T) {
 		"idle --target nonsense":             `"nonsense"`,
 		"idle --private-fd-tables sometimes": "sometimes",
 		"fanout --rate 0":                    "--rate 0",
+		"fanout --protocol mqtt":             `"mqtt"`,
 		"echo --duration -1s":                "--duration -1s",
 		"idle --hold -1s":                    "--hold -1s",
 		"echo somewhere":                     "somewhere",
