@@ -18,7 +18,7 @@ const module = "github.com/seed4ac54ce5/edge/"
 // mayImport is the architecture: for each of our packages, by its folder, the others that it may
 // import. A package arrives together with its row.
 var mayImport = map[string][]string{
-	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "metrics", "bench", "logging", "tracing", "internal/systemd"},
+	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "metrics", "bench", "bench/page", "logging", "tracing", "internal/systemd"},
 	"config":               {"server", "auth", "admission", "hook", "proxyproto", "tlsrecord"},
 	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api"},
 	"auth":                 {},
@@ -40,9 +40,10 @@ var mayImport = map[string][]string{
 	"metrics":              {},
 	"logging":              {},
 	"tracing":              {},
-	"bench":                {"netpoll", "frame", "protocol", "auth"},
+	"bench":                {"netpoll", "frame", "protocol", "auth", "proxyproto"},
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},
+	"bench/page":           {"bench"},
 	"examples/chat":        {"server"},
 	"internal/poison":      {},
 	"internal/slab":        {"internal/sys"},

@@ -30,8 +30,8 @@ func TestAllocations(t *testing.T) {
 		most float64
 		run  func() bool
 	}{
-		{"Connect", 12, func() bool { _, err := v.Connect(token, testNow); return err == nil }},
-		{"Blocking", 1, func() bool { return !v.Blocking(token) }},
+		{"Connect", 2, func() bool { _, err := v.Connect(token, testNow); return err == nil }},
+		{"Blocking", 0, func() bool { return !v.Blocking(token) }},
 		{"Allows", 0, func() bool { return o.Allows(page, host) }},
 		{"Has", 0, func() bool { return r.Has(&id, testNow) }},
 		{"Allow", 0, func() bool { return caps.Allow("chat:1", MaySubscribe) }},

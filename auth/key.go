@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -49,11 +50,15 @@ const (
 // MinSecret is the least bytes of an HMAC secret (RFC 7518 section 3.2).
 const MinSecret = 32
 
+// maxMAC is the size of the largest HMAC in bytes.
+const maxMAC = 64
+
 // A key checks signatures of its own family and of no other, whatever a token asks for (RFC 8725 section 3.1).
 type key struct {
 	family   family
 	only     string // the one algorithm of the family; "" if all will do
 	material any    // []byte, *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+	macs     macs   // of an HMAC key
 }
 
 // newKey returns the key for material; alg, if it is not "", is the only algorithm that it is for.
@@ -100,5 +105,8 @@ func (k *key) fits(a algorithm) bool {
 
 // signed reports whether signature is k's under what t says. k must fit t's algorithm.
 func (k *key) signed(t *token, signature []byte) bool {
-	return t.algorithm.method.Verify(string(t.signed), signature, k.material) == nil
+	if m, ok := t.algorithm.method.(*jwt.SigningMethodHMAC); ok {
+		return k.macs.match(m.Hash, k.material.([]byte), t.signed, signature)
+	}
+	return t.algorithm.method.Verify(string(t.signed), bytes.Clone(signature), k.material) == nil
 }

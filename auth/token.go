@@ -53,9 +53,18 @@ func split(b []byte) (token, error) {
 	return token{header: header, payload: payload, signature: signature, signed: signed}, nil
 }
 
-// readHeader sets the algorithm and the kid. Of typ, no other value than JWT, in any case, may be there (RFC 8725 section
-// 3.11), and nothing at all may be critical (RFC 7515 section 4.1.11), as no extension is known here.
+// readHeader sets the algorithm and the kid.
 func (t *token) readHeader() error {
+	if a, ok := usual[string(t.header)]; ok {
+		t.algorithm = a
+		return nil
+	}
+	return t.readUnusual()
+}
+
+// readUnusual is readHeader for any header. Of typ, no other value than JWT, in any case, may be there (RFC 8725 section
+// 3.11), and nothing at all may be critical (RFC 7515 section 4.1.11), as no extension is known here.
+func (t *token) readUnusual() error {
 	text, err := decode(t.header)
 	if err != nil {
 		return err
@@ -77,6 +86,19 @@ func (t *token) readHeader() error {
 	return t.setAlgorithm(h[headerAlg])
 }
 
+// usual are the headers that libraries write where nothing else is asked for, in base64: what they say is known.
+var usual = usualHeaders()
+
+func usualHeaders() map[string]algorithm {
+	m := make(map[string]algorithm)
+	for name, a := range algorithms {
+		for _, text := range []string{`{"alg":"` + name + `","typ":"JWT"}`, `{"typ":"JWT","alg":"` + name + `"}`, `{"alg":"` + name + `"}`} {
+			m[strictBase64.EncodeToString([]byte(text))] = a
+		}
+	}
+	return m
+}
+
 // setAlgorithm looks the value of alg up as it is written: there is no other case, no escape, and no "none".
 func (t *token) setAlgorithm(alg []byte) error {
 	if len(alg) < 2 || alg[0] != '"' {
@@ -94,11 +116,14 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 
 // decode returns what segment encodes. Each text has one encoding only: no padding, no stray bits, and none of the line
 // ends that the package base64 steps over.
-func decode(segment []byte) ([]byte, error) {
-	if bytes.ContainsAny(segment, "\r\n") {
+func decode(segment []byte) ([]byte, error) { return appendDecoded(nil, segment) }
+
+// appendDecoded is decode behind dst.
+func appendDecoded(dst, segment []byte) ([]byte, error) {
+	if bytes.IndexByte(segment, '\n') >= 0 || bytes.IndexByte(segment, '\r') >= 0 {
 		return nil, errBase64
 	}
-	out, err := strictBase64.AppendDecode(nil, segment)
+	out, err := strictBase64.AppendDecode(dst, segment)
 	if err != nil {
 		return nil, errBase64
 	}

@@ -14,6 +14,7 @@ type Verifier struct {
 	previous *key // HMAC, until
 	until    time.Time
 	sources  []*source
+	blocks   bool // some of them or of the keys take long to check with
 	audience string
 	issuer   *regexp.Regexp // nil: any
 }
@@ -34,6 +35,10 @@ func New(c Config) (*Verifier, error) {
 	if v.sources, err = c.sources(); err != nil {
 		return nil, err
 	}
+	for f, k := range v.keys {
+		v.blocks = v.blocks || k != nil && family(f) != hmacFamily
+	}
+	v.blocks = v.blocks || len(v.sources) > 0
 	return v, nil
 }
 
@@ -64,6 +69,9 @@ func (v *Verifier) Warm(ctx context.Context, now time.Time) error {
 // Blocking reports whether checking this token takes a public key or a JWKS endpoint, and so does not belong on a
 // loop. A token that is refused without either does not.
 func (v *Verifier) Blocking(token []byte) bool {
+	if !v.blocks {
+		return false
+	}
 	t, err := parse(token)
 	if err != nil || t.algorithm.family == hmacFamily {
 		return false
@@ -130,7 +138,8 @@ func (v *Verifier) source(issuer string) *source {
 
 // authentic reports whether t is signed by k or, if that is the HMAC key, by the one before it.
 func (v *Verifier) authentic(t *token, k *key, now time.Time) bool {
-	signature, err := decode(t.signature)
+	var space [maxMAC]byte
+	signature, err := appendDecoded(space[:0], t.signature)
 	if err != nil {
 		return false
 	}

@@ -19,6 +19,10 @@ type counters struct {
 	answered  counter // of them, how many have their echo or their reply
 	delivered counter // publications that have come to a member, each counted once
 	due       counter // publications that have to come, to anybody
+	excused   counter // of them, how many need not after all: see storm
+	left      counter // members that have dropped, in a storm; slow readers that were closed
+	slow      counter // publications that have come to slow readers
+	returned  counter // and those that have come back
 
 	_ [64]byte // the next loop's are on another cache line
 }
@@ -26,6 +30,7 @@ type counters struct {
 // progress is the sum of all loops' counters.
 type progress struct {
 	dialed, ready, failed, lost, cycled, sent, answered, delivered, due uint64
+	excused, left, slow, returned                                       uint64
 }
 
 // settled returns how many connections have come to an end of connecting.
@@ -44,6 +49,10 @@ func sum(drivers []*driver) (p progress) {
 		p.answered += c.answered.value()
 		p.delivered += c.delivered.value()
 		p.due += c.due.value()
+		p.excused += c.excused.value()
+		p.left += c.left.value()
+		p.slow += c.slow.value()
+		p.returned += c.returned.value()
 	}
 	return p
 }

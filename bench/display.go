@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -19,7 +20,8 @@ type display struct {
 	total    uint64
 	count    func(progress) uint64
 	bar      *progressbar.ProgressBar
-	base     uint64 // the count when the phase began
+	base     uint64                // the count when the phase began
+	live     *atomic.Pointer[live] // what the timeline saw last; nil before it looks
 	told     time.Time
 	last     uint64 // and the one told last, from base
 }
@@ -49,8 +51,9 @@ func newBar(w io.Writer, name string, total uint64) *progressbar.ProgressBar {
 		progressbar.OptionSetDescription(name),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(),
-		progressbar.OptionSetWidth(30),
+		progressbar.OptionSetWidth(10),
 		progressbar.OptionThrottle(lookEvery),
+		progressbar.OptionSetSpinnerChangeInterval(0), // no goroutine, which would outlive the bar: it turns with each update
 		progressbar.OptionClearOnFinish(),
 	)
 }
@@ -62,6 +65,7 @@ func (d *display) update(p progress) {
 	}
 	n := d.count(p) - d.base
 	if d.bar != nil {
+		d.bar.Describe(d.name + d.quality(p))
 		_ = d.bar.Set64(int64(n)) // a bar that cannot be drawn is no reason to stop
 		return
 	}
@@ -77,8 +81,21 @@ func (d *display) line(n uint64, p progress, passed time.Duration) {
 	if d.total > 0 {
 		of = fmt.Sprintf(" of %d", d.total)
 	}
-	_, _ = fmt.Fprintf(d.w, "%s: %d%s, %.0f/s; %d connections ready, %d failed, %d lost\n",
-		d.name, n, of, float64(n-min(d.last, n))/passed.Seconds(), p.ready, p.failed, p.lost)
+	_, _ = fmt.Fprintf(d.w, "%s: %d%s, %.0f/s%s; %d connections ready, %d failed, %d lost\n",
+		d.name, n, of, float64(n-min(d.last, n))/passed.Seconds(), d.quality(p), p.ready, p.failed, p.lost)
+}
+
+// quality says how long things take and how many went wrong so far.
+func (d *display) quality(p progress) string {
+	var last live
+	if d.live != nil {
+		last = *d.live.Load()
+	}
+	errors := fmt.Sprintf(", %d errors", max(last.errors, p.failed+p.lost))
+	if last.p99 == 0 {
+		return errors
+	}
+	return fmt.Sprintf(", p99 %.1f ms", last.p99.Seconds()*1e3) + errors
 }
 
 // done takes the bar away.

@@ -49,11 +49,19 @@ type play interface {
 	ended(p *peer, stage uint8, why netpoll.Reason) // p, which had come as far as stage, is gone
 }
 
+// keeper is a play that itself keeps account of some connections that come and go.
+type keeper interface {
+	returned(p *peer) bool             // p is ready; true if that has been accounted for
+	failed(p *peer, label string) bool // p did not become ready; the same
+	lost(p *peer, label string) bool   // p was ready and is closed; the same
+}
+
 // driver is one loop's share of the load. All of it but the counters belongs to the loop's goroutine.
 type driver struct {
 	loop *netpoll.Loop
 	run  *run
 	play play
+	keep keeper // the play, if it is one
 
 	peers   []peer   // by slot
 	slots   []uint32 // of the connections, by number divided by the loops
@@ -61,18 +69,21 @@ type driver struct {
 	next    uint32   // and how many it has begun
 	again   []uint32 // numbers to dial once more
 	resting bool     // not before the next beat, as the last try failed
+	later   calendar // numbers to dial once more at their time
 	pending int      // connections on their way to ready
 	dials   pace
-	stages  struct{ dialing, sending, draining, over bool }
+	stages  struct{ dialing, crowding, sending, draining, over bool } // crowding: however many are on their way
 
 	now      int64  // on the run's clock, when the bytes at hand were read
 	out      []byte // frames to the conn at hand
 	text     []byte // the message being put together
 	decoder  protocol.Decoder
 	reply    protocol.Reply // the last one decoded
-	mask     uint32         // of the last frame
-	command  uint32         // id of the last command
-	census   []uint32       // members of each room over all loops, once they have been counted
+	repeats  repeats
+	mask     uint32   // of the last frame
+	command  uint32   // id of the last command
+	wait     int      // seconds for which the last refusal asked to stay away
+	census   []uint32 // members of each room over all loops, once they have been counted
 	counters counters
 	result   result
 }
@@ -81,7 +92,8 @@ type driver struct {
 type result struct {
 	ledger   Ledger
 	connect  *hdrhistogram.Histogram // from dialling to ready
-	latency  *hdrhistogram.Histogram // from due to arrival; in churn from dialling to closed
+	latency  *hdrhistogram.Histogram // from due to arrival; in churn from dialling to closed; since the timeline's last look
+	late     *hdrhistogram.Histogram // from due to sent
 	failures map[string]uint64       // why connections did not become ready
 	closes   map[string]uint64       // why they were lost later
 	errors   map[string]uint64       // what else was wrong
@@ -100,13 +112,22 @@ func newDriver(l *netpoll.Loop, r *run) *driver {
 		result: result{
 			connect:  newHistogram(),
 			latency:  newHistogram(),
+			late:     newLateness(),
 			failures: make(map[string]uint64),
 			closes:   make(map[string]uint64),
 			errors:   make(map[string]uint64),
 		},
 	}
 	d.play = r.newPlay(d)
+	d.keep, _ = d.play.(keeper)
 	return d
+}
+
+// do has f called on the loop, and returns when it has been.
+func (d *driver) do(f func()) {
+	done := make(chan struct{})
+	d.loop.Send(netpoll.Post{Item: func(*driver) { f(); close(done) }})
+	<-done
 }
 
 // of returns connection number if it is ready, which is of this driver.
@@ -149,7 +170,7 @@ func (d *driver) Turn() (more bool) {
 // dialSome begins connections as far as their pace and the number of those under way allow.
 func (d *driver) dialSome(now int64) (more bool) {
 	for range maxDials {
-		if d.pending >= d.run.pendingLimit {
+		if d.pending >= d.run.pendingLimit && !d.stages.crowding {
 			return false // one that gets ready or fails makes the next turn
 		}
 		number, ok := d.nextNumber(now)
@@ -166,6 +187,9 @@ func (d *driver) nextNumber(now int64) (number uint32, ok bool) {
 	if n := len(d.again); n > 0 && !d.resting {
 		number = d.again[n-1]
 		d.again = d.again[:n-1]
+		return number, true
+	}
+	if number, ok = d.later.take(now); ok {
 		return number, true
 	}
 	number = uint32(d.loop.Number()) + d.next*uint32(d.run.loops)
@@ -200,16 +224,18 @@ func (d *driver) dialFailed(number uint32, err error) {
 	if errors.As(err, &errno) {
 		err = errno
 	}
-	d.result.failures["dial: "+err.Error()]++
-	d.counters.failed.add(1)
-	d.play.ended(&peer{number: number}, dialing, netpoll.ClosedDial)
+	p := &peer{number: number}
+	d.countFailed(p, "dial: "+err.Error())
+	d.play.ended(p, dialing, netpoll.ClosedDial)
 }
 
 // Opened asks for the upgrade.
 func (d *driver) Opened(c *netpoll.Conn) {
 	p := &d.peers[c.Slot()]
 	p.stage = upgrading
-	d.loop.Write(c, d.run.requestOf(p.number).wire)
+	to, _ := d.run.routes.of(p.number)
+	d.out = d.run.routes.proxy.append(d.out[:0], to, p.number)
+	d.loop.Write(c, append(d.out, d.run.requestOf(p.number).wire...))
 }
 
 // Received reads the server's answer to the upgrade and then its frames, and sends what they call for
@@ -235,19 +261,24 @@ func (d *driver) Received(c *netpoll.Conn, b []byte) (used, need int) {
 
 // frames takes the whole frames off the front of b.
 func (d *driver) frames(c *netpoll.Conn, p *peer, b []byte) (used, need int) {
+	used = d.repeated(p, b)
+	begin := used
+	d.repeats.dues, d.repeats.mixed = d.repeats.dues[:0], false
 	for used < len(b) && p.stage != gone {
-		f, n, need, err := p.stream.Next(b[used:], &frameOptions)
+		f, n, more, err := p.stream.Next(b[used:], &frameOptions)
 		if err != nil {
 			d.drop(c, p, "server broke the protocol: "+err.Reason)
 			break
 		}
 		if n == 0 {
-			return used, need
+			need = more
+			break
 		}
 		used += n
 		d.frame(c, p, f)
 	}
-	return used, 0
+	d.remember(p, b[begin:used])
+	return used, need
 }
 
 // frameOptions: the flooder neither offers compression nor puts fragments together.
@@ -256,10 +287,13 @@ var frameOptions = frame.Options{MaxMessage: 64 << 20, MaxFragments: 1, Client: 
 func (d *driver) frame(c *netpoll.Conn, p *peer, f frame.Frame) {
 	switch f.Opcode {
 	case frame.OpClose:
+		d.repeats.mixed = true
 		d.closing(c, p, f.Payload)
 	case frame.OpPing:
+		d.repeats.mixed = true
 		d.out = frame.AppendMasked(d.out, d.key(), frame.OpPong, f.Payload, false)
 	case frame.OpPong:
+		d.repeats.mixed = true
 	default:
 		d.play.message(c, p, f.Payload)
 	}
@@ -278,8 +312,10 @@ func (d *driver) stand(c *netpoll.Conn, p *peer) {
 	d.loop.StopTimer(c)
 	p.stage = ready
 	d.pending--
-	d.counters.ready.add(1)
-	record(d.result.connect, d.now-p.began)
+	if d.keep == nil || !d.keep.returned(p) {
+		d.counters.ready.add(1)
+		record(d.result.connect, d.now-p.began)
+	}
 	d.play.stood(c, p)
 }
 
@@ -316,13 +352,25 @@ func (d *driver) end(p *peer, label string, why netpoll.Reason) {
 		return
 	case stage < ready:
 		d.pending--
+		d.countFailed(p, label)
+	case stage == ready:
+		d.countLost(p, label)
+	}
+	d.play.ended(p, stage, why)
+}
+
+func (d *driver) countFailed(p *peer, label string) {
+	if d.keep == nil || !d.keep.failed(p, label) {
 		d.counters.failed.add(1)
 		d.result.failures[label]++
-	case stage == ready:
+	}
+}
+
+func (d *driver) countLost(p *peer, label string) {
+	if d.keep == nil || !d.keep.lost(p, label) {
 		d.counters.lost.add(1)
 		d.result.closes[label]++
 	}
-	d.play.ended(p, stage, why)
 }
 
 // Drained has nothing to do: what is to be sent is never held back.
@@ -336,12 +384,19 @@ func (d *driver) Slow(c *netpoll.Conn) {
 // Expired gives up a connection that took too long.
 func (d *driver) Expired(c *netpoll.Conn) {
 	p := &d.peers[c.Slot()]
+	if s, ok := d.play.(*slowPlay); ok && p.stage == ready {
+		s.sip(c)
+		return
+	}
 	d.drop(c, p, "time-out while "+stageName(p.stage))
 }
 
 // Closed counts the end of a connection that had not said goodbye.
 func (d *driver) Closed(c *netpoll.Conn, why netpoll.Reason) {
 	p := &d.peers[c.Slot()]
+	if s, ok := d.play.(*slowPlay); ok {
+		s.rest(c, p)
+	}
 	label := "closed without a close frame: " + why.String()
 	if p.stage < ready {
 		label = stageName(p.stage) + ": " + why.String()

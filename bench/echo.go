@@ -56,6 +56,7 @@ func (e *echoPlay) sendDue(now int64) (more bool) {
 		}
 		e.next++
 		if c, p := e.d.of(number); c != nil {
+			record(e.d.result.late, now-due)
 			e.d.out = e.d.out[:0]
 			e.append(p, due)
 			e.d.loop.Write(c, e.d.out)

@@ -33,6 +33,7 @@ func (d *driver) upgraded(c *netpoll.Conn, p *peer, b []byte) int {
 	case n == 0:
 		return 0
 	case response.Status != 101:
+		d.wait = response.RetryAfter
 		d.drop(c, p, "upgrade: HTTP status "+strconv.Itoa(response.Status))
 		return 0
 	}
@@ -54,7 +55,11 @@ func (d *driver) join(p *peer) {
 	if !d.run.isPublisher(p.number) {
 		d.text = append(d.text, '\n')
 		room := d.run.roomName(d.run.roomOf(p.number))
-		d.text = protocol.JSON.AppendSubscribe(d.text, subscribeID, &protocol.SubscribeRequest{Channel: room})
+		request := protocol.SubscribeRequest{Channel: room}
+		if s, ok := d.play.(*stormPlay); ok {
+			s.ask(p.number, &request)
+		}
+		d.text = protocol.JSON.AppendSubscribe(d.text, subscribeID, &request)
 		p.owed = subscribeID
 		if d.run.options.Personal {
 			d.text = append(d.text, '\n')

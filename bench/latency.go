@@ -7,6 +7,11 @@ func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(500, longest, 3)
 }
 
+// newLateness returns one that is good to two digits, and small.
+func newLateness() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1000, longest, 2)
+}
+
 const longest = 120e9
 
 // record enters ns. What is out of range counts as the end of the range.
@@ -40,4 +45,21 @@ func latencyOf(h *hdrhistogram.Histogram) *Latency {
 		P999:  us(h.ValueAtQuantile(99.9)),
 		Max:   us(h.Max()),
 	}
+}
+
+// Quantile is one point of a distribution: Share of all were at most Micros long.
+type Quantile struct {
+	Share  float64 `json:"share"` // 0 to 1
+	Micros float64 `json:"us"`
+}
+
+// distributionOf returns the points of h that a plot needs: the closer together, the nearer they are to 1.
+func distributionOf(h *hdrhistogram.Histogram) (all []Quantile) {
+	if h.TotalCount() == 0 {
+		return nil
+	}
+	for _, b := range h.CumulativeDistributionWithTicks(5) {
+		all = append(all, Quantile{b.Quantile / 100, float64(min(b.ValueAt, h.Max())) / 1e3})
+	}
+	return all
 }

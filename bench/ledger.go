@@ -48,6 +48,13 @@ func (l *Ledger) note(t *track, number uint32) {
 	l.noteOther(t, number)
 }
 
+// noteRun enters that the next n numbers have come on t.
+func (l *Ledger) noteRun(t *track, n uint32) {
+	t.last += n
+	t.window = t.window<<n | (1<<n - 1)
+	l.Received += uint64(n)
+}
+
 func (l *Ledger) noteOther(t *track, number uint32) {
 	behind := t.last - number
 	switch {

@@ -15,6 +15,7 @@ import (
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/protocol"
+	"github.com/seed4ac54ce5/edge/proxyproto"
 )
 
 // liar is a server that does wrong on purpose, so that a test sees the flooder notice.
@@ -25,13 +26,23 @@ type liar struct {
 
 	status int // of the answer to the upgrade, 0 for 101
 
+	// gate returns lines of a header with which an upgrade is refused by 503, or none to let it pass.
+	gate func() string
+
+	// subscribe returns the answer to a subscription, if not nil.
+	subscribe func(q *protocol.SubscribeRequest) protocol.SubscribeResult
+
 	// answer replaces the reply to a command if it returns one.
 	answer func(c *protocol.Command) []byte
 
 	// spoil returns what member gets instead of push, the n-th publication: any messages, or nil to end it.
 	spoil func(member, n int, push string) []string
 
-	mu           sync.Mutex // guards what follows
+	proxied bool // conns begin with a proxy's header, and requests have X-Flood: yes
+
+	mu           sync.Mutex     // guards what follows
+	clients      map[string]int // conns by the address in that header
+	without      int            // requests without that line
 	members      []net.Conn
 	open         []net.Conn
 	publications int
@@ -80,6 +91,9 @@ func (l *liar) serve(c net.Conn) {
 	in := make([]byte, 0, 1<<20)
 	var stream frame.Stream
 	take := taker(l.request)
+	if l.proxied {
+		take = l.proxy
+	}
 	for {
 		n, err := c.Read(in[len(in):cap(in)])
 		if err != nil {
@@ -102,6 +116,24 @@ func (l *liar) serve(c net.Conn) {
 // taker takes what is whole at the front of b, and says how much that was and who takes what follows.
 type taker func(c net.Conn, b []byte, s *frame.Stream) (n int, next taker, ok bool)
 
+func (l *liar) proxy(_ net.Conn, b []byte, _ *frame.Stream) (n int, next taker, ok bool) {
+	h, n, err := proxyproto.Parse(b)
+	if err != nil {
+		l.t.Errorf("the flooder's proxy header %q: %v", b, err)
+		return 0, nil, false
+	}
+	if n == 0 {
+		return 0, l.proxy, true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.clients == nil {
+		l.clients = make(map[string]int)
+	}
+	l.clients[h.Source.String()]++
+	return n, l.request, true
+}
+
 func (l *liar) request(c net.Conn, b []byte, _ *frame.Stream) (n int, next taker, ok bool) {
 	var request frame.Request
 	n, err := frame.ParseRequest(b, 0, &frame.RequestLimits{Head: 4096, Target: 256, Fields: 32}, &request)
@@ -112,6 +144,11 @@ func (l *liar) request(c net.Conn, b []byte, _ *frame.Stream) (n int, next taker
 	if n == 0 {
 		return 0, l.request, true
 	}
+	if l.proxied && !bytes.Contains(b[:n], []byte("\r\nX-Flood: yes\r\n")) {
+		l.mu.Lock()
+		l.without++
+		l.mu.Unlock()
+	}
 	return n, l.frame, l.upgrade(c, &request)
 }
 
@@ -119,6 +156,10 @@ func (l *liar) frame(c net.Conn, b []byte, s *frame.Stream) (n int, next taker, 
 	f, n, _, err := s.Next(b, &frame.Options{MaxMessage: 1 << 20})
 	if err != nil {
 		l.t.Errorf("the flooder's frame: %v", err)
+		return 0, nil, false
+	}
+	if n > 0 && f.Opcode == frame.OpClose {
+		c.Write(frame.AppendClose(nil, 1000, "")) // and the end of the stream follows
 		return 0, nil, false
 	}
 	return n, l.frame, n == 0 || f.Opcode != frame.OpText || l.message(c, f.Payload)
@@ -129,8 +170,21 @@ func (l *liar) upgrade(c net.Conn, r *frame.Request) bool {
 		fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Length: 0\r\n\r\n", l.status, http.StatusText(l.status))
 		return false
 	}
+	if header := l.refusal(); header != "" {
+		fmt.Fprintf(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n%s\r\n", header)
+		return false
+	}
 	_, err := c.Write(frame.AppendUpgrade(nil, r.Key, "", frame.DeflateParams{}))
 	return err == nil
+}
+
+func (l *liar) refusal() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gate == nil {
+		return ""
+	}
+	return l.gate()
 }
 
 // message obeys the commands of one message.
@@ -161,7 +215,11 @@ func (l *liar) obey(c net.Conn, command *protocol.Command) []byte {
 		return protocol.JSON.AppendConnectReply(nil, command.ID, &protocol.ConnectResult{})
 	case protocol.MethodSubscribe:
 		l.members = append(l.members, c)
-		return protocol.JSON.AppendSubscribeReply(nil, command.ID, &protocol.SubscribeResult{})
+		var result protocol.SubscribeResult
+		if l.subscribe != nil {
+			result = l.subscribe(&command.Subscribe)
+		}
+		return protocol.JSON.AppendSubscribeReply(nil, command.ID, &result)
 	case protocol.MethodPublish:
 		l.publish(&command.Publish)
 		return protocol.JSON.AppendPublishReply(nil, command.ID)
@@ -174,7 +232,7 @@ func (l *liar) publish(p *protocol.PublishRequest) {
 	if l.publications++; l.publications == 20 && l.enough != nil {
 		l.enough()
 	}
-	push := string(protocol.JSON.AppendPublicationPush(nil, p.Channel, &protocol.Publication{Data: p.Data}))
+	push := string(protocol.JSON.AppendPublicationPush(nil, p.Channel, &protocol.Publication{Data: p.Data, Offset: uint64(l.publications)}))
 	for i, member := range l.members {
 		if member == nil {
 			continue

@@ -22,6 +22,8 @@ const (
 	Echo   Scenario = "echo"   // send messages that come back
 	Fanout Scenario = "fanout" // receive what publishers send to rooms
 	Churn  Scenario = "churn"  // connect, upgrade, subscribe, close, again and again
+	Storm  Scenario = "storm"  // drop all at once and come back, while publishers go on
+	Slow   Scenario = "slow"   // receive what publishers send to rooms, a share of the members slowly
 )
 
 // Options says what a run does. The names of flags in comments and errors are those of edge flood.
@@ -42,18 +44,31 @@ type Options struct {
 	Pipeline    int           // --pipeline: echoes in flight on each connection
 	Publishers  int           // --publishers: connections besides that publish; a room has one
 
-	Hold        time.Duration // idle: how long to do nothing once all are connected
+	Hold        time.Duration // idle: how long to do nothing once all are connected; storm: calm before each and after the last
 	PublishOnce bool          // idle: then one publication to each room
 	Message     int           // idle: bytes that each connection then sends, and receives; 0 for no such message
 	Rest        time.Duration // idle: how long to do nothing after that
+
+	Storms int           // --storms: how many, one after the other
+	Share  float64       // --share of the members that drop, or read slowly; 0 is all, or a tenth
+	Drop   string        // --drop: how they do, rude or polite; "" for rude
+	Return string        // --return: and how they come back; "" for polite
+	GiveUp time.Duration // --give-up: how long to wait for the others while nobody comes back; 0 is a minute
+
+	Mode    string // --mode of slow readers: stall or trickle; "" for stall
+	Trickle int    // --trickle: bytes a second that each reads; 0 is 1024
 
 	Ramp          int           // --ramp: connects a second, 0 for as fast as they succeed
 	Loops         int           // --loops: 0 for as many as the connections need
 	PrivateTables string        // --private-fd-tables: a descriptor table for each loop; auto, on or off, "" for auto
 	Sources       int           // --sources: addresses of 127.0.0.0/8 to connect from; 0 for as many as needed
+	Headers       []string      // --header of the request for a WebSocket, each as Name: value
+	ProxyProtocol string        // --proxy-protocol with which connections begin: v1 or v2, "" for none
+	ProxyClients  string        // --proxy-clients: range of the client addresses in it, "" for 10.0.0.0/8
 	Probe         time.Duration // --probe: time between the probe's round trips, 0 for no probe
 	ServerPID     int           // --server-pid: whose CPU and memory to read, 0 for nobody's
 
+	Command  string    // what was typed, to be in the report; it holds no secrets
 	Progress io.Writer // where to say how it goes; nil for nowhere
 	Terminal bool      // Progress is a terminal: a bar instead of lines
 }
@@ -73,6 +88,9 @@ func (o Options) withDefaults() Options {
 	orElse(&o.Protocol, EdgeProtocol)
 	orElse(&o.RoomPrefix, "flood-"+runTag()+"-")
 	orElse(&o.Drain, 10*time.Second)
+	orElse(&o.ProxyClients, defaultClients)
+	o.slowDefaults()
+	o.stormDefaults()
 	return o
 }
 
@@ -122,7 +140,14 @@ func (o *Options) check() error {
 func (o *Options) checkScenario() error {
 	switch o.Scenario {
 	case Idle:
-	case Fanout:
+	case Storm:
+		if err := o.checkStorm(); err != nil {
+			return err
+		}
+	case Fanout, Slow:
+		if err := o.checkSlow(); err != nil {
+			return err
+		}
 		if o.Rate == 0 {
 			return fmt.Errorf("%w: --rate 0: want at least one publication a second", ErrUsage)
 		}
@@ -132,7 +157,7 @@ func (o *Options) checkScenario() error {
 			return fmt.Errorf("%w: --duration %v: want more than nothing", ErrUsage, o.Duration)
 		}
 	default:
-		return fmt.Errorf("%w: scenario %q: want idle, echo, fanout or churn", ErrUsage, o.Scenario)
+		return fmt.Errorf("%w: scenario %q: want idle, echo, fanout, churn, storm or slow", ErrUsage, o.Scenario)
 	}
 	for _, d := range []struct {
 		name string
@@ -150,5 +175,5 @@ func (o *Options) rooms() bool { return o.Scenario != Echo }
 
 // publishes reports whether there are publishers besides the connections.
 func (o *Options) publishes() bool {
-	return o.Scenario == Fanout || o.Scenario == Idle && (o.PublishOnce || o.Message > 0)
+	return o.Scenario == Fanout || o.Scenario == Storm || o.Scenario == Slow || o.Scenario == Idle && (o.PublishOnce || o.Message > 0)
 }

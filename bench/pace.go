@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"golang.org/x/sys/unix"
 )
@@ -38,11 +39,13 @@ func (p pace) interval() time.Duration {
 type metronome struct {
 	stopped atomic.Bool
 	done    chan struct{}
+	run     *run
+	late    *hdrhistogram.Histogram // how long after its time each beat came
 }
 
 // startMetronome wakes the loops every interval from start on, a time on r's clock.
 func (r *run) startMetronome(start int64, interval time.Duration, loops []*netpoll.Loop) *metronome {
-	m := &metronome{done: make(chan struct{})}
+	m := &metronome{done: make(chan struct{}), run: r, late: newLateness()}
 	go func() {
 		defer close(m.done)
 		runtime.LockOSThread()
@@ -52,6 +55,7 @@ func (r *run) startMetronome(start int64, interval time.Duration, loops []*netpo
 				next += late / int64(interval) * int64(interval) // beats that were missed are not made up for
 			}
 			sleep(next - r.clock())
+			record(m.late, r.clock()-next)
 			for _, l := range loops {
 				l.Send(netpoll.Post{})
 			}
@@ -60,10 +64,11 @@ func (r *run) startMetronome(start int64, interval time.Duration, loops []*netpo
 	return m
 }
 
-// stop ends m, and returns when its goroutine has ended.
+// stop ends m, and returns when its goroutine has ended. On the goroutine that called Run.
 func (m *metronome) stop() {
 	m.stopped.Store(true)
 	<-m.done
+	m.run.late.Merge(m.late)
 }
 
 // sleep blocks the thread for ns nanoseconds, to within some 60 us.

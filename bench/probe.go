@@ -19,6 +19,7 @@ const probeTimeout = 10 * time.Second
 // how the server answers somebody else meanwhile. A nil probe is one that is not wanted.
 type probe struct {
 	target *target
+	proxy  *proxied                 // that it comes by
 	join   *protocol.ConnectRequest // where t does not echo
 	every  time.Duration
 	quit   chan struct{}
@@ -37,11 +38,11 @@ type probeRecord struct {
 }
 
 // startProbe begins to make round trips to t, with join where that takes a session; with every 0 there is no probe.
-func startProbe(t *target, join *protocol.ConnectRequest, every time.Duration) *probe {
+func startProbe(t *target, proxy *proxied, join *protocol.ConnectRequest, every time.Duration) *probe {
 	if every == 0 {
 		return nil
 	}
-	p := &probe{target: t, join: join, every: every, quit: make(chan struct{}), ended: make(chan struct{})}
+	p := &probe{target: t, proxy: proxy, join: join, every: every, quit: make(chan struct{}), ended: make(chan struct{})}
 	go p.serve()
 	return p
 }
@@ -103,7 +104,7 @@ func (p *probe) serve() {
 	for due := time.Now(); p.sleep(due); due = due.Add(p.every) {
 		var err error
 		if way == nil {
-			way, err = openWire(p.target, p.join)
+			way, err = openWire(p.target, p.proxy, p.join)
 			due = time.Now() // a connect is no round trip
 		} else if err = way.roundTrip(); err == nil {
 			p.note(time.Since(due), nil)
@@ -141,13 +142,13 @@ var errProbe = errors.New("bench: the probe's server does not answer")
 
 // openWire connects to where t echoes or, if it does not, to where it serves rooms: there a call of an
 // unknown method, which is answered by an error, does as well.
-func openWire(t *target, join *protocol.ConnectRequest) (*wire, error) {
-	w, err := openPath(t.address, echoPath)
+func openWire(t *target, proxy *proxied, join *protocol.ConnectRequest) (*wire, error) {
+	w, err := openPath(t, proxy, echoPath)
 	if err == nil {
 		w.ask = frame.AppendMasked(nil, [4]byte{1, 2, 3, 4}, frame.OpText, stamp{}.appendTo(nil, 64), false)
 		return w, nil
 	}
-	if w, err = openPath(t.address, t.request(roomsPath).Target); err != nil {
+	if w, err = openPath(t, proxy, t.request(roomsPath).Target); err != nil {
 		return nil, err
 	}
 	w.ask = frame.AppendMasked(nil, [4]byte{1, 2, 3, 4}, frame.OpText, protocol.JSON.AppendConnect(nil, connectID, join), false)
@@ -160,22 +161,27 @@ func openWire(t *target, join *protocol.ConnectRequest) (*wire, error) {
 }
 
 // openPath opens a WebSocket at one path.
-func openPath(address, path string) (*wire, error) {
-	conn, err := net.DialTimeout("tcp", address, probeTimeout)
+func openPath(t *target, proxy *proxied, path string) (*wire, error) {
+	conn, err := net.DialTimeout("tcp", t.address, probeTimeout)
 	if err != nil {
 		return nil, err
 	}
 	w := &wire{conn: conn}
-	asked := (&target{address: address, path: path}).request("")
-	if err := w.upgrade(asked); err != nil {
+	at := *t
+	at.path = path
+	if err := w.upgrade(at.request(""), proxy.append(nil, t, probeClient)); err != nil {
 		w.close()
 		return nil, err
 	}
 	return w, nil
 }
 
-func (w *wire) upgrade(asked *frame.ClientRequest) error {
-	if err := w.send(frame.AppendRequest(nil, asked)); err != nil {
+// probeClient is the probe's number among clients that a proxy tells of.
+const probeClient = 1<<24 - 3
+
+// upgrade asks for a WebSocket, behind a proxy's header if there is one.
+func (w *wire) upgrade(asked *frame.ClientRequest, header []byte) error {
+	if err := w.send(frame.AppendRequest(header, asked)); err != nil {
 		return err
 	}
 	for {

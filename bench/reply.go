@@ -33,6 +33,7 @@ func (d *driver) line(c *netpoll.Conn, p *peer, line []byte) {
 			return
 		}
 	}
+	d.repeats.mixed = true
 	if err := protocol.JSON.DecodeReply(&d.decoder, line, &d.reply); err != nil {
 		d.result.ledger.Damaged++
 		return
@@ -46,10 +47,14 @@ func (d *driver) delivery(p *peer, b []byte) {
 	s, _, err := parseStamp(b)
 	switch {
 	case err != nil || s.sequence == 0:
+		d.repeats.mixed = true
 		ledger.Damaged++
 	case d.run.isPublisher(p.number) || s.source != d.run.roomOf(p.number):
+		d.repeats.mixed = true
 		ledger.Misrouted++
 	default:
+		d.repeats.dues = append(d.repeats.dues, s.due)
+		d.repeats.mixed = d.repeats.mixed || s.sequence != p.track.last+1
 		ledger.note(&p.track, s.sequence)
 		record(d.result.latency, d.now-s.due)
 	}

@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrLoss means that a run did not go as it should: something did not arrive as it was sent, or
@@ -11,6 +12,10 @@ var ErrLoss = errors.New("bench: not everything arrived")
 
 // Report is what a run has found out. It is what --json prints.
 type Report struct {
+	Command string    `json:"command,omitempty"` // for who wants to repeat it, without secrets
+	Began   time.Time `json:"began"`
+	Host    Host      `json:"host"` // where the flooder ran
+
 	Scenario      Scenario `json:"scenario"`
 	Targets       []string `json:"targets"`
 	Connections   int      `json:"connections"`
@@ -35,11 +40,19 @@ type Report struct {
 	Connecting *Load `json:"connecting,omitempty"`
 	Measured   *Load `json:"measured,omitempty"`
 	Holding    *Load `json:"holding,omitempty"`
+	Publishing *Load `json:"publishing,omitempty"` // once to each room
 
 	ConnectLatency *Latency `json:"connect_latency,omitempty"`
 	Latency        *Latency `json:"latency,omitempty"`
 
+	Storms []StormReport `json:"storms,omitempty"`
+	Slow   *SlowReport   `json:"slow,omitempty"`
+
+	Distribution []Quantile `json:"latency_distribution,omitempty"`
+
+	LoadSide LoadSide     `json:"load_side"`
 	Memory   []MemoryAt   `json:"memory,omitempty"`
+	Timeline []Moment     `json:"timeline,omitempty"`
 	Probe    []ProbePhase `json:"probe,omitempty"`
 	Warnings []string     `json:"warnings,omitempty"`
 }
@@ -54,6 +67,7 @@ type Load struct {
 	ServerMicros float64 `json:"server_cpu_us_per_unit"` // 0 without --server-pid
 	ServerCPUs   float64 `json:"server_cpus"`            // busy, on average
 	OwnCPUs      float64 `json:"own_cpus"`
+	BusiestLoop  float64 `json:"busiest_loop"`   // of the flooder: share of its time that it did not wait, 0 to 1
 	Idle         float64 `json:"machine_idle"`   // share of the machine's CPU time, 0 to 1
 	Stolen       float64 `json:"machine_stolen"` // taken by other guests of the host
 }
@@ -75,6 +89,9 @@ type ProbePhase struct {
 
 func newReport(o *Options) *Report {
 	r := &Report{
+		Command:     o.Command,
+		Began:       time.Now().UTC().Truncate(time.Second),
+		Host:        readHost(),
 		Scenario:    o.Scenario,
 		Targets:     o.Targets,
 		Connections: o.Connections,
@@ -85,7 +102,7 @@ func newReport(o *Options) *Report {
 	switch o.Scenario {
 	case Echo:
 		r.Payload, r.Rate, r.Pipeline = o.Payload, o.Rate, o.Pipeline
-	case Fanout:
+	case Fanout, Storm, Slow:
 		r.Rooms, r.Payload, r.Rate = o.Rooms, o.Payload, o.Rate
 	default:
 		r.Rooms = o.Rooms
@@ -117,13 +134,15 @@ func holdingOf(before, after sample) *Load {
 
 func loadFor(unit string, before, after sample, n uint64) *Load {
 	seconds := after.at.Sub(before.at).Seconds()
+	server := after.server - before.server
 	l := &Load{
 		Unit:         unit,
 		Count:        n,
 		Seconds:      seconds,
 		PerSecond:    float64(n) / seconds,
-		ServerMicros: perUnit((after.server-before.server).Seconds()*1e6, n),
-		ServerCPUs:   (after.server - before.server).Seconds() / seconds,
+		ServerMicros: perUnit(server.Seconds()*1e6, n),
+		ServerCPUs:   server.Seconds() / seconds,
+		BusiestLoop:  busiest(before.loops, after.loops),
 		OwnCPUs:      (after.own - before.own).Seconds() / seconds,
 	}
 	if total := (after.machine.total - before.machine.total).Seconds(); total > 0 {
@@ -140,20 +159,13 @@ func perUnit(v float64, n uint64) float64 {
 	return v / float64(n)
 }
 
-// leastIdle is the share of the machine's CPU time below which its figures say more about the queue for
-// the CPUs than about the server.
-const leastIdle = 0.05
-
 // conclude works out what follows from the parts.
 func (r *Report) conclude() {
 	r.Delivery.close()
 	for i := range r.Memory {
 		r.Memory[i].compare(&r.Memory[0].memory, r.Ready-r.Lost)
 	}
-	if m := r.Measured; m != nil && m.Idle < leastIdle {
-		r.Warnings = append(r.Warnings, fmt.Sprintf(
-			"the machine had no CPU to spare (%.1f %% idle): throughput and latency are not the server's alone", 100*m.Idle))
-	}
+	r.judge()
 }
 
 // compare works out how much has grown since base for each of n connections.
@@ -170,6 +182,11 @@ func (r *Report) Err() error {
 			r.Delivery.Expected, r.Delivery.Missing, r.Delivery.Duplicated, r.Delivery.Reordered, r.Delivery.Misrouted, r.Delivery.Damaged)
 	case r.Failed > 0 || r.Lost > 0:
 		return fmt.Errorf("%w: %d connections failed, %d were lost", ErrLoss, r.Failed, r.Lost)
+	case r.unrecovered() > 0:
+		return fmt.Errorf("%w: %d members came back to a room with recovery and were told that something was missing", ErrLoss, r.unrecovered())
+	case r.Slow.wrong():
+		return fmt.Errorf("%w: to slow readers %d messages came twice, %d out of order, %d are misrouted, %d damaged", ErrLoss,
+			r.Slow.Delivery.Duplicated, r.Slow.Delivery.Reordered, r.Slow.Delivery.Misrouted, r.Slow.Delivery.Damaged)
 	case len(r.Errors) > 0:
 		return fmt.Errorf("%w: %v", ErrLoss, r.Errors)
 	}

@@ -40,6 +40,7 @@ func (r *roomsPlay) turn(now int64) (more bool) {
 		room := uint32(r.next % uint64(r.d.run.options.Rooms))
 		r.next++
 		if r.d.run.publisherLoop(room) == r.d.loop.Number() {
+			record(r.d.result.late, now-due)
 			r.publish(room, due, r.d.run.options.Payload)
 		}
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"golang.org/x/sys/unix"
@@ -36,6 +38,8 @@ type run struct {
 	reactor *netpoll.Reactor
 	drivers []*driver
 	probe   *probe
+	late    *hdrhistogram.Histogram // of the metronomes' beats, those that have stopped
+	watch   *timeline
 	display display
 	report  *Report
 }
@@ -64,6 +68,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	defer r.reactor.Close()
 	defer r.probe.stop()
+	defer r.watch.stop()
 	defer r.display.done()
 	r.play()
 	r.finish()
@@ -87,6 +92,7 @@ func newRun(ctx context.Context, o Options) (*run, error) {
 		published: make([]uint32, o.Rooms),
 		display:   newDisplay(o.Progress, o.Terminal),
 		report:    newReport(&o),
+		late:      newLateness(),
 	}
 	if r.tables, err = netpoll.ParseTables(o.PrivateTables); err != nil {
 		return nil, err
@@ -164,6 +170,10 @@ func (r *run) newPlay(d *driver) play {
 		return &echoPlay{d: d}
 	case Churn:
 		return &churnPlay{d: d}
+	case Storm:
+		return newStormPlay(d)
+	case Slow:
+		return newSlowPlay(d)
 	default:
 		return &roomsPlay{d: d}
 	}
@@ -198,8 +208,10 @@ func (r *run) open() (err error) {
 	}
 	r.report.PrivateTables, _ = r.reactor.PrivateTables()
 	r.report.Loops = r.loops
+	r.watch = startTimeline(r)
+	r.display.live = &r.watch.shown
 	if r.options.Protocol == EdgeProtocol { // the probe speaks no other
-		r.probe = startProbe(&r.routes.targets[0], r.connectRequest(0), r.options.Probe)
+		r.probe = startProbe(&r.routes.targets[0], r.routes.proxy, r.connectRequest(0), r.options.Probe)
 	}
 	return nil
 }
@@ -221,10 +233,8 @@ func (r *run) tell(f func(*driver)) {
 
 // ask has f called on one loop after the other, and returns when all have.
 func (r *run) ask(f func(*driver)) {
-	done := make(chan struct{})
 	for _, d := range r.drivers {
-		d.loop.Send(netpoll.Post{Item: func(d *driver) { f(d); done <- struct{}{} }})
-		<-done
+		d.do(func() { f(d) })
 	}
 }
 
@@ -280,6 +290,7 @@ func (r *run) wait(d time.Duration) {
 func (r *run) phase(name string, total uint64, count func(progress) uint64) {
 	r.display.phase(name, total, count, sum(r.drivers))
 	r.probe.phase(name)
+	r.watch.enter(name)
 }
 
 // readMemory notes what is in use, under a name.
@@ -301,10 +312,22 @@ type sample struct {
 	server  time.Duration
 	own     time.Duration
 	machine machineCPU
+	loops   []loopTime
 }
 
-// sample takes one. Whose times cannot be read has used none.
+// sample takes one. A server whose time cannot be read has used what the timeline saw last.
 func (r *run) sample() sample {
+	s, err := r.clocks()
+	if err != nil {
+		r.warn("CPU time could not be read: " + err.Error())
+	}
+	s.server = max(s.server, r.watch.serverTime()) // it may be gone
+	r.ask(func(d *driver) { s.loops = append(s.loops, d.time()) })
+	return s
+}
+
+// clocks takes one without the loops' times. Any goroutine.
+func (r *run) clocks() (sample, error) {
 	s := sample{at: time.Now(), counted: sum(r.drivers)}
 	var errs [3]error
 	if r.options.ServerPID != 0 {
@@ -312,10 +335,5 @@ func (r *run) sample() sample {
 	}
 	s.own, errs[1] = processCPU(os.Getpid())
 	s.machine, errs[2] = readMachineCPU()
-	for _, err := range errs {
-		if err != nil {
-			r.warn("CPU time could not be read: " + err.Error())
-		}
-	}
-	return s
+	return s, errors.Join(errs[:]...)
 }

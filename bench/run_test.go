@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -33,7 +35,10 @@ func TestAgainstBaseline(t *testing.T) {
 	t.Run("fanout", b.testFanout)
 	t.Run("echo", b.testEcho)
 	t.Run("churn", b.testChurn)
+	t.Run("storm", b.testStorm)
 	t.Run("interrupted", b.testInterrupted)
+	t.Run("timeline of one killed", b.testTimelineOfKilled)
+	t.Run("killed", b.testKilled)
 }
 
 // start runs the bare loop until the test ends. It returns where it listens and its process.
@@ -72,6 +77,7 @@ func (b baseline) flood(t *testing.T, threads int, o Options) *Report {
 	if err := r.Err(); err != nil {
 		t.Errorf("%v; report %+v", err, r)
 	}
+	checkTimeline(t, r)
 	if r.Interrupted || len(r.Memory) == 0 || r.Memory[0].Pss == 0 {
 		t.Errorf("interrupted: %v; memory: %+v", r.Interrupted, r.Memory)
 	}
@@ -90,6 +96,9 @@ func (b baseline) testIdle(t *testing.T) {
 		if r.Ready != 52 || r.ConnectLatency.Count != 52 || r.Connecting.Count != 52 || len(r.Memory) != 4 {
 			t.Errorf("%d threads: ready %d, latencies of %d, connected %d, memory read %d times; want 52, 52, 52 and 4", threads,
 				r.Ready, r.ConnectLatency.Count, r.Connecting.Count, len(r.Memory))
+		}
+		if p := r.Publishing; p == nil || p.Count != 50 || p.Unit != "delivery" {
+			t.Errorf("%d threads: publishing once: %+v; want 50 deliveries", threads, p)
 		}
 		if r.Latency.Count != 100 {
 			t.Errorf("%d threads: %d latencies; want 100", threads, r.Latency.Count)
@@ -138,6 +147,42 @@ func (b baseline) testChurn(t *testing.T) {
 	}
 }
 
+// A server that is killed under way has lost its connections and what was due to them, and uses nothing from then on.
+func (b baseline) testTimelineOfKilled(t *testing.T) {
+	address, pid := b.start(t, 1)
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	r, err := Run(ctx, Options{
+		Scenario: Fanout, Targets: []string{address}, ServerPID: pid, Connections: 10, Rate: 100, Duration: time.Hour, Drain: 100 * time.Millisecond,
+		Progress: writerFunc(func(b []byte) (int, error) {
+			switch says := string(b); {
+			case strings.HasPrefix(says, "measuring") && strings.Contains(says, " 0 lost"):
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			case strings.Contains(says, " 11 lost"):
+				interrupt()
+			}
+			return len(b), nil
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(r.Err(), ErrLoss) || r.Lost != 11 || r.Delivery.Expected != r.Delivery.Received+r.Delivery.Missing || r.Measured.ServerCPUs < 0 {
+		t.Errorf("lost %d, delivery %+v, measured %+v, %v", r.Lost, r.Delivery, r.Measured, r.Err())
+	}
+	last := r.Timeline[len(r.Timeline)-1]
+	if last.Open != 0 || last.ServerRSS != 0 {
+		t.Errorf("the timeline ends with %+v", last)
+	}
+	var sum Moment
+	for _, m := range r.Timeline {
+		sum.add(&m)
+	}
+	if sum.Lost != 11 || sum.Errors < 11 || sum.ServerRSS == 0 {
+		t.Errorf("the timeline sums up to %+v", sum)
+	}
+}
+
 func (b baseline) testInterrupted(t *testing.T) {
 	address, _ := b.start(t, 1)
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -159,6 +204,27 @@ func (b baseline) testInterrupted(t *testing.T) {
 		t.Errorf("progress was %q", progress.String())
 	}
 	checkReport(t, r)
+}
+
+// checkTimeline holds the timeline of r, whose server is of this machine, against its sums.
+func checkTimeline(t *testing.T, r *Report) {
+	t.Helper()
+	var sum Moment
+	for _, m := range r.Timeline {
+		if m.Seconds <= 0 || m.Phase == "" || m.ServerRSS == 0 || m.OwnRSS == 0 || m.Slab == 0 || m.P50 > m.P99 || m.P99 > m.Max {
+			t.Errorf("moment %+v", m)
+		}
+		sum.add(&m)
+	}
+	if sum.Ready != r.Ready || sum.Failed != r.Failed || sum.Errors != 0 || sum.Seconds > r.Seconds {
+		t.Errorf("timeline sums up to %+v; want %d ready, %d failed, %v s", sum, r.Ready, r.Failed, r.Seconds)
+	}
+	if r.Latency != nil && (sum.Max < r.Latency.Max || len(r.Distribution) == 0) {
+		t.Errorf("longest in the timeline %v us; want %v or more, and a distribution, not %v", sum.Max, r.Latency.Max, r.Distribution)
+	}
+	if b := r.LoadSide.BusiestLoop; b <= 0 || b > 1 {
+		t.Errorf("load side %+v", r.LoadSide)
+	}
 }
 
 type writerFunc func(b []byte) (int, error)

@@ -15,6 +15,7 @@ var (
 	countAnswered  = func(p progress) uint64 { return p.answered }
 	countDelivered = func(p progress) uint64 { return p.delivered }
 	countCycled    = func(p progress) uint64 { return p.cycled }
+	countReturned  = func(p progress) uint64 { return p.returned }
 )
 
 // play leads the drivers through the scenario.
@@ -32,6 +33,12 @@ func (r *run) play() {
 	case Idle:
 		r.connect()
 		r.idle()
+	case Storm:
+		r.connect()
+		r.storm()
+	case Slow:
+		r.connect()
+		r.slow()
 	}
 }
 
@@ -102,7 +109,9 @@ func (r *run) idle() {
 	}
 	if r.options.PublishOnce {
 		r.phase("publishing once", r.reachable(), countDelivered)
+		before := r.sample()
 		r.publishOnce(r.options.Payload)
+		r.report.Publishing = loadOf("delivery", before, r.sample(), countDelivered)
 	}
 	if r.options.Message > 0 {
 		r.messages()
@@ -145,10 +154,12 @@ func (r *run) measure(unit string, count func(progress) uint64) {
 	r.phase("warming up", 0, count)
 	r.wait(r.options.Warmup)
 	r.phase("measuring", 0, count)
-	r.ask(func(d *driver) { d.result.latency.Reset() })
+	r.watch.restart()
+	r.ask(func(d *driver) { d.result.late.Reset() })
 	before := r.sample()
 	r.wait(r.options.Duration)
 	r.report.Measured = loadOf(unit, before, r.sample(), count)
+	r.phase("draining", 0, count)
 }
 
 // drain sends nothing more and waits for what is under way, also in an interrupted run.
@@ -199,26 +210,42 @@ func (r *run) publisherLoops() (loops []*netpoll.Loop) {
 // finish gathers what the drivers know and ends the run.
 func (r *run) finish() {
 	r.phase("closing", 0, countSettled)
-	connect, latency := newHistogram(), newHistogram()
+	r.watch.stop()
+	connect, latency, late := newHistogram(), r.watch.total, newLateness()
 	r.ask(func(d *driver) {
 		d.stages.over = true
 		d.settle()
 		r.report.add(&d.result)
 		connect.Merge(d.result.connect)
 		latency.Merge(d.result.latency)
+		late.Merge(d.result.late)
 	})
+	r.gatherSlow()
 	r.probe.stop()
 	total := sum(r.drivers)
 	r.report.Ready, r.report.Failed, r.report.Lost = total.ready, total.failed, total.lost
 	r.report.ConnectLatency, r.report.Latency = latencyOf(connect), latencyOf(latency)
+	r.report.Distribution = distributionOf(latency)
+	r.report.LoadSide.SendsLate, r.report.LoadSide.WakeupsLate = latencyOf(late), latencyOf(r.late)
+	r.report.Timeline = r.watch.result()
 	r.report.Probe = r.probe.result()
 	r.report.Interrupted = r.ctx.Err() != nil
+	if !r.report.Interrupted && r.options.Scenario == Storm {
+		r.report.Lost += total.left - total.returned
+	}
 	r.report.Seconds = time.Since(r.begin).Seconds()
 	r.report.conclude()
 }
 
+// settler is a play that enters by itself what was due.
+type settler interface{ settle() }
+
 // settle enters what was due to the connections that d has, and to those that it has lost.
 func (d *driver) settle() {
+	if own, ok := d.play.(settler); ok {
+		own.settle()
+		return
+	}
 	ledger := &d.result.ledger
 	rooms, inRooms := d.play.(*roomsPlay)
 	for i := range d.peers {

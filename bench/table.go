@@ -18,15 +18,31 @@ func (r *Report) WriteJSON(w io.Writer) error {
 
 // WriteTable writes r for people: first whether all is well.
 func (r *Report) WriteTable(w io.Writer) error {
-	t := &table{tw: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range r.Rows() {
+		_, _ = fmt.Fprintf(tw, "%s\t%s\n", row.Name, row.Text) // Flush says what goes wrong
+	}
+	return tw.Flush()
+}
+
+// Row is one line of the table. The name of one that says more of the row before it begins with spaces.
+type Row struct{ Name, Text string }
+
+// Rows returns the table.
+func (r *Report) Rows() []Row {
+	t := &table{}
 	r.writeDelivery(t)
 	r.writeScenario(t)
 	r.writeConnections(t)
 	t.load("connecting", r.Connecting)
 	t.load("measured", r.Measured)
 	t.load("holding", r.Holding)
+	t.load("publishing once", r.Publishing)
+	r.writeStorms(t)
+	r.writeSlow(t)
 	t.latency("connect latency", r.ConnectLatency)
 	t.latency("latency", r.Latency)
+	t.row("load side", "%s", &r.LoadSide)
 	r.writeMemory(t)
 	for _, p := range r.Probe {
 		t.row("probe, "+p.Phase, "%s%s", p.Latency, failures(p.Failed))
@@ -34,10 +50,11 @@ func (r *Report) WriteTable(w io.Writer) error {
 	for _, text := range r.Warnings {
 		t.row("warning", "%s", text)
 	}
-	return t.tw.Flush()
+	return t.rows
 }
 
-func (r *Report) writeDelivery(t *table) {
+// Verdict says whether all is well or, in a line, what is not.
+func (r *Report) Verdict() string {
 	verdict := "all is well"
 	if err := r.Err(); err != nil {
 		verdict = err.Error()
@@ -45,7 +62,11 @@ func (r *Report) writeDelivery(t *table) {
 	if r.Interrupted {
 		verdict += " (interrupted)"
 	}
-	t.row("verdict", "%s", verdict)
+	return verdict
+}
+
+func (r *Report) writeDelivery(t *table) {
+	t.row("verdict", "%s", r.Verdict())
 	d := &r.Delivery
 	t.row("delivery", "expected %d, received %d, missing %d, duplicated %d, reordered %d, misrouted %d, damaged %d",
 		d.Expected, d.Received, d.Missing, d.Duplicated, d.Reordered, d.Misrouted, d.Damaged)
@@ -79,11 +100,11 @@ func (r *Report) writeMemory(t *table) {
 	}
 }
 
-// table writes rows of a name and a text.
-type table struct{ tw *tabwriter.Writer }
+// table gathers rows.
+type table struct{ rows []Row }
 
 func (t *table) row(name, format string, a ...any) {
-	_, _ = fmt.Fprintf(t.tw, "%s\t%s\n", name, fmt.Sprintf(format, a...)) // Flush says what goes wrong
+	t.rows = append(t.rows, Row{name, fmt.Sprintf(format, a...)})
 }
 
 func (t *table) counts(name string, m map[string]uint64) {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/seed4ac54ce5/edge/frame"
@@ -23,6 +24,8 @@ type target struct {
 	address string // host:port
 	path    string // "" if the target names none
 	ip      netip.Addr
+	port    uint16
+	header  string // further lines of the request for a WebSocket
 }
 
 // parseTarget reads host:port, ws://host:port or ws://host:port/path.
@@ -44,6 +47,8 @@ func parseTarget(s string) (target, error) {
 		t.path += "?" + u.RawQuery
 	}
 	t.ip = ipOf(u.Hostname())
+	port, _ := strconv.ParseUint(u.Port(), 10, 16) // netpoll has read it before
+	t.port = uint16(port)
 	return t, nil
 }
 
@@ -63,7 +68,7 @@ func (t *target) request(path string) *frame.ClientRequest {
 	if t.path != "" {
 		path = t.path
 	}
-	return &frame.ClientRequest{Host: t.address, Target: path, Key: frame.NewKey([16]byte{1})}
+	return &frame.ClientRequest{Host: t.address, Target: path, Key: frame.NewKey([16]byte{1}), Header: t.header}
 }
 
 const (
@@ -75,6 +80,7 @@ const (
 type routes struct {
 	targets []target
 	sources []netip.Addr // empty for the kernel's choice
+	proxy   *proxied     // nil for none
 }
 
 // newRoutes reads the targets of o. Targets on loopback get enough source addresses for all
@@ -83,13 +89,21 @@ func newRoutes(o *Options) (*routes, error) {
 	if len(o.Targets) == 0 {
 		return nil, fmt.Errorf("%w: --target is missing: want host:port", ErrUsage)
 	}
+	header, err := headerLines(o.Headers)
+	if err != nil {
+		return nil, err
+	}
 	r := new(routes)
+	if r.proxy, err = newProxied(o); err != nil {
+		return nil, err
+	}
 	loopback := true
 	for _, s := range o.Targets {
 		t, err := parseTarget(s)
 		if err != nil {
 			return nil, err
 		}
+		t.header = header
 		loopback = loopback && t.ip.Is4() && t.ip.IsLoopback()
 		r.targets = append(r.targets, t)
 	}

@@ -56,6 +56,8 @@ type Response struct {
 	Protocol string        // one of those asked for, or ""
 	Deflate  DeflateParams // for Deflate; Agreed only if it was asked for
 
+	RetryAfter int // seconds for which a refused client is to stay away (RFC 9110 section 10.2.3), 0 if it is not told or told a date
+
 	fields     []byte
 	accept     []byte
 	extensions []byte
@@ -146,8 +148,24 @@ func (r *Response) setField(name, value []byte) (ok bool) {
 		return setOnce(&r.protocol, value)
 	case equalFold(name, "sec-websocket-extensions"):
 		joinList(&r.extensions, value)
+	case equalFold(name, "retry-after"):
+		r.RetryAfter = secondsOf(value)
 	}
 	return true
+}
+
+// maxSeconds is more than any wait that is told in earnest.
+const maxSeconds = 1 << 30
+
+// secondsOf reads a number of seconds; what is none is 0.
+func secondsOf(value []byte) (n int) {
+	for _, c := range value {
+		if !isDigit(c) {
+			return 0
+		}
+		n = min(n*10+int(c-'0'), maxSeconds)
+	}
+	return n
 }
 
 // check holds a 101 against what q asked for.

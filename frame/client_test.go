@@ -9,6 +9,18 @@ import (
 	"testing"
 )
 
+func TestRetryAfter(t *testing.T) {
+	for value, want := range map[string]int{
+		"7": 7, "120": 120, "0": 0, "": 0, "-1": 0, "1.5": 0, "Fri, 31 Dec 1999 23:59:59 GMT": 0, "99999999999999999999": maxSeconds,
+	} {
+		var r Response
+		head := lines("HTTP/1.1 503 Service Unavailable", "retry-after: "+value)
+		if n, err := ParseResponse([]byte(head), 0, &ClientRequest{}, &r); n != len(head) || err != nil || r.RetryAfter != want || r.Status != 503 {
+			t.Errorf("Retry-After: %s: %d s, status %d, %v; want %d", value, r.RetryAfter, r.Status, err, want)
+		}
+	}
+}
+
 func TestParseResponse(t *testing.T) {
 	const accepted = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 	const deflate = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover"

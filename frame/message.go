@@ -3,7 +3,11 @@ package frame
 // AppendFrame appends a server's frame that is a whole message, or a control frame. compressed says that payload
 // comes from Deflate: RSV1 is set (RFC 7692 section 6). payload must not overlap the room behind dst.
 func AppendFrame(dst []byte, op Opcode, payload []byte, compressed bool) []byte {
-	dst = AppendHeader(dst, messageHeader(op, len(payload), compressed))
+	if len(payload) < length16 && !compressed { // nearly all are
+		dst = append(dst, finBit|byte(op)&opBits, byte(len(payload)))
+	} else {
+		dst = AppendHeader(dst, messageHeader(op, len(payload), compressed))
+	}
 	return append(dst, payload...)
 }
 

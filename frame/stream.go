@@ -1,5 +1,7 @@
 package frame
 
+import "unicode/utf8"
+
 // Stream is where a conn stands in the frames that its peer sends: what must be remembered between two reads.
 // The zero value stands before the first frame. It holds no pointers and 16 bytes, so that it can live in memory
 // that the garbage collector does not see; the bytes themselves stay with the caller.
@@ -40,6 +42,41 @@ type Frame struct {
 // An error is final: a rule of RFC 6455 or RFC 7692 or a limit of o is broken, and s must not be used again. It
 // is found by the first byte that shows it. After a close frame there is nothing more to take.
 func (s *Stream) Next(b []byte, o *Options) (f Frame, n, need int, err *CloseError) {
+	if s.isShort(b, o) {
+		return takeShort(b)
+	}
+	return s.takeAny(b, o)
+}
+
+const shortHead = 2 + maskSize // bytes of a short message's header
+
+// isShort reports whether there is a short message at the front of b: a client's, in one frame, which is all there, plain and
+// within all limits. Nearly all messages are, and of these nothing has to be remembered.
+func (s *Stream) isShort(b []byte, o *Options) bool {
+	if len(b) < shortHead || *s != (Stream{}) || o.Client {
+		return false
+	}
+	if b[0] != finBit|byte(OpText) && b[0] != finBit|byte(OpBinary) {
+		return false
+	}
+	size := int(b[1]) - maskBit
+	return size >= 0 && size < length16 && size <= o.MaxMessage && shortHead+size <= len(b)
+}
+
+// takeShort is Next for a short message.
+func takeShort(b []byte) (f Frame, n, need int, err *CloseError) {
+	op := Opcode(b[0] & opBits)
+	n = shortHead + int(b[1]&^maskBit)
+	payload := b[shortHead:n:n]
+	Mask(payload, [maskSize]byte(b[2:]), 0)
+	if op == OpText && asciiPrefix(payload) < len(payload) && !utf8.Valid(payload) {
+		return Frame{}, 0, 0, ErrUTF8
+	}
+	return Frame{Payload: payload, Opcode: op, First: true, Fin: true}, n, 0, nil
+}
+
+// takeAny is Next for any frame.
+func (s *Stream) takeAny(b []byte, o *Options) (f Frame, n, need int, err *CloseError) {
 	size, n, err := s.checkHeader(b, o)
 	if n == 0 {
 		return Frame{}, 0, 0, err

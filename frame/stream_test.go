@@ -394,3 +394,29 @@ func TestStreamIsSmall(t *testing.T) {
 		}
 	}
 }
+
+// A short message is taken as any frame is, whatever its first two bytes, its text and the limit are, and wherever it ends.
+func TestShortMessagesAsAnyFrame(t *testing.T) {
+	texts := map[string]string{
+		"ASCII": strings.Repeat("abcdefgh", 32), "Greek": strings.Repeat("αβγδ", 32), "not UTF-8": strings.Repeat("abc\xff", 64),
+	}
+	for name, text := range texts {
+		for first := range 256 {
+			for _, second := range []int{0, 1, 100, 0x80, 0x81, 0x80 + 7, 0x80 + 100, 0x80 + 101, 0x80 + 125, 0x80 + 126, 0x80 + 127} {
+				for _, o := range []Options{{MaxMessage: 100, MaxFragments: 2}, {MaxMessage: 1 << 10, Deflate: true}, {MaxMessage: 1 << 10, Client: true}} {
+					short := append([]byte{byte(first), byte(second), 1, 2, 3, 4}, text[:1+second&0x7f]...)
+					Mask(short[6:], [4]byte{1, 2, 3, 4}, 0)
+					for _, b := range [][]byte{short, short[:len(short)-1], short[:len(short)-2]} {
+						var s, any Stream
+						left, right := bytes.Clone(b), bytes.Clone(b)
+						f, n, need, err := s.Next(left, &o)
+						wantF, wantN, wantNeed, wantErr := any.takeAny(right, &o)
+						if n != wantN || need != wantNeed || err != wantErr || s != any || !reflect.DeepEqual(f, wantF) || !bytes.Equal(left, right) {
+							t.Fatalf("%s: Next(% x) = %v, %d, %d, %v; want %v, %d, %d, %v", name, b[:6], f, n, need, err, wantF, wantN, wantNeed, wantErr)
+						}
+					}
+				}
+			}
+		}
+	}
+}

@@ -53,6 +53,12 @@ func (l *Local) Fanout(budget time.Duration) (more bool) {
 	return l.ready.first != nil
 }
 
+// Several reports whether more than one roster has something to deliver.
+func (l *Local) Several() bool { return l.ready.first != nil && l.ready.first.next != nil }
+
+// Subscriptions returns how many the loop's conns have, those in progress included.
+func (l *Local) Subscriptions() int { return l.subs.Live() }
+
 // Due reports whether Fanout has anything to do.
 func (l *Local) Due() bool {
 	in, ok := l.Next()

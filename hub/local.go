@@ -63,6 +63,7 @@ type Local struct {
 	ready    line       // backlogs that have something to deliver
 	resting  resting    // backlogs whose room has a delay
 	jobs     jobPool
+	Aligned  bool          // rooms with the same BatchDelay deliver at the same moments
 	serving  bool          // within Fanout: Deliver may not come back here
 	clock    time.Duration // when Fanout last looked at it: at most a stride ago
 }

@@ -7,7 +7,8 @@ import (
 
 // A room whose options have a BatchDelay rests after each delivery: its backlog stays open and gathers what comes, and
 // is in line again when the delay, counted from the beginning of the job, has passed. The first publication after a
-// quiet time is not delayed.
+// quiet time is not delayed. Where conns are in many rooms each, so that one write can serve several rooms, those rest until
+// the same moments, the multiples of their delay.
 
 // resting is a heap of the backlogs that rest, by when their rest ends.
 type resting []*backlog
@@ -45,7 +46,11 @@ func (l *Local) restUntil(j *job) time.Duration {
 	if delay <= 0 {
 		return 0
 	}
-	return l.now() + delay
+	until := l.now() + delay
+	if l.Aligned {
+		until -= until % delay
+	}
+	return until
 }
 
 // rest keeps b out of the line until its time has come.

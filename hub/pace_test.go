@@ -90,3 +90,36 @@ func TestRestingDoesNotAllocate(t *testing.T) {
 		t.Errorf("a delivery and a rest allocate %v times; want 0", n)
 	}
 }
+
+// Rooms that are aligned rest until the same moments, however they began.
+func TestAlignedRoomsRestTogether(t *testing.T) {
+	h := New()
+	h.SetOptions(0, Options{BatchDelay: 100 * time.Millisecond})
+	l := newLoop(h)
+	l.Aligned = true
+	var now time.Duration
+	l.now = func() time.Duration { return now }
+	crowd(t, l, 1, "one")
+	crowd(t, l, 1, "two")
+	now = 30 * time.Millisecond
+	publish(h, "one", "a")
+	l.settle()
+	now = 70 * time.Millisecond
+	publish(h, "two", "a")
+	l.settle()
+	publish(h, "one", "b")
+	publish(h, "two", "b")
+	l.settle()
+	if next, ok := l.Next(); next != 30*time.Millisecond || !ok || l.Several() {
+		t.Errorf("at 70 ms: next in %v, %v; several due: %v; want 30ms, true, false", next, ok, l.Several())
+	}
+	now = 100 * time.Millisecond
+	l.rouse()
+	if !l.Several() || l.Subscriptions() != 2 {
+		t.Errorf("at 100 ms: several due: %v; %d subscriptions; want both rooms, 2", l.Several(), l.Subscriptions())
+	}
+	l.settle()
+	if next, _ := l.Next(); next != 100*time.Millisecond {
+		t.Errorf("then next in %v; want 100ms", next)
+	}
+}

@@ -74,7 +74,7 @@ var (
 	writes        = describe("writes_total", "System calls that wrote to sockets.")
 	publications  = describe("publications_total", "Publications as taken up by each loop with members.")
 	deliveries    = describe("fanout_deliveries_total", "Publications delivered to members.")
-	fanoutWrites  = describe("fanout_writes_total", "Writes that carried them.")
+	fanoutWrites  = describe("fanout_writes_total", "Writes that carried them; those of several rooms to one conn may have left together.")
 	slow          = describe("slow_consumers_total", "Slow consumers by what was done.", "action")
 	limited       = describe("ratelimited_total", "Commands refused, and times a client was not read, by what was at its limit.", "scope")
 	queued        = describe("outbound_queue_bytes", "Bytes waiting in out queues.")

@@ -206,10 +206,10 @@ func (l *Loop) accept(ln *listener) (more bool) {
 		return false
 	}
 	for range maxAccepts {
-		fd, errno := sys.Accept(ln.fd)
+		fd, from, errno := sys.AcceptFrom(ln.fd)
 		switch errno {
 		case 0:
-			l.admit(fd)
+			l.admit(fd, from)
 		case unix.EAGAIN, unix.EINVAL: // nobody waits; of a Unix socket that was shut down, nobody any more
 			return false
 		case unix.EMFILE, unix.ENFILE:
@@ -227,7 +227,7 @@ func (l *Loop) accept(ln *listener) (more bool) {
 }
 
 // admit makes fd a conn.
-func (l *Loop) admit(fd int) {
+func (l *Loop) admit(fd int, from netip.AddrPort) {
 	c, errno := l.register(fd, unix.EPOLLIN|unix.EPOLLRDHUP, 0)
 	if errno != 0 {
 		l.stats.Refused++
@@ -235,6 +235,7 @@ func (l *Loop) admit(fd int) {
 		return
 	}
 	l.stats.Accepted++
+	l.newest, l.newestFrom = l.ID(c), from
 	l.handler.Opened(c)
 }
 

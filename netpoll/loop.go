@@ -81,10 +81,15 @@ type Loop struct {
 	inputs       inputs
 	below        below
 	outqs        outqs
+	corks        []cork
+	corkNext     int // of held, the first that Uncork has not come to
+	corkBytes    int
 	queueLimit   int // bytes that may wait for one conn
 	wheel        wheel
 	listeners    []listener
-	reserve      int // descriptor given up to refuse politely, -1 for none
+	newest       ConnID         // accepted last
+	newestFrom   netip.AddrPort // where from
+	reserve      int            // descriptor given up to refuse politely, -1 for none
 	acceptPaused bool
 	acceptAgain  uint32 // tick
 	leaving      bool   // the listeners close when it is leaveAt
@@ -184,8 +189,13 @@ func (l *Loop) Busy() time.Duration { return l.now - l.began - l.stats.Slept }
 func (l *Loop) Stats() *Stats { return &l.stats }
 
 // Peer returns the address at the other end of c, as the kernel has it; the zero value on a Unix socket and for a peer that has
-// gone. It enters the kernel.
-func (l *Loop) Peer(c *Conn) netip.AddrPort { return sys.Peer(int(c.fd)) }
+// gone. It enters the kernel, save for the conn that was accepted last.
+func (l *Loop) Peer(c *Conn) netip.AddrPort {
+	if l.ID(c) == l.newest {
+		return l.newestFrom
+	}
+	return sys.Peer(int(c.fd))
+}
 
 // Open returns how many conns are open. Loop goroutine only.
 func (l *Loop) Open() int { return l.slots.open }
@@ -354,7 +364,10 @@ func (l *Loop) sweep() {
 func (l *Loop) release(c *Conn, why Reason) {
 	l.wheel.unlink(&l.slots, c)
 	l.dropInput(c)
-	if c.out != 0 {
+	switch {
+	case c.out&corkMark != 0:
+		l.dropCork(c)
+	case c.out != 0:
 		l.outqs.drop(c.out)
 		c.out = 0
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -102,6 +103,23 @@ func TestIdentityOfAnotherLoop(t *testing.T) {
 			t.Errorf("loop 0: Conn(%v) = %v; want nil", ids[1], l.ID(c))
 		}
 	})
+}
+
+// Peer is the other end's address, of the conn that has just been accepted as of those before it.
+func TestPeer(t *testing.T) {
+	var opened netip.AddrPort
+	st := open(t, Config{}, script{opened: func(l *Loop, c *Conn) { opened = l.Peer(c) }})
+	for range 2 {
+		client, id := st.connect()
+		want := netip.MustParseAddrPort(client.LocalAddr().String())
+		next, _ := st.connect()
+		newest := netip.MustParseAddrPort(next.LocalAddr().String())
+		st.on(id, func(l *Loop, c *Conn) {
+			if opened != newest || l.Peer(c) != want {
+				t.Errorf("Peer = %v, then %v of the conn before; want %v, %v", opened, l.Peer(c), newest, want)
+			}
+		})
+	}
 }
 
 // Within one turn a conn that another's event closed hears nothing, and a conn that is accepted then does

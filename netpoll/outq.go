@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"bytes"
+	"syscall"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/sys"
@@ -118,7 +119,7 @@ func (l *Loop) WriteRef(c *Conn, b []byte) (kept bool) {
 
 // Backlog returns how many bytes wait in c's out queue.
 func (l *Loop) Backlog(c *Conn) int {
-	if c.out == 0 {
+	if c.out == 0 || c.out&corkMark != 0 {
 		return 0
 	}
 	return l.outqs.table[c.out].bytes
@@ -140,9 +141,18 @@ func (l *Loop) sendNow(c *Conn, b []byte) (rest []byte) {
 		return nil
 	}
 	if c.out != 0 {
-		return b
+		if c.out&corkMark == 0 {
+			return b
+		}
+		l.uncork(c)
+		return l.sendNow(c, b)
 	}
 	n, errno := sys.Send(int(c.fd), b)
+	return l.took(c, b, n, errno)
+}
+
+// took deals with the socket's answer to b, n bytes of which it has taken, and returns what must be queued.
+func (l *Loop) took(c *Conn, b []byte, n int, errno syscall.Errno) (rest []byte) {
 	switch errno {
 	case 0:
 		l.stats.Writes++
@@ -153,6 +163,16 @@ func (l *Loop) sendNow(c *Conn, b []byte) (rest []byte) {
 		return nil
 	}
 	return b[n:]
+}
+
+// sendLast is sendNow of what is followed by the end of the stream at once, in the same segment. With TLS below there is a record
+// of its own between them.
+func (l *Loop) sendLast(c *Conn, b []byte) (rest []byte) {
+	if c.out != 0 || len(b) == 0 || l.below.of(c.slot) != belowNone {
+		return l.sendNow(c, b)
+	}
+	n, errno := sys.SendMore(int(c.fd), b)
+	return l.took(c, b, n, errno)
 }
 
 // SetQueueLimit changes how many bytes may wait for one conn, from the next write on. Loop goroutine only, or before Run.
@@ -199,6 +219,7 @@ func (l *Loop) writable(c *Conn) {
 	if c.out == 0 {
 		if c.has(flagWriting) && c.has(flagLinger) {
 			l.finishWriting(c) // its close_notify has had no room
+			l.watch(c)
 		}
 		return
 	}
@@ -224,6 +245,7 @@ func (l *Loop) drained(c *Conn) {
 	c.clear(flagWriting)
 	if c.has(flagLinger) {
 		l.finishWriting(c)
+		l.watch(c)
 		return
 	}
 	l.watch(c)
@@ -290,18 +312,20 @@ func (l *Loop) Shutdown(c *Conn, last []byte, linger time.Duration) {
 		return
 	}
 	l.catchUp(c)
-	if rest := l.sendNow(c, last); len(rest) > 0 {
+	if rest := l.sendLast(c, last); len(rest) > 0 {
 		l.queue(c, bytes.Clone(rest), len(rest) < len(last))
 	}
 	if c.has(flagClosing) {
 		return
 	}
+	paused := c.has(flagPaused)
 	c.set(flagLinger)
 	c.clear(flagPaused)
 	l.setTimer(c, linger)
 	if c.out == 0 {
 		l.finishWriting(c)
-	} else {
+	}
+	if paused {
 		l.watch(c)
 	}
 }
@@ -313,7 +337,5 @@ func (l *Loop) finishWriting(c *Conn) {
 	}
 	if errno := sys.ShutdownWrite(int(c.fd)); errno != 0 {
 		l.Close(c, ClosedReset)
-		return
 	}
-	l.watch(c)
 }

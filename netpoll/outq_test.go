@@ -368,6 +368,20 @@ func TestShutdownFlushesFirst(t *testing.T) {
 	})
 }
 
+// A conn that was paused when it was shut down is read again: its peer's end is found behind what that sends on.
+func TestShutdownOfPaused(t *testing.T) {
+	st := open(t, Config{}, script{opened: (*Loop).Pause})
+	client, id := st.connect()
+	send(t, client, []byte("unread"))
+	st.on(id, func(l *Loop, c *Conn) { l.Shutdown(c, []byte("goodbye"), patience) })
+	if got := string(readAll(t, client)); got != "goodbye" {
+		t.Errorf("the peer got %q; want goodbye", got)
+	}
+	send(t, client, []byte("more"))
+	halfClose(t, client)
+	st.wantClosed(id, ClosedLocally)
+}
+
 // A peer that never closes is given up when the time to linger is over, with or without a backlog.
 func TestX03ShutdownHasADeadline(t *testing.T) {
 	for _, backlog := range []int{0, 1 << 20} {

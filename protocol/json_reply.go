@@ -81,6 +81,10 @@ func (r *resultFields) field(d *Decoder, key []byte, i int) int {
 		return d.text(i, &r.Epoch)
 	case "offset":
 		return unsigned(d, i, &r.Offset)
+	case "recoverable":
+		return d.boolean(i, &r.Recoverable)
+	case "recovered":
+		return d.boolean(i, &r.Recovered)
 	}
 	return d.skip(i)
 }

@@ -15,6 +15,8 @@ func TestDecodeReply(t *testing.T) {
 		{`{"id":2,"subscribe":{}}`, Reply{Kind: ReplyResult, ID: 2}},
 		{`{"id":2,"subscribe":{"positioned":true,"epoch":"e","offset":9,"publications":[{"offset":8}]}}`,
 			Reply{Kind: ReplyResult, ID: 2, Offset: 9, Epoch: []byte("e")}},
+		{`{"id":2,"subscribe":{"recoverable":true,"epoch":"e","recovered":true,"was_recovering":true,"offset":9}}`,
+			Reply{Kind: ReplyResult, ID: 2, Offset: 9, Epoch: []byte("e"), Recoverable: true, Recovered: true}},
 		{`{"id":3,"publish":{}}`, Reply{Kind: ReplyResult, ID: 3}},
 		{`{"id":4,"error":{"code":103,"message":"permission denied","temporary":true}}`,
 			Reply{Kind: ReplyError, ID: 4, Code: 103, Message: []byte("permission denied")}},

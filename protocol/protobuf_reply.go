@@ -81,8 +81,12 @@ type subscribeFields Reply
 
 func (r *subscribeFields) set(_ *Decoder, number uint32, v value) Fault {
 	switch number {
+	case 3:
+		return v.boolean(&r.Recoverable)
 	case 6:
 		return v.text(&r.Epoch)
+	case 8:
+		return v.boolean(&r.Recovered)
 	case 9:
 		return integer(v, &r.Offset)
 	}

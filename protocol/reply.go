@@ -109,4 +109,7 @@ type Reply struct {
 	Epoch   []byte // of that position
 	Ping    uint32 // of a connect result: seconds between pings
 	Pong    bool   // of a connect result: pings are to be answered
+
+	Recoverable bool // of a subscribe result: Epoch and Offset may be asked for later
+	Recovered   bool // of a subscribe result: nothing is missing since the position asked for
 }

@@ -226,6 +226,10 @@ func (l *loop) Deliver(m hub.Member, wire []byte, pubs []*hub.Publication) (kept
 		return false
 	}
 	l.counts.PayloadOut += uint64(payloadSize(wire))
+	if l.joining && l.securedOf(c) == nil {
+		l.net.Cork(c, wire)
+		return false
+	}
 	return l.writeRef(c, wire)
 }
 

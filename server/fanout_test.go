@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 )
@@ -185,4 +186,42 @@ func TestMembersThatVanish(t *testing.T) {
 	close(stop)
 	<-done
 	testutil.Eventually(t, patience, func() bool { rooms, subs := n.hub.Count(); return rooms+subs == 0 }, "the room is empty")
+}
+
+// A client that is in many rooms gets what several of them have for it in one write, each room's publications in their
+// order and what else it is sent in its place.
+func TestRoomsShareAWrite(t *testing.T) {
+	const rooms = 8
+	n := openNode(t, func(c *Config) { c.Loops, c.PingInterval = 1, time.Hour })
+	c := n.open(pathWebSocket)
+	lines := []string{hello}
+	for i := range rooms {
+		lines = append(lines, subscribe(i+2, fmt.Sprint("room", i)))
+	}
+	c.say(strings.Join(lines, "\n"))
+	c.hear(rooms+1, 0, false)
+	before := n.counts()
+	release := n.holdLoop()
+	for k := range 3 * rooms {
+		n.publish(fmt.Sprint("room", k%rooms), k, PublishOptions{})
+	}
+	c.say(`{"id":99,"presence":{"channel":"nowhere"}}`)
+	release()
+	heard := c.hear(1, 3*rooms, false)
+	next := make(map[int]int)
+	for _, push := range heard.pushes {
+		var room, k int
+		if _, err := fmt.Sscanf(push, `{"push":{"channel":"room%d","pub":{"data":%d}}}`, &room, &k); err != nil || k != room+rooms*next[room] {
+			t.Errorf("heard %s (%v); want number %d of room%d", push, err, next[room], room)
+		}
+		next[room]++
+	}
+	after := n.counts()
+	c.close()
+	if writes := after.Writes - before.Writes; writes > 2 { // one of them answers
+		t.Errorf("%d writes for %d publications in %d rooms; want 1", writes, 3*rooms, rooms)
+	}
+	if got := after.FanoutDeliveries - before.FanoutDeliveries; got != 3*rooms {
+		t.Errorf("%d deliveries counted; want %d", got, 3*rooms)
+	}
 }

@@ -106,7 +106,7 @@ func (g *gate) next(i int) (int, bool) {
 func (l *loop) fanOut() (more bool) {
 	g := l.server.gate
 	next, any := l.rosters.Next()
-	if !any || next > 0 {
+	if (!any || next > 0) && l.net.Corked() == 0 {
 		l.leaveGate()
 		if any {
 			l.net.WaitAtMost(next) // rooms rest
@@ -117,12 +117,34 @@ func (l *loop) fanOut() (more bool) {
 		return false // a post will say when
 	}
 	l.inGate = true
-	more = l.rosters.Fanout(fanoutSlice)
+	more = l.deliverSome()
 	if !more || g.contended() {
 		l.leaveGate()
 	}
 	return more
 }
+
+// corkLimit is how many bytes are held for conns before they are written.
+const corkLimit = 4 << 20
+
+// deliverSome serves rooms for a slice. Where conns are in many rooms, and several rooms have something for them, each
+// conn gets it in one write: first all rooms hand out what they have, and then it is written, slice by slice.
+func (l *loop) deliverSome() (more bool) {
+	if !l.letting {
+		l.rosters.Aligned = l.rosters.Subscriptions() > joinFrom*l.net.Open()
+		l.joining = l.net.Corked() > 0 || l.rosters.Aligned && l.rosters.Several()
+		more = l.rosters.Fanout(fanoutSlice)
+		if !l.joining || more && l.net.Corked() < corkLimit {
+			return more
+		}
+	}
+	l.letting = l.net.Uncork(fanoutSlice)
+	return more || l.letting || l.rosters.Due()
+}
+
+// joinFrom is how many rooms a conn is in, on average, from which on it is worth while to look for others that have
+// something for it.
+const joinFrom = 2
 
 func (l *loop) leaveGate() {
 	if l.inGate {

@@ -63,6 +63,8 @@ type loop struct {
 	reaped       time.Duration // when the loop last looked for messages that do not become whole
 	spent        int           // commands and control frames of the conn in hand that have been served since the last charge
 	inGate       bool          // this loop may fan out
+	joining      bool          // deliveries are corked, so that those of several rooms share a write
+	letting      bool          // what was corked is being written
 	timed        bool          // something waits for a time
 	full         bool          // more waits for fan-out than may
 

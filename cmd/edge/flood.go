@@ -18,6 +18,7 @@ import (
 type flooding struct {
 	options bench.Options
 	json    bool
+	drawing drawing
 }
 
 // floodCommand returns edge flood. A run that finds that something did not arrive is a failure.
@@ -31,6 +32,8 @@ func floodCommand() *cobra.Command {
 		floodEcho(),
 		floodFanout(),
 		floodChurn(),
+		floodStorm(),
+		floodSlow(),
 	)
 	return c
 }
@@ -87,6 +90,40 @@ func floodChurn() *cobra.Command {
 	return c
 }
 
+func floodStorm() *cobra.Command {
+	f := newFlooding(bench.Storm)
+	c := f.command("Drop all connections at once and have them come back, while publishers go on")
+	o, flags := &f.options, c.Flags()
+	flags.IntVar(&o.Rooms, "rooms", 1, "rooms that the connections are spread over")
+	flags.StringVar(&o.RoomPrefix, "room-prefix", "", "what the rooms' `names` begin with, such as a namespace with history, chat:; empty for a name of the run's own")
+	flags.IntVar(&o.Rate, "rate", 20, "publications a second in all")
+	flags.IntVar(&o.Storms, "storms", 1, "how many storms, one after the other")
+	f.shareFlag(flags, 1, "that drops")
+	flags.StringVar(&o.Drop, "drop", "rude", "how they drop: rude with a reset, polite with a close frame")
+	flags.StringVar(&o.Return, "return", "polite", "how they come back: polite after a random time that doubles and when the server says, rude at once")
+	flags.DurationVar(&o.Hold, "hold", 3*time.Second, "calm before each storm, and after the last")
+	flags.DurationVar(&o.GiveUp, "give-up", time.Minute, "how long to wait for the others while nobody comes back")
+	f.payloadFlag(flags, "of a publication")
+	f.publishersFlag(flags)
+	return c
+}
+
+func floodSlow() *cobra.Command {
+	f := newFlooding(bench.Slow)
+	c := f.command("Publish to rooms where some members read slowly or not at all, and check what all others receive")
+	o, flags := &f.options, c.Flags()
+	flags.IntVar(&o.Rooms, "rooms", 1, "rooms that the connections are spread over")
+	flags.StringVar(&o.RoomPrefix, "room-prefix", "", "what the rooms' `names` begin with; empty for a name of the run's own")
+	flags.IntVar(&o.Rate, "rate", 100, "publications a second in all")
+	f.shareFlag(flags, 0.1, "that reads slowly")
+	flags.StringVar(&o.Mode, "mode", "stall", "how they read: stall is not at all, trickle a few bytes at a time")
+	flags.IntVar(&o.Trickle, "trickle", 1024, "`bytes` a second that each of them reads, under --mode trickle")
+	f.payloadFlag(flags, "of a publication")
+	f.publishersFlag(flags)
+	f.durationFlags(flags)
+	return c
+}
+
 func newFlooding(s bench.Scenario) *flooding {
 	return &flooding{options: bench.Options{Scenario: s}}
 }
@@ -106,10 +143,14 @@ func (f *flooding) command(short string) *cobra.Command {
 	flags.IntVar(&o.Loops, "loops", 0, "threads; 0 is as many as the connections need")
 	flags.StringVar(&o.PrivateTables, "private-fd-tables", "auto", "a descriptor table for each loop: auto, on or off")
 	flags.IntVar(&o.Sources, "sources", 0, "addresses of 127.0.0.0/8 to connect from; 0 is as many as the connections need")
+	flags.StringArrayVar(&o.Headers, "header", nil, "`'Name: value'` in the request for a WebSocket; may be repeated")
+	flags.StringVar(&o.ProxyProtocol, "proxy-protocol", "", "begin connections as a proxy does, v1 or v2, each with a client address of its own")
+	flags.StringVar(&o.ProxyClients, "proxy-clients", "10.0.0.0/8", "range of those `addresses`")
 	flags.DurationVar(&o.Probe, "probe", 50*time.Millisecond, "time between round trips of one more connection; 0 for none")
 	flags.DurationVar(&o.Drain, "drain", 10*time.Second, "how long to wait at the end while nothing comes")
 	flags.StringVar(&o.TokenSecret, "token-secret", "", "what the server's HMAC tokens are signed with; each connection is then a user of its own")
 	flags.IntVar(&o.ServerPID, "server-pid", 0, "process whose CPU and memory to read")
+	f.drawing.flags(flags)
 	flags.BoolVar(&f.json, "json", false, "print one JSON object instead of the table")
 	return c
 }
@@ -124,6 +165,10 @@ func (f *flooding) payloadFlag(flags *pflag.FlagSet, of string) {
 
 func (f *flooding) publishersFlag(flags *pflag.FlagSet) {
 	flags.IntVar(&f.options.Publishers, "publishers", 1, "connections that publish, besides the others")
+}
+
+func (f *flooding) shareFlag(flags *pflag.FlagSet, share float64, what string) {
+	flags.Float64Var(&f.options.Share, "share", share, "`part` of the connections "+what+", 1 for all")
 }
 
 func (f *flooding) durationFlags(flags *pflag.FlagSet) {
@@ -142,7 +187,7 @@ func setDefault(flags *pflag.FlagSet, name, value string) {
 
 // checkZeros refuses a zero where bench would take it for a default.
 func checkZeros(flags *pflag.FlagSet) error {
-	for _, name := range []string{"rooms", "payload", "pipeline", "publishers", "drain"} {
+	for _, name := range []string{"rooms", "payload", "pipeline", "publishers", "drain", "storms", "share", "give-up", "trickle"} {
 		if flag := flags.Lookup(name); flag != nil && (flag.Value.String() == "0" || flag.Value.String() == "0s") {
 			return fmt.Errorf("--%s 0: write more than that, as %s", name, flag.DefValue)
 		}
@@ -155,6 +200,11 @@ func (f *flooding) run(c *cobra.Command) error {
 	if err := checkZeros(c.Flags()); err != nil {
 		return err
 	}
+	if err := f.drawing.open(); err != nil {
+		return err
+	}
+	defer f.drawing.drop()
+	f.options.Command = commandLine(c)
 	f.options.Progress = c.ErrOrStderr()
 	f.options.Terminal = term.IsTerminal(int(os.Stderr.Fd()))
 	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
@@ -171,7 +221,7 @@ func (f *flooding) run(c *cobra.Command) error {
 	if f.json {
 		write = report.WriteJSON
 	}
-	if err := errors.Join(write(c.OutOrStdout()), report.Err()); err != nil {
+	if err := errors.Join(write(c.OutOrStdout()), f.drawing.finish(report), report.Err()); err != nil {
 		return failure{err}
 	}
 	return nil

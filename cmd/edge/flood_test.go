@@ -39,7 +39,17 @@ func TestFloodUsage(t *testing.T) {
 		"fanout --protocol mqtt":             `"mqtt"`,
 		"echo --duration -1s":                "--duration -1s",
 		"idle --hold -1s":                    "--hold -1s",
+		"storm --storms 0":                   "--storms 0",
+		"storm --share 0":                    "--share 0",
+		"storm --share 2":                    "--share 2",
+		"storm --drop softly":                "softly",
+		"storm --return sometime":            "sometime",
+		"slow --mode lazy":                   "lazy",
+		"slow --trickle 0":                   "--trickle 0",
+		"slow --rate 0":                      "--rate 0",
 		"echo somewhere":                     "somewhere",
+		"idle --report /no/such/a.html":      "--report /no/such/a.html",
+		"idle --svg /dev/null/plots":         "--svg /dev/null/plots",
 	} {
 		out, _, err := runFlood(t, strings.Fields(args)...)
 		if err == nil || exitCode(err) != exitUsage || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {

@@ -18,12 +18,29 @@ func Peer(fd int) netip.AddrPort {
 	if errno != 0 {
 		return netip.AddrPort{}
 	}
+	return addrPort(&a)
+}
+
+// AcceptFrom is [Accept], and what [Peer] would say of the new socket.
+func AcceptFrom(fd int) (int, netip.AddrPort, syscall.Errno) {
+	var a unix.RawSockaddrAny
+	size := uint32(unsafe.Sizeof(a))
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&a)), uintptr(unsafe.Pointer(&size)),
+		unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return 0, netip.AddrPort{}, errno
+	}
+	return int(n), addrPort(&a), 0
+}
+
+// addrPort reads a socket address.
+func addrPort(a *unix.RawSockaddrAny) netip.AddrPort {
 	switch a.Addr.Family {
 	case unix.AF_INET:
-		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(&a))
+		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(a))
 		return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), port(in.Port))
 	case unix.AF_INET6:
-		in := (*unix.RawSockaddrInet6)(unsafe.Pointer(&a))
+		in := (*unix.RawSockaddrInet6)(unsafe.Pointer(a))
 		return netip.AddrPortFrom(netip.AddrFrom16(in.Addr).Unmap(), port(in.Port))
 	}
 	return netip.AddrPort{}

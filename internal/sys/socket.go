@@ -23,6 +23,14 @@ func Send(fd int, b []byte) (int, syscall.Errno) {
 	return count(n, errno)
 }
 
+// SendMore is Send of what more follows at once: the kernel keeps back what does not fill a segment until then. With
+// [ShutdownWrite] for what follows, the last bytes and the end of the stream are one segment.
+func SendMore(fd int, b []byte) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO,
+		uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL|unix.MSG_MORE, 0, 0)
+	return count(n, errno)
+}
+
 // MaxSegments is how many segments one [SendSegments] takes.
 const MaxSegments = 64
 
@@ -46,7 +54,7 @@ func SendSegments(fd int, segments [][]byte) (int, syscall.Errno) {
 }
 
 // Accept is accept4(2), raw: the new socket is non-blocking and closed on exec. The peer's address
-// is not asked for, as most connections never need it.
+// is not asked for.
 func Accept(fd int) (int, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall6(syscall.SYS_ACCEPT4,
 		uintptr(fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)

@@ -97,26 +97,71 @@ func TestEndOfStream(t *testing.T) {
 	}
 }
 
-func TestAccept(t *testing.T) {
+// What more follows is kept back until that comes: the peer gets it with the end of the stream.
+func TestSendMore(t *testing.T) {
+	ln := listen(t)
+	client := dial(t, ln)
+	fd, errno := Accept(ln)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	defer Close(fd)
+	sent := segmentsOut(t, fd)
+	if n, errno := SendMore(fd, []byte("last")); n != 4 || errno != 0 {
+		t.Errorf("SendMore = %d, %v; want 4", n, errno)
+	}
+	if got := segmentsOut(t, fd) - sent; got != 0 {
+		t.Errorf("SendMore sent %d segments; want none yet", got)
+	}
+	if errno := ShutdownWrite(fd); errno != 0 {
+		t.Errorf("ShutdownWrite = %v", errno)
+	}
+	if got := segmentsOut(t, fd) - sent; got != 1 {
+		t.Errorf("the last bytes and the end of the stream are %d segments; want 1", got)
+	}
+	var buf [8]byte
+	for _, want := range []int{4, 0} {
+		if n, err := unix.Read(client, buf[:]); n != want || err != nil {
+			t.Errorf("the peer's read = %d, %v; want %d", n, err, want)
+		}
+	}
+}
+
+// segmentsOut returns how many segments a socket has sent.
+func segmentsOut(t *testing.T, fd int) uint32 {
+	t.Helper()
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Segs_out
+}
+
+// listen returns a socket that listens on a free port of 127.0.0.1, non-blocking.
+func listen(t *testing.T) int {
+	t.Helper()
 	ln, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer Close(ln)
+	t.Cleanup(func() { Close(ln) })
 	if err := unix.Bind(ln, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.Listen(ln, 1); err != nil {
 		t.Fatal(err)
 	}
-	if fd, errno := Accept(ln); errno != unix.EAGAIN {
-		t.Errorf("Accept = %d, %v with nobody there; want %v", fd, errno, unix.EAGAIN)
-	}
+	return ln
+}
+
+// dial returns a blocking socket that is connected to a listener.
+func dial(t *testing.T, ln int) int {
+	t.Helper()
 	client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer Close(client)
+	t.Cleanup(func() { Close(client) })
 	at, err := unix.Getsockname(ln)
 	if err != nil {
 		t.Fatal(err)
@@ -124,15 +169,36 @@ func TestAccept(t *testing.T) {
 	if err := unix.Connect(client, at); err != nil {
 		t.Fatal(err)
 	}
-	fd, errno := Accept(ln)
-	if errno != 0 {
-		t.Fatal(errno)
+	return client
+}
+
+func TestAccept(t *testing.T) {
+	accepts := map[string]func(ln int) (int, error){
+		"Accept": func(ln int) (int, error) { fd, errno := Accept(ln); return fd, asError(errno) },
+		"AcceptFrom": func(ln int) (int, error) {
+			fd, from, errno := AcceptFrom(ln)
+			if errno == 0 && (!from.IsValid() || from != Peer(fd)) {
+				t.Errorf("AcceptFrom: from %v; want %v", from, Peer(fd))
+			}
+			return fd, asError(errno)
+		},
 	}
-	defer Close(fd)
-	status, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-	flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-	if status&unix.O_NONBLOCK == 0 || flags&unix.FD_CLOEXEC == 0 {
-		t.Errorf("an accepted socket has flags %#x and %#x; want O_NONBLOCK and FD_CLOEXEC", status, flags)
+	for name, accept := range accepts {
+		ln := listen(t)
+		if fd, err := accept(ln); err != error(unix.EAGAIN) {
+			t.Errorf("%s = %d, %v with nobody there; want %v", name, fd, err, unix.EAGAIN)
+		}
+		dial(t, ln)
+		fd, err := accept(ln)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		defer Close(fd)
+		status, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+		flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if status&unix.O_NONBLOCK == 0 || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("%s: the new socket has flags %#x and %#x; want O_NONBLOCK and FD_CLOEXEC", name, status, flags)
+		}
 	}
 }
 
