@@ -30,11 +30,14 @@ fmt:
 vet:
 	go vet ./...
 	go vet -tags faults ./test/faults/...
+	go -C bench/peers vet ./...
 
+# The tools are this module's, so that the peers', which is another, has none.
 lint:
 	go tool staticcheck ./...
 	go tool staticcheck -tags faults ./test/faults/...
 	go tool errcheck -ignoretests ./...
+	staticcheck=$$(go tool -n staticcheck) errcheck=$$(go tool -n errcheck); cd bench/peers; $$staticcheck ./...; $$errcheck -ignoretests ./...
 	git ls-files -z --cached --others --exclude-standard -- '*.go' '*.md' '*.mjs' Makefile | xargs -0 go tool misspell -error
 
 # Beside race, as the race detector changes what is allocated and the tests of that stand aside for it. Those that run at the
@@ -44,6 +47,7 @@ unit:
 
 race:
 	go test -timeout 30m -parallel 8 -race ./...
+	go -C bench/peers test -race ./...
 
 # docs/configuration.md is printed by the program itself; a test compares.
 docs: build
@@ -89,7 +93,8 @@ fuzz:
 conformance:
 	go test -v -run Conformance ./server
 
-# The whole server against a bare loop on raw system calls, in turns: the ratios of BENCHMARKS.md.
+# The whole server beside a bare loop on raw system calls and servers with other libraries, in turns: the ratios of
+# BENCHMARKS.md. Some 15 minutes; make bench ARGS='--rounds 1 --duration 1s --servers "^(baseline|edge)$$"' is shorter.
 bench:
 	go run ./bench/compare $(ARGS)
 
@@ -99,12 +104,18 @@ BENCHMARK = go test -run '^$$' -bench '$(BENCH)' -benchmem
 microbench:
 	$(BENCHMARK) -count $(COUNT) ./...
 
-# This tree against the revision BASE, in turns, so that both meet the machine in the same moods.
+# This tree against the revision BASE, in turns, so that both meet the machine in the same moods: single functions, or
+# with CONTESTS=regexp the whole server in those contests of bench.
 bench-compare:
-	@test -n "$(BASE)" || { echo 'usage: make bench-compare BASE=rev [BENCH=regexp] [COUNT=n]' >&2; exit 2; }
+	@test -n "$(BASE)" || { echo 'usage: make bench-compare BASE=rev [BENCH=regexp] [COUNT=n] or BASE=rev CONTESTS=regexp [ARGS=...]' >&2; exit 2; }
 	mkdir -p bin; rm -f bin/base.txt bin/this.txt
 	base=$$(mktemp -d); trap 'rm -rf "$$base"; git worktree prune' EXIT; \
 	git worktree add --quiet --detach "$$base" "$(BASE)"; \
+	if [[ -n '$(CONTESTS)' ]]; then \
+		go -C "$$base" build -o "$$base/edge-base" ./cmd/edge; \
+		go run ./bench/compare --base "$$base/edge-base" --servers '^(base|edge)$$' --only '$(CONTESTS)' $(ARGS); \
+		exit; \
+	fi; \
 	for ((i = 0; i < $(COUNT); i++)); do \
 		(cd "$$base" && $(BENCHMARK) ./...) >>bin/base.txt; $(BENCHMARK) ./... >>bin/this.txt; \
 	done; \

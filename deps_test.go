@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -225,8 +226,11 @@ func sources(t *testing.T) []source {
 // holdsPackages reports whether the go command would look for packages in the folder at path.
 func holdsPackages(path string) bool {
 	name := filepath.Base(path)
-	hidden := path != "." && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_"))
-	return !hidden && name != "testdata" && name != "node_modules"
+	if path == "." {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(path, "go.mod")) // where there is one, another module begins
+	return err != nil && !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "_") && name != "testdata" && name != "node_modules"
 }
 
 // parse reads one file: src if it is not nil, or else what is at path.

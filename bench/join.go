@@ -42,7 +42,9 @@ func (d *driver) upgraded(c *netpoll.Conn, p *peer, b []byte) int {
 		d.stand(c, p)
 		return n
 	}
-	d.join(p)
+	if d.run.options.Protocol == EdgeProtocol { // in Socket.IO the server speaks first
+		d.join(p)
+	}
 	return n
 }
 

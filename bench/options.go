@@ -36,6 +36,7 @@ type Options struct {
 	Rooms       int      // --rooms; connection i is in room i modulo this
 	RoomPrefix  string   // --room-prefix: what room names begin with, so that others can join; "" for a name of the run's own
 	Personal    bool     // --personal: each member is in a room of its own besides
+	Protocol    Protocol // --protocol: how connections speak of rooms; "" for edge's way
 	TokenSecret string   // --token-secret: what the server's HMAC tokens are signed with; each connection is a user of its own. "" for no tokens
 	Payload     int      // --payload: bytes of a message's JSON value
 	Duration    time.Duration
@@ -106,6 +107,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.Publishers, 1)
 	orElse(&o.PublishVia, ViaConnection)
 	orElse(&o.PrivateTables, "auto")
+	orElse(&o.Protocol, EdgeProtocol)
 	orElse(&o.RoomPrefix, "flood-"+runTag()+"-")
 	orElse(&o.Drain, 10*time.Second)
 	orElse(&o.ProxyClients, defaultClients)
@@ -157,16 +159,12 @@ func (o *Options) check() error {
 	if o.Message != 0 && (o.Message < minStamp || o.Message > maxStamp) {
 		return fmt.Errorf("%w: --message %d: want 0 or %d to %d", ErrUsage, o.Message, minStamp, maxStamp)
 	}
-	if err := o.checkAPI(); err != nil {
-		return err
+	for _, check := range []func() error{o.checkAPI, o.checkSoak, o.checkProtocol, o.checkScenario, o.checkShared} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
-	if err := o.checkSoak(); err != nil {
-		return err
-	}
-	if err := o.checkScenario(); err != nil {
-		return err
-	}
-	return o.checkShared()
+	return nil
 }
 
 func (o *Options) checkScenario() error {

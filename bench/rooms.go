@@ -75,7 +75,11 @@ func (r *roomsPlay) send(c *netpoll.Conn, room, data []byte) {
 	d := r.d
 	d.command = max(d.command+1, personalID+1)
 	d.counters.sent.add(1)
-	d.text = protocol.JSON.AppendPublish(d.text[:0], d.command, &protocol.PublishRequest{Channel: room, Data: data})
+	if d.run.options.Protocol == SocketIO {
+		d.text = appendEvent(d.text[:0], d.command, "publish", room, data)
+	} else {
+		d.text = protocol.JSON.AppendPublish(d.text[:0], d.command, &protocol.PublishRequest{Channel: room, Data: data})
+	}
 	d.out = frame.AppendMasked(d.out[:0], d.key(), frame.OpText, d.text, false)
 	d.write(c, d.out)
 }
@@ -96,7 +100,13 @@ func (r *roomsPlay) sendMessages() (more bool) {
 	return false // the next reply makes the next turn
 }
 
-func (r *roomsPlay) message(c *netpoll.Conn, p *peer, b []byte) { r.d.lines(c, p, b) }
+func (r *roomsPlay) message(c *netpoll.Conn, p *peer, b []byte) {
+	if r.d.run.options.Protocol == SocketIO {
+		r.d.packet(c, p, b)
+		return
+	}
+	r.d.lines(c, p, b)
+}
 
 // ended remembers that a member who counted is gone: what it is due will be missing.
 func (r *roomsPlay) ended(p *peer, stage uint8, _ netpoll.Reason) {

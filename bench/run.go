@@ -171,7 +171,10 @@ func (r *run) total() uint32 {
 
 // path returns where to open WebSockets if a target does not say.
 func (r *run) path() string {
-	if r.options.rooms() {
+	switch {
+	case r.options.Protocol == SocketIO:
+		return socketIOPath
+	case r.options.rooms():
 		return roomsPath
 	}
 	return echoPath
@@ -237,7 +240,9 @@ func (r *run) open() (err error) {
 			r.steps = newPool()
 		}
 	}
-	r.probe = startProbe(&r.routes.targets[0], r.routes.proxy, r.connectRequest(0), r.options.Probe)
+	if r.options.Protocol == EdgeProtocol { // the probe speaks no other
+		r.probe = startProbe(&r.routes.targets[0], r.routes.proxy, r.connectRequest(0), r.options.Probe)
+	}
 	return nil
 }
 

@@ -3,13 +3,15 @@ package main
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/sys"
 )
 
 // house is what the threads share.
 type house struct {
-	threads []*thread // set before any runs
+	threads []*thread     // set before any runs
+	batch   time.Duration // how long publications are gathered
 
 	mu    sync.RWMutex // guards rooms
 	rooms map[string]*room
@@ -23,8 +25,15 @@ type room struct {
 // roster is the part of a room that one thread serves.
 type roster struct {
 	fds     []int32 // its thread only
+	waiting []byte  // its thread only: frames to be sent together
 	members atomic.Int32
-	_       [32]byte // the next thread's is on another cache line
+	_       [8]byte // the next thread's is on another cache line
+}
+
+// delivery is when a room's waiting frames are to be sent.
+type delivery struct {
+	room *room
+	at   time.Time
 }
 
 // parcel is a publication on its way to another thread's members.
@@ -87,7 +96,7 @@ func (t *thread) publish(r *room, push []byte) {
 	for i := range r.rosters {
 		switch {
 		case i == t.id:
-			r.deliver(i, push)
+			t.deliver(r, push)
 		case r.rosters[i].members.Load() > 0:
 			if copied == nil {
 				copied = append(copied, push...)
@@ -97,11 +106,38 @@ func (t *thread) publish(r *room, push []byte) {
 	}
 }
 
-// deliver sends push to the members that thread id serves.
-func (r *room) deliver(id int, push []byte) {
-	for _, fd := range r.rosters[id].fds {
-		send(int(fd), push)
+// deliver sends push to the members that t serves, or has it wait for what else the interval brings.
+func (t *thread) deliver(r *room, push []byte) {
+	here := &r.rosters[t.id]
+	if t.house.batch == 0 {
+		here.send(push)
+		return
 	}
+	if len(here.waiting) == 0 {
+		t.due = append(t.due, delivery{r, time.Now().Add(t.house.batch)})
+	}
+	here.waiting = append(here.waiting, push...)
+}
+
+func (r *roster) send(b []byte) {
+	for _, fd := range r.fds {
+		send(int(fd), b)
+	}
+}
+
+// deliverDue sends what has waited for its interval, and returns how many milliseconds the next has left, -1 if none
+// waits. Deliveries fall due in the order in which they began to wait.
+func (t *thread) deliverDue() (ms int) {
+	for len(t.due) > 0 {
+		if left := time.Until(t.due[0].at); left > 0 {
+			return int((left + time.Millisecond - 1) / time.Millisecond)
+		}
+		here := &t.due[0].room.rosters[t.id]
+		here.send(here.waiting)
+		here.waiting = here.waiting[:0]
+		t.due = t.due[1:]
+	}
+	return -1
 }
 
 func (m *mailbox) put(p parcel) {
@@ -120,6 +156,6 @@ func (t *thread) deliverMail() {
 	t.mail.parcels = nil
 	t.mail.mu.Unlock()
 	for _, p := range parcels {
-		p.room.deliver(t.id, p.push)
+		t.deliver(p.room, p.push)
 	}
 }

@@ -45,6 +45,7 @@ type thread struct {
 	out      []byte // frames that answer one read
 	answers  []byte // of one message's commands
 	push     []byte // the frame of the publication at hand
+	due      []delivery
 	mail     mailbox
 }
 
@@ -112,7 +113,7 @@ func (t *thread) run() {
 	runtime.LockOSThread()
 	var events [maxEvents]sys.EpollEvent
 	for {
-		n, errno := sys.EpollWaitBlock(t.epoll, events[:], -1)
+		n, errno := sys.EpollWaitBlock(t.epoll, events[:], t.deliverDue())
 		if errno != 0 && errno != unix.EINTR {
 			fmt.Fprintln(os.Stderr, "baseline: epoll_wait:", errno)
 			os.Exit(1)

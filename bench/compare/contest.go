@@ -6,94 +6,141 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strconv"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/bench"
 )
 
 // contest is one kind of load.
 type contest struct {
-	name string
-	args []string // of edge flood
+	name     string
+	args     []string // of edge flood
+	measures []measure
+	rooms    bool // it is about rooms alone, which any protocol has
+	merging  bool // servers that gather on purpose take part
+	search   bool // for the greatest rate, see search.go
+}
 
-	// against names the contest whose baseline figures this one's are compared with, where the baseline
-	// could not bear the load itself.
-	against string
+// measure is a figure that a run yields.
+type measure struct {
+	name string
+	unit string
+	of   func(*bench.Report) float64
+}
+
+// cpu is what a unit of the measured load cost the server.
+func cpu(name string) measure {
+	return measure{name: name, unit: "us", of: func(r *bench.Report) float64 { return r.Measured.ServerMicros }}
 }
 
 // contests are run in this order. In fan-out a publication leaves before the next is due, also on a slow
 // machine: one that falls behind would have edge join several, and the comparison would be of something
 // else.
 var contests = []contest{
-	{name: "echo", args: []string{"echo", "--connections", "1000"}},
-	{name: "pipelined echo", args: []string{"echo", "--connections", "100", "--pipeline", "16"}},
-	{name: "fan-out", args: []string{"fanout", "--connections", "10000", "--rooms", "10", "--rate", "50"}},
-	{name: "merged fan-out", args: []string{"fanout", "--connections", "10000", "--rooms", "10", "--rate", "1000"}, against: "fan-out"},
-	{name: "churn", args: []string{"churn"}},
+	{
+		name:  "idle",
+		rooms: true,
+		args:  []string{"idle", "--connections", "10000", "--hold", "1s"},
+		measures: []measure{
+			{name: "idle", unit: "B", of: func(r *bench.Report) float64 { return r.Memory[len(r.Memory)-1].PssPerConnection }},
+			{name: "connect", unit: "us", of: func(r *bench.Report) float64 { return r.Connecting.ServerMicros }},
+		},
+	},
+	{name: "echo", args: timed("echo", "--connections", "1000"), measures: []measure{cpu("echo")}},
+	{name: "pipelined echo", args: timed("echo", "--connections", "100", "--pipeline", "16"), measures: []measure{cpu("pipelined")}},
+	{name: "fan-out", args: audience("50"), measures: []measure{cpu("fan-out")}, rooms: true},
+	{name: "merged fan-out", args: audience("1000"), measures: []measure{cpu("merged")}, rooms: true, merging: true},
+	{
+		name:    "maximum fan-out",
+		rooms:   true,
+		merging: true,
+		search:  true,
+		measures: []measure{
+			{name: "maximum", unit: "M/s", of: func(r *bench.Report) float64 { return r.Measured.PerSecond / 1e6 }},
+			cpu("at that"),
+		},
+	},
+	{name: "churn", args: timed("churn"), measures: []measure{cpu("churn")}},
 }
 
-// result is what a contest has shown so far: CPU microseconds for each message, by round.
-type result struct {
-	contest  *contest
-	baseline []float64
-	edge     []float64
-	unit     string
-	idle     []float64 // share of the machine's CPU time that nobody used
-	troubles []string
+// timed is a scenario that is measured for a time.
+func timed(args ...string) []string { return append(args, "--warmup", "500ms") }
+
+// audience is a fan-out to 10,000 members, a thousand by each of rate publications a second.
+func audience(rate string) []string {
+	return timed("fanout", "--connections", "10000", "--rooms", "10", "--rate", rate)
 }
 
-// round measures each server once.
-func (r *result) round(ctx context.Context, p *plan, loops int) error {
-	if r.contest.against == "" {
-		if err := r.measure(ctx, p, func() (*server, error) { return startBaseline(ctx, p.baseline, loops) }, &r.baseline); err != nil {
-			return fmt.Errorf("baseline: %w", err)
-		}
+// takes reports whether k takes part.
+func (c *contest) takes(k *kind) bool {
+	if k.protocol != "" && !c.rooms {
+		return false
 	}
-	if err := r.measure(ctx, p, func() (*server, error) { return startEdge(ctx, p.edge, loops) }, &r.edge); err != nil {
-		return fmt.Errorf("edge: %w", err)
-	}
-	return nil
+	return c.merging || !k.merges
 }
 
-// measure starts a server, floods it and appends what a message cost it.
-func (r *result) measure(ctx context.Context, p *plan, start func() (*server, error), to *[]float64) error {
-	s, err := start()
-	if err != nil {
-		return err
+// measure runs c against a server of kind k and keeps what comes of it: that it failed, if it did.
+func (p *plan) measure(ctx context.Context, c *contest, k *kind, r *results) {
+	try := func(args []string) (*bench.Report, error) {
+		return p.flood(ctx, k, r.Loops, c.limit()+p.duration, args)
 	}
-	defer s.stop()
-	report, err := p.flood(ctx, s, r.contest.args)
-	switch {
-	case err != nil:
-		return err
-	case report.Measured == nil || report.Measured.ServerMicros == 0:
-		return fmt.Errorf("flood measured nothing: %w", report.Err())
+	var report *bench.Report
+	var err error
+	if c.search {
+		report, err = search(k.firstRate(), try)
+	} else if report, err = try(append(c.args, p.length(c)...)); err == nil {
+		err = report.Err()
 	}
-	if err := report.Err(); err != nil {
-		r.troubles = append(r.troubles, err.Error())
+	if ctx.Err() == nil {
+		r.cell(c, k).add(report, err)
 	}
-	*to = append(*to, report.Measured.ServerMicros)
-	r.idle = append(r.idle, report.Measured.Idle)
-	r.unit = report.Measured.Unit
-	return nil
 }
 
-// flood drives s and returns the report. That something was lost is the report's to say.
-func (p *plan) flood(ctx context.Context, s *server, args []string) (*bench.Report, error) {
-	args = append([]string{"flood"}, args...)
-	args = append(args, "--json", "--probe", "0", "--loops", "1", "--duration", p.duration.String(),
-		"--target", s.address, "--server-pid", strconv.Itoa(s.command.Process.Pid))
-	var out bytes.Buffer
-	command := exec.CommandContext(ctx, p.edge, args...)
-	command.Stdout, command.Stderr = &out, os.Stderr
-	err := command.Run()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 && out.Len() > 0 {
-		err = nil
+// length is how long to measure, where that can be said.
+func (p *plan) length(c *contest) []string {
+	if c.args[0] == "idle" {
+		return nil
 	}
+	return []string{"--duration", p.duration.String()}
+}
+
+// How long a run may take: far more than any does whose server keeps up. One that has more to send than it can is then
+// killed, which the report counts as loss behind what it had measured.
+const (
+	floodLimit    = 2 * time.Minute
+	overloadLimit = 25 * time.Second // where many are expected not to keep up
+)
+
+func (c *contest) limit() time.Duration {
+	if c.merging {
+		return overloadLimit
+	}
+	return floodLimit
+}
+
+// flood starts a server, drives it and returns the report. That something was lost is the report's to say.
+func (p *plan) flood(ctx context.Context, k *kind, loops int, limit time.Duration, args []string) (*bench.Report, error) {
+	s, err := k.start(ctx, &p.binaries, loops)
 	if err != nil {
 		return nil, err
+	}
+	defer s.stop()
+	args = append([]string{"flood"}, args...)
+	if k.protocol != "" {
+		args = append(args, "--protocol", string(k.protocol))
+	}
+	args = append(args, "--json", "--probe", "0", "--loops", "1", "--drain", "2s",
+		"--target", s.address, "--server-pid", strconv.Itoa(s.command.Process.Pid))
+	var out, said bytes.Buffer
+	command := exec.CommandContext(ctx, p.edge, args...)
+	command.Stdout, command.Stderr = &out, &said
+	end := time.AfterFunc(limit, s.kill)
+	defer end.Stop()
+	err = command.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || out.Len() == 0) {
+		return nil, fmt.Errorf("%w: %s", err, said.Bytes())
 	}
 	report := new(bench.Report)
 	if err := json.Unmarshal(out.Bytes(), report); err != nil {

@@ -6,9 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,17 +16,19 @@ import (
 
 // plan is what the flags say.
 type plan struct {
-	edge, baseline string // binaries
-	rounds         int
-	duration       time.Duration
-	loops          []int
-	only           *regexp.Regexp
+	binaries
+	rounds   int
+	duration time.Duration
+	loops    []int
+	servers  *regexp.Regexp
+	only     *regexp.Regexp
+	style    style
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		stop()
 		os.Exit(1)
@@ -46,17 +46,14 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	for path, pkg := range map[*string]string{&p.edge: "./cmd/edge", &p.baseline: "./bench/baseline"} {
-		if *path != "" {
-			continue
-		}
-		*path = filepath.Join(dir, filepath.Base(pkg))
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", *path, pkg).CombinedOutput(); err != nil {
-			return fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
-		}
+	kinds, skipped, err := p.prepare(ctx, dir, p.chosen())
+	if err != nil {
+		return err
 	}
 	for _, loops := range p.loops {
-		if err := p.compare(ctx, loops); err != nil {
+		r := newResults(p, loops, kinds, skipped)
+		err := p.compare(ctx, r)
+		if err := errors.Join(err, p.style.write(os.Stdout, r)); err != nil {
 			return err
 		}
 	}
@@ -66,11 +63,16 @@ func run(ctx context.Context, args []string) (err error) {
 func parsePlan(args []string) (*plan, error) {
 	p := new(plan)
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
-	flags.StringVar(&p.edge, "edge", "", "the edge binary; built if not given")
+	flags.StringVar(&p.edge, "edge", "", "the edge binary, whose flooder drives all; built if not given")
+	flags.StringVar(&p.base, "base", "", "another edge binary to compare with")
 	flags.StringVar(&p.baseline, "baseline", "", "the baseline binary; built if not given")
-	flags.IntVar(&p.rounds, "rounds", 5, "how often each is measured")
-	flags.DurationVar(&p.duration, "duration", 5*time.Second, "how long each measurement takes")
-	loops := flags.String("loops", "1", "loops of the servers, or several numbers with commas to compare with each")
+	flags.IntVar(&p.rounds, "rounds", 3, "how often each is measured")
+	flags.DurationVar(&p.duration, "duration", 2*time.Second, "how long each measurement takes")
+	flags.BoolVar(&p.style.extremes, "range", false, "print the extremes beside the medians")
+	flags.BoolVar(&p.style.json, "json", false, "print JSON instead of a table")
+	flags.BoolVar(&p.style.markdown, "markdown", false, "print the table as Markdown")
+	loops := flags.String("loops", "1", "loops of edge and threads of the baseline, or several numbers with commas to compare with each")
+	servers := flags.String("servers", "", "regular expression of the servers to run; all if empty")
 	only := flags.String("only", "", "regular expression of the contests to run; all if empty")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -79,36 +81,88 @@ func parsePlan(args []string) (*plan, error) {
 		return nil, fmt.Errorf("--rounds %d, --duration %v, arguments %q: want a round at least, some time, no arguments",
 			p.rounds, p.duration, flags.Args())
 	}
-	for s := range strings.SplitSeq(*loops, ",") {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 {
-			return nil, fmt.Errorf("--loops %s: want numbers from 1, as in 1,2", *loops)
-		}
-		p.loops = append(p.loops, n)
-	}
 	var err error
+	if p.loops, err = parseLoops(*loops); err != nil {
+		return nil, err
+	}
+	if p.servers, err = regexp.Compile(*servers); err != nil {
+		return nil, fmt.Errorf("--servers: %w", err)
+	}
 	if p.only, err = regexp.Compile(*only); err != nil {
 		return nil, fmt.Errorf("--only: %w", err)
 	}
-	return p, nil
+	return p, p.checkChoice()
 }
 
-// compare runs the contests with servers of so many loops, and prints a table.
-func (p *plan) compare(ctx context.Context, loops int) error {
-	results := make(map[string]*result)
-	for i := range contests {
-		c := &contests[i]
-		if !p.only.MatchString(c.name) {
-			continue
+func parseLoops(text string) (loops []int, err error) {
+	for s := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("--loops %s: want numbers from 1, as in 1,2", text)
 		}
-		r := &result{contest: c}
-		results[c.name] = r
-		for round := range p.rounds {
-			fmt.Fprintf(os.Stderr, "%s, %d loops, round %d of %d\n", c.name, loops, round+1, p.rounds)
-			if err := r.round(ctx, p, loops); err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
+		loops = append(loops, n)
+	}
+	return loops, nil
+}
+
+// checkChoice refuses expressions that nothing matches.
+func (p *plan) checkChoice() error {
+	if len(p.chosen()) == 0 {
+		return fmt.Errorf("--servers %q: want some of %s", p.servers, names(kinds, func(k *kind) string { return k.name }))
+	}
+	if len(p.contests()) == 0 {
+		return fmt.Errorf("--only %q: want some of %s", p.only, names(contests, func(c *contest) string { return c.name }))
+	}
+	return nil
+}
+
+func names[T any](all []T, name func(*T) string) string {
+	var s []string
+	for i := range all {
+		s = append(s, name(&all[i]))
+	}
+	return strings.Join(s, ", ")
+}
+
+// chosen returns the servers to run, in their order.
+func (p *plan) chosen() (chosen []*kind) {
+	for i := range kinds {
+		if k := &kinds[i]; p.servers.MatchString(k.name) && (k.name != "base" || p.base != "") {
+			chosen = append(chosen, k)
+		}
+	}
+	return chosen
+}
+
+// contests returns the contests to run, in their order.
+func (p *plan) contests() (chosen []*contest) {
+	for i := range contests {
+		if c := &contests[i]; p.only.MatchString(c.name) {
+			chosen = append(chosen, c)
+		}
+	}
+	return chosen
+}
+
+// compare runs the contests, round after round, as far as ctx allows.
+func (p *plan) compare(ctx context.Context, r *results) error {
+	for _, c := range r.contests {
+		rounds := p.rounds
+		if c.search {
+			rounds = 1
+		}
+		for round := range rounds {
+			for _, k := range r.kinds {
+				if !c.takes(k) || c.merging && r.cell(c, k).farOff {
+					continue // what is far beyond a server in one round is so in the next
+				}
+				fmt.Fprintf(os.Stderr, "%s, round %d of %d, %d loops: %s\n", c.name, round+1, rounds, r.Loops, k.name)
+				p.measure(ctx, c, k, r)
+				if err := ctx.Err(); err != nil {
+					return err
+				}
 			}
 		}
 	}
-	return writeTable(os.Stdout, loops, results)
+	return nil
 }

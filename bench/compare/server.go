@@ -9,13 +9,53 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed4ac54ce5/edge/bench"
 )
 
 // startTimeout is how long a server may take until it serves.
 const startTimeout = 10 * time.Second
+
+// batch is how long servers that merge gather what is due to a connection. It is well below the bound on p99.
+const batch = 40 * time.Millisecond
+
+// What must be built for a server.
+const (
+	needsEdge     = "edge"
+	needsBaseline = "baseline"
+	needsPeers    = "peers"
+	needsNode     = "node"
+)
+
+// kind is a server that can be compared.
+type kind struct {
+	name   string
+	needs  string
+	merges bool // gathers on purpose: of no interest where one publication comes at a time
+	start  func(ctx context.Context, b *binaries, loops int) (*server, error)
+
+	protocol bench.Protocol // if it is not edge's
+}
+
+// kinds are all of them, in the order in which they run. Ratios are to the first that runs.
+var kinds = []kind{
+	{name: "base", needs: needsEdge, start: edgeOf(func(b *binaries) string { return b.base })},
+	{name: "baseline", needs: needsBaseline, start: startBaseline},
+	{name: "baseline-batch", needs: needsBaseline, merges: true, start: startBatchingBaseline},
+	{name: "edge", needs: needsEdge, start: edgeOf(func(b *binaries) string { return b.edge })},
+	{name: "edge-batch", needs: needsEdge, merges: true, start: edgeOf(func(b *binaries) string { return b.edge },
+		"EDGE_ROOM_WITHOUT_NAMESPACE_BATCH_DELAY="+batch.String())},
+	{name: "gobwas", needs: needsPeers, start: peer("gobwas")},
+	{name: "gws", needs: needsPeers, start: peer("gws")},
+	{name: "gorilla", needs: needsPeers, start: peer("gorilla")},
+	{name: "coder", needs: needsPeers, start: peer("coder")},
+	{name: "ws", needs: needsNode, start: node("ws.mjs")},
+	{name: "socket.io", needs: needsNode, start: node("socketio.mjs"), protocol: bench.SocketIO},
+}
 
 // server is one that runs.
 type server struct {
@@ -23,9 +63,31 @@ type server struct {
 	address string // host:port
 }
 
-// startBaseline starts the bare loop, which says on stdout where it listens.
-func startBaseline(ctx context.Context, path string, loops int) (*server, error) {
-	s := &server{command: exec.CommandContext(ctx, path, "--address", "127.0.0.1:0", "--threads", strconv.Itoa(loops))}
+func startBaseline(ctx context.Context, b *binaries, loops int) (*server, error) {
+	return startSpeaking(ctx, b.baseline, "--threads", strconv.Itoa(loops))
+}
+
+func startBatchingBaseline(ctx context.Context, b *binaries, loops int) (*server, error) {
+	return startSpeaking(ctx, b.baseline, "--threads", strconv.Itoa(loops), "--batch", batch.String())
+}
+
+// peer returns what starts the server with a Go library. It uses as many CPUs as Go likes.
+func peer(library string) func(context.Context, *binaries, int) (*server, error) {
+	return func(ctx context.Context, b *binaries, _ int) (*server, error) {
+		return startSpeaking(ctx, b.peers, "--library", library)
+	}
+}
+
+// node returns what starts a server for Node. It has one thread for JavaScript.
+func node(script string) func(context.Context, *binaries, int) (*server, error) {
+	return func(ctx context.Context, b *binaries, _ int) (*server, error) {
+		return startSpeaking(ctx, "node", filepath.Join(b.node, script))
+	}
+}
+
+// startSpeaking starts a server that takes --address and says on stdout where it listens.
+func startSpeaking(ctx context.Context, path string, args ...string) (*server, error) {
+	s := &server{command: exec.CommandContext(ctx, path, append(args, "--address", "127.0.0.1:0")...)}
 	s.command.Stderr = os.Stderr
 	out, err := s.command.StdoutPipe()
 	if err != nil {
@@ -44,22 +106,25 @@ func startBaseline(ctx context.Context, path string, loops int) (*server, error)
 	return s, nil
 }
 
-// startEdge starts edge and returns when it says that it is healthy.
-func startEdge(ctx context.Context, path string, loops int) (*server, error) {
-	address, internal, err := freePorts()
-	if err != nil {
-		return nil, err
+// edgeOf returns what starts an edge binary in an environment, and waits until it is healthy.
+func edgeOf(path func(*binaries) string, env ...string) func(context.Context, *binaries, int) (*server, error) {
+	return func(ctx context.Context, b *binaries, loops int) (*server, error) {
+		address, internal, err := freePorts()
+		if err != nil {
+			return nil, err
+		}
+		s := &server{address: address, command: exec.CommandContext(ctx, path(b), "serve",
+			"--address", address, "--internal-address", internal, "--loops", strconv.Itoa(loops))}
+		s.command.Env = append(os.Environ(), env...)
+		if err := s.command.Start(); err != nil {
+			return nil, err
+		}
+		if err := awaitHealth(ctx, "http://"+internal+"/health"); err != nil {
+			s.stop()
+			return nil, err
+		}
+		return s, nil
 	}
-	s := &server{address: address, command: exec.CommandContext(ctx, path, "serve",
-		"--address", address, "--internal-address", internal, "--loops", strconv.Itoa(loops))}
-	if err := s.command.Start(); err != nil {
-		return nil, err
-	}
-	if err := awaitHealth(ctx, "http://"+internal+"/health"); err != nil {
-		s.stop()
-		return nil, err
-	}
-	return s, nil
 }
 
 // freePorts returns two addresses on loopback that nobody listens on.
@@ -109,8 +174,11 @@ func askHealth(ctx context.Context, url string) error {
 	return errors.Join(err, response.Body.Close())
 }
 
-// stop kills the server: nothing of it is needed any more.
+// stop ends the server: nothing of it is needed any more.
 func (s *server) stop() {
-	_ = s.command.Process.Kill()
+	s.kill()
 	_ = s.command.Wait() // it was killed: that is no news
 }
+
+// kill makes the server end. Any goroutine.
+func (s *server) kill() { _ = s.command.Process.Kill() }

@@ -47,6 +47,7 @@ func floodIdle() *cobra.Command {
 	flags.BoolVar(&o.PublishOnce, "publish-once", false, "then publish once to each room and count who receives it")
 	flags.IntVar(&o.Message, "message", 0, "then have each connection send and receive a message of this many `bytes`")
 	flags.DurationVar(&o.Rest, "rest", 0, "and do nothing for so long after that")
+	f.protocolFlag(flags)
 	f.payloadFlag(flags, "of the publication")
 	f.publishersFlag(flags)
 	return c
@@ -69,6 +70,7 @@ func floodFanout() *cobra.Command {
 	o, flags := &f.options, c.Flags()
 	flags.IntVar(&o.Rooms, "rooms", 1, "rooms that the connections are spread over")
 	flags.IntVar(&o.Rate, "rate", 100, "publications a second in all")
+	f.protocolFlag(flags)
 	flags.StringVar(&o.RoomPrefix, "room-prefix", "", "what the rooms' `names` begin with, so that others can join them; empty for a name of the run's own")
 	f.payloadFlag(flags, "of a publication")
 	f.publishersFlag(flags)
@@ -154,6 +156,10 @@ func (f *flooding) command(short string) *cobra.Command {
 	f.drawing.flags(flags)
 	flags.BoolVar(&f.json, "json", false, "print one JSON object instead of the table")
 	return c
+}
+
+func (f *flooding) protocolFlag(flags *pflag.FlagSet) {
+	flags.StringVar((*string)(&f.options.Protocol), "protocol", string(bench.EdgeProtocol), "how to speak of rooms: `edge`, or socketio to a server that knows its events")
 }
 
 func (f *flooding) payloadFlag(flags *pflag.FlagSet, of string) {

@@ -38,6 +38,7 @@ func TestFloodUsage(t *testing.T) {
 		"fanout --rate 0":                    "--rate 0",
 		"fanout --publish-via pigeon":        "pigeon",
 		"fanout --publish-via api":           "http://127.0.0.1:9000",
+		"fanout --protocol mqtt":             `"mqtt"`,
 		"echo --duration -1s":                "--duration -1s",
 		"idle --hold -1s":                    "--hold -1s",
 		"storm --storms 0":                   "--storms 0",
