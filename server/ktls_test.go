@@ -258,6 +258,7 @@ func TestRecordsAreJudged(t *testing.T) {
 		"short alert":     {21, []byte{1}, 0, 10, "protocol"},
 		"changed":         {0, nil, syscall.EBADMSG, 20, "protocol"},
 		"too large":       {0, nil, syscall.EMSGSIZE, 22, "record"},
+		"no record":       {0, nil, syscall.EINVAL, 10, "record"},
 		"kernel":          {0, nil, syscall.ENOMEM, 80, "protocol"},
 	} {
 		alert, err := judgeRecord(row.kind, row.b, row.why)
