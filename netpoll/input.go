@@ -137,8 +137,8 @@ func (l *Loop) readable(c *Conn, events uint32) {
 	case c.has(flagLinger):
 		l.discard(c)
 	case c.has(flagAgain):
-		// What is held goes first: the level-triggered event comes again.
-	case l.below.of(c.slot) != belowNone:
+		l.hearEdges(c, false) // What is held goes first: the level-triggered event comes again.
+	case l.below.has(c.slot, belowOn):
 		l.readRecords(c)
 	default:
 		b := l.readSpace(c)
@@ -259,7 +259,7 @@ func (l *Loop) dropInput(c *Conn) {
 // discard throws away what a peer sends to a conn that has been shut down.
 func (l *Loop) discard(c *Conn) {
 	l.dropInput(c)
-	if l.below.of(c.slot) != belowNone {
+	if l.below.has(c.slot, belowOn) {
 		if l.discardRecords(c) {
 			l.Close(c, ClosedLocally)
 		}

@@ -59,11 +59,11 @@ func (kernelRecords) Send(fd int, kind byte, b []byte) (err syscall.Errno) {
 	return sys.SendRecord(fd, kind, b)
 }
 
-// How far TLS below a conn has got.
+// TLS below a conn: 0 for none.
 const (
-	belowNone  uint8 = iota // there is none
-	belowOpen               // records go both ways
-	belowEnded              // ours have ended with an alert
+	belowOn    uint8 = 1 << iota // there is
+	belowEnded                   // ours have ended with an alert
+	belowPart                    // a part of a record has come, and the loop hears of edges: see hearEdges
 )
 
 // below are the conns with TLS below them, by slot: nothing at all for a loop that has had none.
@@ -72,26 +72,26 @@ type below struct {
 	count  int
 }
 
-// of returns how far TLS below the conn in a slot has got.
-func (b *below) of(slot uint32) uint8 {
-	if int(slot) >= len(b.states) {
-		return belowNone
-	}
-	return b.states[slot]
+// has reports whether the conn in a slot has one of these.
+func (b *below) has(slot uint32, any uint8) bool {
+	return int(slot) < len(b.states) && b.states[slot]&any != 0
 }
+
+// open reports whether the conn in a slot has TLS below it, of which ours has not ended yet.
+func (b *below) open(slot uint32) bool { return b.has(slot, belowOn) && !b.has(slot, belowEnded) }
 
 func (b *below) begin(slot uint32) {
 	for int(slot) >= len(b.states) {
-		b.states = append(b.states, belowNone)
+		b.states = append(b.states, 0)
 	}
-	b.states[slot] = belowOpen
+	b.states[slot] = belowOn
 	b.count++
 }
 
 // end forgets a conn.
 func (b *below) end(slot uint32) {
-	if b.of(slot) != belowNone {
-		b.states[slot] = belowNone
+	if b.has(slot, belowOn) {
+		b.states[slot] = 0
 		b.count--
 	}
 }
@@ -110,7 +110,7 @@ func (l *Loop) StartTLS(c *Conn, tx, rx TLSKeys) bool {
 	}
 	l.below.begin(c.slot)
 	if errno != 0 {
-		l.below.states[c.slot] = belowEnded
+		l.below.states[c.slot] |= belowEnded
 		l.Close(c, ClosedReset)
 	}
 	return true
@@ -130,8 +130,8 @@ func (l *Loop) Held(c *Conn) int {
 // Alert sends an alert on a conn with TLS below, close_notify if its description is 0 and else a fatal one, after which nothing
 // should be sent (RFC 8446 section 6). It is lost if anything waits for c, or if the socket takes nothing.
 func (l *Loop) Alert(c *Conn, description byte) {
-	if l.below.of(c.slot) == belowOpen && c.out == 0 && !c.has(flagClosing) {
-		l.below.states[c.slot] = belowEnded
+	if l.below.open(c.slot) && c.out == 0 && !c.has(flagClosing) {
+		l.below.states[c.slot] |= belowEnded
 		_ = l.sendAlert(c, description)
 	}
 }
@@ -147,7 +147,7 @@ func (l *Loop) sendAlert(c *Conn, description byte) syscall.Errno {
 // finishRecords says close_notify, where TLS below has not ended yet, and reports whether the end of the stream may follow. It
 // comes back when the socket takes more.
 func (l *Loop) finishRecords(c *Conn) bool {
-	if l.below.of(c.slot) != belowOpen {
+	if !l.below.open(c.slot) {
 		return true
 	}
 	if errno := l.sendAlert(c, 0); errno == unix.EAGAIN || errno == unix.EINTR {
@@ -157,7 +157,7 @@ func (l *Loop) finishRecords(c *Conn) bool {
 		}
 		return false
 	}
-	l.below.states[c.slot] = belowEnded // or the socket has failed, which the next call sees
+	l.below.states[c.slot] |= belowEnded // or the socket has failed, which the next call sees
 	c.clear(flagWriting)
 	return true
 }
@@ -166,7 +166,7 @@ func (l *Loop) finishRecords(c *Conn) bool {
 func (l *Loop) readRecords(c *Conn) {
 	b := l.readSpace(c)
 	room := b[len(b):min(cap(b), len(b)+maxRead)]
-	n, kind, errno := l.config.Records.Recv(int(c.fd), room)
+	n, kind, errno := l.recvRecords(c, room)
 	switch {
 	case errno == 0 && kind == recordData && n == 0:
 		l.keep(c, b, 0, l.needOf(c)) // an empty record
@@ -181,6 +181,26 @@ func (l *Loop) readRecords(c *Conn) {
 	}
 }
 
+// recvRecords receives what records of one type have carried. A failure that is no end of the stream is taken off the socket, where it
+// would stand in the way of an alert; the next call finds it again.
+func (l *Loop) recvRecords(c *Conn, b []byte) (n int, kind byte, errno syscall.Errno) {
+	n, kind, errno = l.config.Records.Recv(int(c.fd), b)
+	l.hearEdges(c, errno == unix.EAGAIN)
+	if errno != 0 && errno != unix.EAGAIN && errno != unix.EINTR && !isEnd(errno) {
+		_, _ = unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
+	}
+	return n, kind, errno
+}
+
+// hearEdges has the loop hear of what comes for c only when it comes, or of what is there. A kernel may call a socket readable that
+// has a part of a record (6.1 does), and would do so in every turn until the rest of it comes.
+func (l *Loop) hearEdges(c *Conn, on bool) {
+	if l.below.has(c.slot, belowOn) && l.below.has(c.slot, belowPart) != on {
+		l.below.states[c.slot] ^= belowPart
+		l.watch(c)
+	}
+}
+
 // isEnd reports whether errno is the end of a TCP connection, with records or without.
 func isEnd(errno syscall.Errno) bool {
 	switch errno {
@@ -190,8 +210,20 @@ func isEnd(errno syscall.Errno) bool {
 	return false
 }
 
-// discardRecords throws away what a peer sends to a conn with TLS below, and reports whether that has ended.
+// discardRecords throws away what a peer sends to a conn with TLS below, and reports whether that has ended. What comes behind a record
+// that cannot be opened stays in the kernel, and the conn waits for the end alone: to close it would reset it, and the peer could
+// lose the alert that tells it why.
 func (l *Loop) discardRecords(c *Conn) (ended bool) {
-	n, kind, errno := l.config.Records.Recv(int(c.fd), l.shared)
-	return n == 0 && kind == 0 && errno != unix.EAGAIN && errno != unix.EINTR
+	n, kind, errno := l.recvRecords(c, l.shared)
+	switch {
+	case errno == 0:
+		return n == 0 && kind == 0
+	case errno == unix.EAGAIN || errno == unix.EINTR:
+		return false
+	case isEnd(errno):
+		return true
+	}
+	c.set(flagPaused)
+	l.watch(c)
+	return false
 }

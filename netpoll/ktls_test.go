@@ -29,7 +29,7 @@ type heard struct {
 
 var (
 	keysOut = TLSKeys{Suite: tls.TLS_AES_128_GCM_SHA256, Key: bytes.Repeat([]byte{1}, 16), IV: make([]byte, 12), Seq: 2}
-	keysIn  = TLSKeys{Suite: tls.TLS_AES_256_GCM_SHA384, Key: bytes.Repeat([]byte{2}, 32), IV: make([]byte, 12)}
+	keysIn  = TLSKeys{Suite: tls.TLS_AES_128_GCM_SHA256, Key: bytes.Repeat([]byte{2}, 16), IV: make([]byte, 12)}
 )
 
 // A recordClient talks to a conn with TLS below.
@@ -43,11 +43,25 @@ type recordClient struct {
 	records []heard
 }
 
+// eachKernel runs a test on what stands for a kernel, and on this machine's where that does records: nil.
+func eachKernel(t *testing.T, run func(t *testing.T, kernel *testutil.Kernel)) {
+	t.Run("emulated", func(t *testing.T) { run(t, new(testutil.Kernel)) })
+	t.Run("real", func(t *testing.T) {
+		if err := KernelTLS(); err != nil {
+			t.Skip(err)
+		}
+		run(t, nil)
+	})
+}
+
 // belowStage opens a reactor on a kernel and connects a client, whose records that kernel does.
-func belowStage(t *testing.T, s script) (*stage, *recordClient, ConnID) {
+func belowStage(t *testing.T, kernel *testutil.Kernel, s script) (*stage, *recordClient, ConnID) {
 	t.Helper()
-	kernel := new(testutil.Kernel)
-	st := open(t, Config{Records: emulated{kernel}, Tables: TablesOff}, s)
+	var config Config
+	if kernel != nil {
+		config = Config{Records: emulated{kernel}, Tables: TablesOff}
+	}
+	st := open(t, config, s)
 	sock, id := st.connect()
 	r := &recordClient{Conn: sock, t: t}
 	var failed [2]error
@@ -61,7 +75,12 @@ func belowStage(t *testing.T, s script) (*stage, *recordClient, ConnID) {
 			t.Errorf("StartTLS failed, or counts %d conns", l.KernelTLS())
 		}
 	})
-	t.Cleanup(func() { _ = sock.Close(); kernel.Wait() })
+	t.Cleanup(func() {
+		_ = sock.Close()
+		if kernel != nil {
+			kernel.Wait()
+		}
+	})
 	return st, r, id
 }
 
@@ -109,8 +128,10 @@ func (r *recordClient) wantEnd(text []byte, alert string) {
 
 // Data goes both ways as on any conn; the end of a conn in order is close_notify and then the end of the stream, behind all that
 // waited.
-func TestRecordsBelow(t *testing.T) {
-	st, r, id := belowStage(t, script{})
+func TestRecordsBelow(t *testing.T) { eachKernel(t, testRecordsBelow) }
+
+func testRecordsBelow(t *testing.T, kernel *testutil.Kernel) {
+	st, r, id := belowStage(t, kernel, script{})
 	want := 0
 	for _, size := range []int{1, 5, 0, 1000, 16 << 10, 70_000, 0, 3} {
 		r.say(recordData, bytes.Repeat([]byte{byte(size)}, size))
@@ -132,7 +153,9 @@ func TestRecordsBelow(t *testing.T) {
 }
 
 // What is no data goes to Record, which says an alert and closes; close_notify is not said again.
-func TestOtherRecordsBelow(t *testing.T) {
+func TestOtherRecordsBelow(t *testing.T) { eachKernel(t, testOtherRecordsBelow) }
+
+func testOtherRecordsBelow(t *testing.T, kernel *testutil.Kernel) {
 	for name, row := range map[string]struct {
 		send  func(r *recordClient)
 		want  heard
@@ -145,7 +168,7 @@ func TestOtherRecordsBelow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			told := make(chan heard, 8)
-			_, r, _ := belowStage(t, script{record: func(l *Loop, c *Conn, h heard) {
+			_, r, _ := belowStage(t, kernel, script{record: func(l *Loop, c *Conn, h heard) {
 				told <- h
 				l.Alert(c, row.alert)
 				l.Alert(c, 1)
@@ -169,8 +192,10 @@ func TestOtherRecordsBelow(t *testing.T) {
 }
 
 // A message that comes in many records is put together like any other.
-func TestMessageInManyRecords(t *testing.T) {
-	st, r, id := belowStage(t, script{received: func(l *Loop, c *Conn, b []byte) (int, int) {
+func TestMessageInManyRecords(t *testing.T) { eachKernel(t, testMessageInManyRecords) }
+
+func testMessageInManyRecords(t *testing.T, kernel *testutil.Kernel) {
+	st, r, id := belowStage(t, kernel, script{received: func(l *Loop, c *Conn, b []byte) (int, int) {
 		if len(b) < 100_000 {
 			return 0, 100_000
 		}
@@ -231,8 +256,37 @@ func TestStartTLSRefused(t *testing.T) {
 }
 
 // A peer that goes away without a word is noticed as without TLS.
-func TestEndBelow(t *testing.T) {
-	st, r, id := belowStage(t, script{})
+func TestEndBelow(t *testing.T) { eachKernel(t, testEndBelow) }
+
+func testEndBelow(t *testing.T, kernel *testutil.Kernel) {
+	st, r, id := belowStage(t, kernel, script{})
 	_ = r.Close()
 	st.wantClosed(id, ClosedByPeer)
+}
+
+// A part of a record that waits for its rest does not keep the loop awake, and stands in the way of nothing that is sent.
+func TestPartOfRecordBelow(t *testing.T) { eachKernel(t, testPartOfRecordBelow) }
+
+func testPartOfRecordBelow(t *testing.T, kernel *testutil.Kernel) {
+	st, r, id := belowStage(t, kernel, script{})
+	heard := 0
+	for i := range 3 {
+		record := r.to.Seal(nil, recordData, []byte("late"))
+		send(t, r.Conn, record[:7])
+		var waits, before uint64
+		st.do(0, func(l *Loop) { before = l.stats.Waits })
+		testutil.Eventually(t, patience, func() bool {
+			st.do(0, func(l *Loop) { waits = l.stats.Waits })
+			return waits > before+2
+		}, "the loop sleeps")
+		large := 4 << 20 * i
+		st.on(id, func(l *Loop, c *Conn) { l.Write(c, make([]byte, large)) })
+		if heard += large; r.listen(heard) != nil {
+			t.Fatalf("%d bytes have come; want %d", len(r.text), heard)
+		}
+		send(t, r.Conn, record[7:])
+		if heard += 4; r.listen(heard) != nil || string(r.text[heard-4:]) != "late" {
+			t.Fatalf("%d bytes, at the end %q; want %d, and late", len(r.text), r.text[max(len(r.text)-4, 0):], heard)
+		}
+	}
 }

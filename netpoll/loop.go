@@ -347,6 +347,9 @@ func (l *Loop) watch(c *Conn) {
 	if c.has(flagWriting | flagDialing) {
 		events |= unix.EPOLLOUT
 	}
+	if l.below.has(c.slot, belowPart) {
+		events |= unix.EPOLLET
+	}
 	ev := sys.NewEpollEvent(events, uint64(l.ID(c)))
 	if errno := sys.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, int(c.fd), &ev); errno != 0 {
 		l.Close(c, ClosedReset) // ENOMEM: the kernel cannot watch it any more

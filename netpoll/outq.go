@@ -233,8 +233,11 @@ func (l *Loop) writable(c *Conn) {
 	l.stats.Writes++
 	l.stats.BytesOut += uint64(n)
 	l.outqs.sent(c.out, n, l.wheel.now)
-	if l.outqs.table[c.out].bytes == 0 {
+	switch {
+	case l.outqs.table[c.out].bytes == 0:
 		l.drained(c)
+	case l.below.has(c.slot, belowPart):
+		l.watch(c) // the socket may take more, which is no edge
 	}
 }
 

@@ -116,6 +116,8 @@ func judgeRecord(kind byte, b []byte, why syscall.Errno) (alert byte, err error)
 		return alertBadRecordMAC, errors.New("tls: a record that cannot be opened")
 	case why == syscall.EMSGSIZE:
 		return alertRecordOverflow, tlsrecord.ErrRecord
+	case why == syscall.EINVAL: // no record of this version
+		return alertUnexpectedMessage, tlsrecord.ErrRecord
 	case why != 0:
 		return alertInternalError, fmt.Errorf("tls: kernel: %w", why)
 	}

@@ -29,12 +29,28 @@ func (e emulated) Start(fd int, tx, rx netpoll.TLSKeys) (bool, syscall.Errno) {
 	return e.Kernel.Start(fd, testutil.RecordKeys(tx), testutil.RecordKeys(rx))
 }
 
+// eachKernel runs a test on what stands for a kernel, and on this machine's where that does records: nil.
+func eachKernel(t *testing.T, run func(t *testing.T, kernel *testutil.Kernel)) {
+	t.Run("emulated", func(t *testing.T) { run(t, new(testutil.Kernel)) })
+	t.Run("real", func(t *testing.T) {
+		if err := netpoll.KernelTLS(); err != nil {
+			t.Skip(err)
+		}
+		run(t, nil)
+	})
+}
+
 // openKernel opens a node with TLS on a kernel that does its records.
 func openKernel(t *testing.T, kernel *testutil.Kernel, change func(c *Config)) *node {
 	t.Helper()
-	t.Cleanup(kernel.Wait) // after the node has ended
+	if kernel != nil {
+		t.Cleanup(kernel.Wait) // after the node has ended
+	}
 	return openSecure(t, func(c *Config) {
-		c.records, c.PrivateTables, c.TLS.Export = emulated{kernel}, "off", true
+		c.TLS.Export = true
+		if kernel != nil {
+			c.records, c.PrivateTables = emulated{kernel}, "off"
+		}
 		if change != nil {
 			change(c)
 		}
@@ -48,8 +64,10 @@ func (n *node) checkKernelTLS(want int64) {
 }
 
 // Sessions whose records the kernel does are sessions: commands, publications to many, and the end of a node with close_notify.
-func TestSessionsOverKernelTLS(t *testing.T) {
-	n := openKernel(t, new(testutil.Kernel), func(c *Config) { c.Loops = 2 })
+func TestSessionsOverKernelTLS(t *testing.T) { eachKernel(t, testSessionsOverKernelTLS) }
+
+func testSessionsOverKernelTLS(t *testing.T, kernel *testutil.Kernel) {
+	n := openKernel(t, kernel, func(c *Config) { c.Loops = 2 })
 	var members []*client
 	for range 5 {
 		c := n.dial().secure(tls.VersionTLS13).upgrade(pathWebSocket)
@@ -87,8 +105,10 @@ func TestSessionsOverKernelTLS(t *testing.T) {
 }
 
 // Messages of any size pass whole and in order, and no TLS of the process is left.
-func TestMessagesOverKernelTLS(t *testing.T) {
-	n := openKernel(t, new(testutil.Kernel), func(c *Config) { c.MessageLimit = 2 << 20 })
+func TestMessagesOverKernelTLS(t *testing.T) { eachKernel(t, testMessagesOverKernelTLS) }
+
+func testMessagesOverKernelTLS(t *testing.T, kernel *testutil.Kernel) {
+	n := openKernel(t, kernel, func(c *Config) { c.MessageLimit = 2 << 20 })
 	c := n.dial().secure(tls.VersionTLS13).upgrade(pathEcho)
 	defer c.close()
 	var send []byte
@@ -121,8 +141,10 @@ func TestMessagesOverKernelTLS(t *testing.T) {
 
 // A client may go on talking while its records change hands: nothing is lost, whatever stands in one segment with the end of the
 // handshake.
-func TestRecordsChangeHandsUnderWay(t *testing.T) {
-	n := openKernel(t, new(testutil.Kernel), nil)
+func TestRecordsChangeHandsUnderWay(t *testing.T) { eachKernel(t, testRecordsChangeHandsUnderWay) }
+
+func testRecordsChangeHandsUnderWay(t *testing.T, kernel *testutil.Kernel) {
+	n := openKernel(t, kernel, nil)
 	for i := range 50 {
 		c := n.dial()
 		g := &gathering{Conn: c.conn, most: 100 * i}
@@ -173,9 +195,11 @@ func TestKernelTLSRefused(t *testing.T) {
 }
 
 // With TLS 1.2, and where nobody asks for it, the kernel is left alone.
-func TestKernelTLSNotUsed(t *testing.T) {
-	asked := openKernel(t, new(testutil.Kernel), nil)
-	unasked := openKernel(t, new(testutil.Kernel), func(c *Config) { c.TLS.Export = false })
+func TestKernelTLSNotUsed(t *testing.T) { eachKernel(t, testKernelTLSNotUsed) }
+
+func testKernelTLSNotUsed(t *testing.T, kernel *testutil.Kernel) {
+	asked := openKernel(t, kernel, nil)
+	unasked := openKernel(t, kernel, func(c *Config) { c.TLS.Export = false })
 	for _, row := range []struct {
 		n       *node
 		version uint16
@@ -202,8 +226,10 @@ func TestKernelTLSNotUsed(t *testing.T) {
 }
 
 // A client that says close_notify hears it too.
-func TestCloseNotifyOverKernelTLS(t *testing.T) {
-	n := openKernel(t, new(testutil.Kernel), nil)
+func TestCloseNotifyOverKernelTLS(t *testing.T) { eachKernel(t, testCloseNotifyOverKernelTLS) }
+
+func testCloseNotifyOverKernelTLS(t *testing.T, kernel *testutil.Kernel) {
+	n := openKernel(t, kernel, nil)
 	c := n.dial().secure(tls.VersionTLS13).upgrade(pathEcho)
 	defer c.close()
 	n.checkKernelTLS(1)
@@ -232,6 +258,7 @@ func TestRecordsAreJudged(t *testing.T) {
 		"short alert":     {21, []byte{1}, 0, 10, "protocol"},
 		"changed":         {0, nil, syscall.EBADMSG, 20, "protocol"},
 		"too large":       {0, nil, syscall.EMSGSIZE, 22, "record"},
+		"no record":       {0, nil, syscall.EINVAL, 10, "record"},
 		"kernel":          {0, nil, syscall.ENOMEM, 80, "protocol"},
 	} {
 		alert, err := judgeRecord(row.kind, row.b, row.why)
@@ -242,8 +269,10 @@ func TestRecordsAreJudged(t *testing.T) {
 }
 
 // A member that reads nothing is cut off.
-func TestSlowOverKernelTLS(t *testing.T) {
-	n := openKernel(t, new(testutil.Kernel), func(c *Config) { c.QueueLimit = 64 << 10 })
+func TestSlowOverKernelTLS(t *testing.T) { eachKernel(t, testSlowOverKernelTLS) }
+
+func testSlowOverKernelTLS(t *testing.T, kernel *testutil.Kernel) {
+	n := openKernel(t, kernel, func(c *Config) { c.QueueLimit = 64 << 10 })
 	slow := n.dial().sluggish().secure(tls.VersionTLS13).upgrade(pathWebSocket)
 	slow.say(hello)
 	slow.say(subscribe(2, "room"))
@@ -286,8 +315,10 @@ func (g *gathering) flush() {
 }
 
 // A client that changes its keys hears internal_error, and is counted: the kernel has only the first ones.
-func TestKeyUpdateOverKernelTLS(t *testing.T) {
-	n := openKernel(t, new(testutil.Kernel), nil)
+func TestKeyUpdateOverKernelTLS(t *testing.T) { eachKernel(t, testKeyUpdateOverKernelTLS) }
+
+func testKeyUpdateOverKernelTLS(t *testing.T, kernel *testutil.Kernel) {
+	n := openKernel(t, kernel, nil)
 	moved := n.rejections(func() {
 		c := n.dial()
 		defer c.close()

@@ -54,9 +54,9 @@ func KernelTLS() syscall.Errno {
 	return errno
 }
 
-// StartTLS has the kernel do the records of a connected TCP socket from the next byte on, in both directions. With begun false
-// and an error the socket is as it was; with begun true and an error it is of no use any more. It may allocate and load modules, so
-// it is no raw call.
+// StartTLS has the kernel do the records of a connected TCP socket from the next byte on, in both directions, which must be of one
+// suite. With begun false and an error the socket is as it was; with begun true and an error it is of no use any more. It may allocate
+// and load modules, so it is no raw call.
 func StartTLS(fd int, tx, rx TLSKeys) (begun bool, errno syscall.Errno) {
 	send, errno := appendCryptoInfo(nil, tx)
 	if errno != 0 {
