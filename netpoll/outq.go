@@ -168,7 +168,7 @@ func (l *Loop) took(c *Conn, b []byte, n int, errno syscall.Errno) (rest []byte)
 // sendLast is sendNow of what is followed by the end of the stream at once, in the same segment. With TLS below there is a record
 // of its own between them.
 func (l *Loop) sendLast(c *Conn, b []byte) (rest []byte) {
-	if c.out != 0 || len(b) == 0 || l.below.of(c.slot) != belowNone {
+	if c.out != 0 || len(b) == 0 || l.below.has(c.slot, belowOn) {
 		return l.sendNow(c, b)
 	}
 	n, errno := sys.SendMore(int(c.fd), b)
