@@ -91,7 +91,7 @@ var roomKeys = []key[roomOptions]{
 		is(func(o *roomOptions) *time.Duration { return &o.AckTimeout }, wait)},
 	{Key{"typing_ttl", "", "5s", live, "", "how long a client counts as typing"},
 		is(func(o *roomOptions) *time.Duration { return &o.TypingTTL }, wait)},
-	{Key{"batch_delay", "", "0s", live, "", "least time between two writes of a room to its subscribers, so that more publications share one"},
+	{Key{"batch_delay", "", "0s", live, "", "least time between two writes of a room to its subscribers, so that more publications share one; where clients are in many rooms, rooms write at its multiples, so that they share one too"},
 		is(func(o *roomOptions) *time.Duration { return &o.BatchDelay }, span)},
 }
 

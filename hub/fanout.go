@@ -54,7 +54,10 @@ func (l *Local) Fanout(budget time.Duration) (more bool) {
 }
 
 // Several reports whether more than one roster has something to deliver.
-func (l *Local) Several() bool { return l.ready.first != nil && l.ready.first.next != nil }
+func (l *Local) Several() bool {
+	l.rouse()
+	return l.ready.first != nil && l.ready.first.next != nil
+}
 
 // Subscriptions returns how many the loop's conns have, those in progress included.
 func (l *Local) Subscriptions() int { return l.subs.Live() }

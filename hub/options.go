@@ -28,7 +28,7 @@ type Options struct {
 	Presence      bool          // who is in the room is kept
 	JoinLeave     bool          // and announced to its members
 	PresenceGrace time.Duration // how long one who was cut off counts as present
-	BatchDelay    time.Duration // least time between the beginnings of two deliveries to a room on one loop, so that more share a write
+	BatchDelay    time.Duration // least time between the beginnings of two deliveries to a room on one loop, so that more share a write; half of it at the least with Local.Aligned
 }
 
 // noOptions is what a namespace has that was never set.

@@ -8,7 +8,7 @@ import (
 // A room whose options have a BatchDelay rests after each delivery: its backlog stays open and gathers what comes, and
 // is in line again when the delay, counted from the beginning of the job, has passed. The first publication after a
 // quiet time is not delayed. Where conns are in many rooms each, so that one write can serve several rooms, those rest until
-// the same moments, the multiples of their delay.
+// the same moments: multiples of their delay, half of it away at the least.
 
 // resting is a heap of the backlogs that rest, by when their rest ends.
 type resting []*backlog
@@ -48,7 +48,9 @@ func (l *Local) restUntil(j *job) time.Duration {
 	}
 	until := l.now() + delay
 	if l.Aligned {
-		until -= until % delay
+		if until -= until % delay; until-l.now() < delay/2 {
+			until += delay
+		}
 	}
 	return until
 }

@@ -104,22 +104,27 @@ func TestAlignedRoomsRestTogether(t *testing.T) {
 	now = 30 * time.Millisecond
 	publish(h, "one", "a")
 	l.settle()
-	now = 70 * time.Millisecond
+	now = 40 * time.Millisecond
 	publish(h, "two", "a")
 	l.settle()
 	publish(h, "one", "b")
 	publish(h, "two", "b")
 	l.settle()
-	if next, ok := l.Next(); next != 30*time.Millisecond || !ok || l.Several() {
-		t.Errorf("at 70 ms: next in %v, %v; several due: %v; want 30ms, true, false", next, ok, l.Several())
+	if next, ok := l.Next(); next != 60*time.Millisecond || !ok || l.Several() {
+		t.Errorf("at 40 ms: next in %v, %v; several due: %v; want 60ms, true, false", next, ok, l.Several())
 	}
 	now = 100 * time.Millisecond
-	l.rouse()
 	if !l.Several() || l.Subscriptions() != 2 {
 		t.Errorf("at 100 ms: several due: %v; %d subscriptions; want both rooms, 2", l.Several(), l.Subscriptions())
 	}
 	l.settle()
 	if next, _ := l.Next(); next != 100*time.Millisecond {
 		t.Errorf("then next in %v; want 100ms", next)
+	}
+	now = 270 * time.Millisecond // after a quiet time
+	publish(h, "one", "c")
+	l.settle()
+	if next, _ := l.Next(); next != 130*time.Millisecond {
+		t.Errorf("at 270 ms: next in %v; want 130ms, as the next multiple is too near", next)
 	}
 }

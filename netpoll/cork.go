@@ -15,19 +15,21 @@ const (
 	// maxCorked is how many bytes are held for one conn before they leave.
 	maxCorked = 64 << 10
 
-	// A loop keeps the buffers of the first manyCorks for reuse, those that are not larger than smallCork.
-	manyCorks = 16 << 10
+	// A loop keeps the buffers of the first fewCorks for reuse, those that are not larger than smallCork, and room for
+	// manyCorks.
+	fewCorks  = 1 << 10
 	smallCork = 4 << 10
+	manyCorks = 64 << 10
 )
 
 // Cork is Write, but b may wait for more that is to go to c in this turn or the next ones, until [Loop.Uncork] comes to it:
 // so several small writes become one. Any other write to c has what is held leave before it. b is copied.
 func (l *Loop) Cork(c *Conn, b []byte) {
-	if c.has(flagClosing | flagSlow | flagLinger) {
-		return
-	}
 	if c.out&corkMark != 0 && len(l.corks[c.out&^corkMark].b)+len(b) > maxCorked {
 		l.uncork(c)
+	}
+	if c.has(flagClosing | flagSlow | flagLinger) {
+		return // which may have shown itself by what has just left
 	}
 	switch {
 	case c.out == 0:
@@ -81,31 +83,26 @@ func (l *Loop) Uncork(budget time.Duration) (more bool) {
 }
 
 // uncork writes what is held for c.
-func (l *Loop) uncork(c *Conn) {
-	h := &l.corks[c.out&^corkMark]
-	c.out, h.owner = 0, 0
-	l.corkBytes -= len(h.b)
-	l.Write(c, h.b)
-}
+func (l *Loop) uncork(c *Conn) { l.Write(c, l.takeCork(c)) }
 
-// dropCork forgets what is held for c.
-func (l *Loop) dropCork(c *Conn) {
-	h := &l.corks[c.out&^corkMark]
+// takeCork ends what is held for c and returns it. It is good until the next call of Cork.
+func (l *Loop) takeCork(c *Conn) []byte {
+	i := c.out &^ corkMark
+	h := &l.corks[i]
+	b := h.b
 	c.out, h.owner = 0, 0
-	l.corkBytes -= len(h.b)
+	l.corkBytes -= len(b)
+	if i >= fewCorks || cap(b) > smallCork {
+		h.b = nil
+	}
+	return b
 }
 
 // trimCorks begins anew once all has left, and gives back what a burst has left behind.
 func (l *Loop) trimCorks() {
 	l.corkNext = 0
+	l.corks = l.corks[:0]
 	if cap(l.corks) > manyCorks {
 		l.corks = nil
-		return
 	}
-	for i := range l.corks {
-		if cap(l.corks[i].b) > smallCork {
-			l.corks[i].b = nil
-		}
-	}
-	l.corks = l.corks[:0]
 }

@@ -79,7 +79,8 @@ func TestCorkedForAFullSocket(t *testing.T) {
 		l.Uncork(time.Hour)
 		waits := l.Backlog(c)
 		if waits == 0 {
-			t.Fatal("the socket took all")
+			t.Error("the socket took all")
+			return
 		}
 		corkAll(l, c, "the end")
 		if l.Corked() != 0 || l.Backlog(c) != waits+7 {
@@ -89,6 +90,33 @@ func TestCorkedForAFullSocket(t *testing.T) {
 	if got := string(read(t, f.client, len(big)+7)); got != big+"the end" {
 		t.Errorf("the peer got %d bytes that end in %q", len(got), got[len(got)-7:])
 	}
+}
+
+// A conn that is found slow by what leaves because there is no more room is told so, and nothing is corked for it.
+func TestCorkedForASlowConn(t *testing.T) {
+	slow := make(chan ConnID, 1)
+	f := openFull(t, Config{QueueLimit: 1, Budget: NewBudget(1)}, script{slow: func(l *Loop, c *Conn) {
+		slow <- l.ID(c)
+		l.Close(c, ClosedSlow)
+	}})
+	f.on(f.id, func(l *Loop, c *Conn) {
+		big := make([]byte, maxCorked)
+		for !c.has(flagSlow) {
+			if c.out != 0 && c.out&corkMark == 0 {
+				t.Error("something waits: the socket has taken a part")
+				return
+			}
+			l.Cork(c, big[:maxCorked-l.Corked()])
+			l.Cork(c, big[:1])
+		}
+		if l.Corked() != 0 {
+			t.Errorf("%d bytes are corked for a slow conn", l.Corked())
+		}
+	})
+	if got := await(t, slow, "Slow"); got != f.id {
+		t.Errorf("Slow(%v); want %v", got, f.id)
+	}
+	f.wantClosed(f.id, ClosedSlow)
 }
 
 // What is corked for a conn that goes is nobody's, not the next one's in its slot either.
@@ -156,11 +184,15 @@ func TestCorkAllocatesNothing(t *testing.T) {
 
 // A burst over very many conns leaves no buffers behind.
 func TestCorksAreTrimmed(t *testing.T) {
-	l := &Loop{corks: make([]cork, 2, manyCorks)}
-	l.corks[0].b, l.corks[1].b = make([]byte, 0, smallCork), make([]byte, 0, smallCork+1)
+	l := &Loop{corks: make([]cork, fewCorks+1)}
+	for i, size := range map[uint32]int{0: smallCork, 1: smallCork + 1, fewCorks: smallCork} {
+		l.corks[i].b = make([]byte, 1, size)
+		l.takeCork(&Conn{out: corkMark | i})
+	}
 	l.trimCorks()
-	if l.corks = l.corks[:2]; cap(l.corks[0].b) != smallCork || l.corks[1].b != nil {
-		t.Errorf("buffers of %d and %d bytes are kept; want the first", cap(l.corks[0].b), cap(l.corks[1].b))
+	if l.corks = l.corks[:fewCorks+1]; cap(l.corks[0].b) != smallCork || l.corks[1].b != nil || l.corks[fewCorks].b != nil {
+		t.Errorf("buffers of %d, %d and, for the last, %d bytes are kept; want the first alone",
+			cap(l.corks[0].b), cap(l.corks[1].b), cap(l.corks[fewCorks].b))
 	}
 	l.corks = make([]cork, 0, manyCorks+1)
 	if l.trimCorks(); l.corks != nil {

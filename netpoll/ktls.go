@@ -130,6 +130,9 @@ func (l *Loop) Held(c *Conn) int {
 // Alert sends an alert on a conn with TLS below, close_notify if its description is 0 and else a fatal one, after which nothing
 // should be sent (RFC 8446 section 6). It is lost if anything waits for c, or if the socket takes nothing.
 func (l *Loop) Alert(c *Conn, description byte) {
+	if c.out&corkMark != 0 {
+		l.uncork(c)
+	}
 	if l.below.open(c.slot) && c.out == 0 && !c.has(flagClosing) {
 		l.below.states[c.slot] |= belowEnded
 		_ = l.sendAlert(c, description)

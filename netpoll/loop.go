@@ -84,7 +84,7 @@ type Loop struct {
 	below        below
 	outqs        outqs
 	corks        []cork
-	corkNext     int // of held, the first that Uncork has not come to
+	corkNext     int // of corks, the first that Uncork has not come to
 	corkBytes    int
 	queueLimit   int // bytes that may wait for one conn
 	wheel        wheel
@@ -383,7 +383,7 @@ func (l *Loop) release(c *Conn, why Reason) {
 	l.dropInput(c)
 	switch {
 	case c.out&corkMark != 0:
-		l.dropCork(c)
+		l.takeCork(c)
 	case c.out != 0:
 		l.outqs.drop(c.out)
 		c.out = 0

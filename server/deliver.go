@@ -211,6 +211,10 @@ func anyOpaque(pubs []*hub.Publication) bool {
 	return false
 }
 
+// maxJoined is the size, in bytes, up to which what a room has for a conn is copied to be joined with what others have. What
+// is larger is shared by all members, and worth a write of its own.
+const maxJoined = 4 << 10
+
 // Deliver implements [hub.Sink].
 func (l *loop) Deliver(m hub.Member, wire []byte, pubs []*hub.Publication) (kept bool) {
 	c := l.net.At(m.Slot())
@@ -226,7 +230,7 @@ func (l *loop) Deliver(m hub.Member, wire []byte, pubs []*hub.Publication) (kept
 		return false
 	}
 	l.counts.PayloadOut += uint64(payloadSize(wire))
-	if l.joining && l.securedOf(c) == nil {
+	if l.joining && len(wire) <= maxJoined && l.securedOf(c) == nil {
 		l.net.Cork(c, wire)
 		return false
 	}

@@ -128,9 +128,10 @@ func (l *loop) fanOut() (more bool) {
 const corkLimit = 4 << 20
 
 // deliverSome serves rooms for a slice. Where conns are in many rooms, and several rooms have something for them, each
-// conn gets it in one write: first all rooms hand out what they have, and then it is written, slice by slice.
+// conn gets it in one write: first all rooms hand out what they have, and then it is written, slice by slice. Conns whose
+// records are sealed in the process get theirs room by room.
 func (l *loop) deliverSome() (more bool) {
-	if !l.letting {
+	if !l.uncorking {
 		l.rosters.Aligned = l.rosters.Subscriptions() > joinFrom*l.net.Open()
 		l.joining = l.net.Corked() > 0 || l.rosters.Aligned && l.rosters.Several()
 		more = l.rosters.Fanout(fanoutSlice)
@@ -138,8 +139,8 @@ func (l *loop) deliverSome() (more bool) {
 			return more
 		}
 	}
-	l.letting = l.net.Uncork(fanoutSlice)
-	return more || l.letting || l.rosters.Due()
+	l.uncorking = l.net.Uncork(fanoutSlice)
+	return more || l.uncorking || l.rosters.Due()
 }
 
 // joinFrom is how many rooms a conn is in, on average, from which on it is worth while to look for others that have

@@ -64,7 +64,7 @@ type loop struct {
 	spent        int           // commands and control frames of the conn in hand that have been served since the last charge
 	inGate       bool          // this loop may fan out
 	joining      bool          // deliveries are corked, so that those of several rooms share a write
-	letting      bool          // what was corked is being written
+	uncorking    bool          // what was corked is being written
 	timed        bool          // something waits for a time
 	full         bool          // more waits for fan-out than may
 
@@ -336,7 +336,7 @@ func (l *loop) snapshot() metrics.Counts {
 	c.Slow[metrics.SlowClosedBudget] += n.OverBudget
 	c.Publications, c.FanoutDeliveries, c.FanoutWrites = r.Publications, r.Deliveries, r.Writes
 	c.MessagesOut += r.Deliveries
-	c.Open, c.Queued = int64(l.net.Open()), int64(l.net.Queued()+l.behind.bytes)
+	c.Open, c.Queued = int64(l.net.Open()), int64(l.net.Queued()+l.net.Corked()+l.behind.bytes)
 	c.Gaps = r.Gaps
 	c.KernelTLS = int64(l.net.KernelTLS())
 	c.Turns, c.Busy = n.Turns, l.net.Busy()
