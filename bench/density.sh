@@ -4,8 +4,8 @@
 #
 #	bench/density.sh [connections [edge]]
 #
-# One server after the other, each new: idle (connect all, hold for two heartbeats, publish once to all), then echo, fan-out
-# to rooms of 1,000 and a storm, each at so many connections and at 10,000, without heartbeats, so that figures compare. With
+# One server after the other, each new: idle (connect all, hold for two heartbeats, publish once to all), then echo and fan-out
+# to rooms of 1,000, each at so many connections and at 10,000, without heartbeats, so that figures compare. With
 # PROFILES=directory the CPU profiles of the server are left there. A million takes some 15 minutes and 10 GiB.
 set -euo pipefail
 connections=${1:-1000000} edge=$(realpath "${2:-bin/edge}")
