@@ -4,9 +4,10 @@
 #
 #	bench/density.sh [connections [edge]]
 #
-# One server after the other, each new: idle (connect all, hold for two heartbeats, publish once to all), then echo and fan-out
-# to rooms of 1,000, each at so many connections and at 10,000, without heartbeats, so that figures compare. With
-# PROFILES=directory the CPU profiles of the server are left there. A million takes some 15 minutes and 10 GiB.
+# One server after the other, each new: idle (connect all, hold for two heartbeats, publish once to all), then echo, fan-out to
+# rooms of 1,000 and a storm of all, each at 10,000 connections and at so many, without heartbeats, so that figures compare.
+# ONLY=regexp leaves out what does not match. With PROFILES=directory the CPU profiles of the server are left there. A million
+# takes some 15 minutes and 10 GiB.
 set -euo pipefail
 connections=${1:-1000000} edge=$(realpath "${2:-bin/edge}")
 profiles=${PROFILES:-} address=127.0.0.1:8000 internal=127.0.0.1:9000
@@ -25,6 +26,7 @@ loops() { echo $(($1 / ($(ulimit -n) - 500) + $(nproc))); }
 
 # measure NAME CONNECTIONS FLAGS-OF-SERVE -- FLOOD...
 measure() {
+	[[ $1 =~ ${ONLY:-.} ]] || return 0
 	local name=$1 n=$2 serve=() server flood
 	shift 2
 	while [[ $1 != -- ]]; do serve+=("$1"); shift; done
@@ -59,4 +61,6 @@ for n in 10000 "$connections"; do
 	quiet=(--ping-interval 1h --)
 	measure echo "$n" "${quiet[@]}" echo --connections "$n" --rate 10000 --duration 15s
 	measure fanout "$n" "${quiet[@]}" fanout --connections "$n" --rooms $((n / 1000)) --rate 10 --duration 15s
+	EDGE_ROOM_WITHOUT_NAMESPACE_HISTORY_SIZE=1000 EDGE_ROOM_WITHOUT_NAMESPACE_HISTORY_TTL=10m EDGE_ROOM_WITHOUT_NAMESPACE_FORCE_RECOVERY=true \
+		measure storm "$n" "${quiet[@]}" storm --connections "$n" --rooms $((n / 1000)) --rate 20 --drop rude --return rude
 done

@@ -3,6 +3,7 @@ package server
 import (
 	"math/bits"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/netpoll"
 )
@@ -53,6 +54,17 @@ func (g *gate) take() bool {
 		}
 	}
 }
+
+// gateClock is where the times at which places were granted count from.
+var gateClock = time.Now()
+
+// maxSlice is how long a loop serves rooms at a time at the most.
+const maxSlice = 16 * fanoutSlice
+
+// sliceAfter returns for how long a loop may serve rooms that has come to know so late of its place. Where many more threads
+// want to run than there are CPUs, most of the time of a place is spent on waiting for one: then a slice is as long as
+// that, or rooms would get next to nothing.
+func sliceAfter(late time.Duration) time.Duration { return min(max(late, fanoutSlice), maxSlice) }
 
 // leave gives loop number i's place to the next loop that waits. The look for one after the place has become
 // free is for a loop that began to wait in between.
@@ -113,10 +125,12 @@ func (l *loop) fanOut() (more bool) {
 		}
 		return false
 	}
-	if !l.inGate && !g.enter(l.net.Number()) {
-		return false // a post will say when
+	if !l.inGate {
+		if !g.enter(l.net.Number()) {
+			return false // a post will say when
+		}
+		l.inGate, l.slice = true, fanoutSlice
 	}
-	l.inGate = true
 	more = l.deliverSome()
 	if !more || g.contended() {
 		l.leaveGate()
@@ -134,12 +148,12 @@ func (l *loop) deliverSome() (more bool) {
 	if !l.uncorking {
 		l.rosters.Aligned = l.rosters.Subscriptions() > joinFrom*l.net.Open()
 		l.joining = l.net.Corked() > 0 || l.rosters.Aligned && l.rosters.Several()
-		more = l.rosters.Fanout(fanoutSlice)
+		more = l.rosters.Fanout(l.slice)
 		if !l.joining || more && l.net.Corked() < corkLimit {
 			return more
 		}
 	}
-	l.uncorking = l.net.Uncork(fanoutSlice)
+	l.uncorking = l.net.Uncork(l.slice)
 	return more || l.uncorking || l.rosters.Due()
 }
 

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestGate has more loops than places, each of which wants in many times: never are more inside than there
@@ -61,6 +62,20 @@ func TestGateTakesTurns(t *testing.T) {
 	for k := range want {
 		if k >= len(got) || got[k] != want[k] {
 			t.Fatalf("places go to %v; want %v", got, want)
+		}
+	}
+}
+
+// A slice is as long as the wait for a CPU, within limits.
+func TestSliceAfter(t *testing.T) {
+	for late, want := range map[time.Duration]time.Duration{
+		-time.Second:    fanoutSlice,
+		0:               fanoutSlice,
+		2 * fanoutSlice: 2 * fanoutSlice,
+		time.Minute:     maxSlice,
+	} {
+		if got := sliceAfter(late); got != want {
+			t.Errorf("sliceAfter(%v) = %v; want %v", late, got, want)
 		}
 	}
 }

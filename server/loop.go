@@ -63,6 +63,7 @@ type loop struct {
 	reaped       time.Duration // when the loop last looked for messages that do not become whole
 	spent        int           // commands and control frames of the conn in hand that have been served since the last charge
 	inGate       bool          // this loop may fan out
+	slice        time.Duration // for how long, before it looks at its sockets again
 	joining      bool          // deliveries are corked, so that those of several rooms share a write
 	uncorking    bool          // what was corked is being written
 	timed        bool          // something waits for a time
@@ -324,6 +325,7 @@ func (l *loop) Posted(p netpoll.Post) {
 		l.shedding.begin(l, p.Item.(shedOrder))
 	case postGate:
 		l.inGate = true
+		l.slice = sliceAfter(time.Since(gateClock) - time.Duration(p.A))
 	}
 }
 

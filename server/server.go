@@ -134,7 +134,7 @@ func Open(config Config) (*Server, error) {
 	if err := s.SetAccess(config.Access); err != nil {
 		return nil, err
 	}
-	s.gate = newGate(runtime.NumCPU(), func(i int) { s.loops[i].net.Send(netpoll.Post{Kind: postGate}) })
+	s.gate = newGate(runtime.NumCPU(), func(i int) { s.loops[i].net.Send(netpoll.Post{Kind: postGate, A: uint64(time.Since(gateClock))}) })
 	if err := s.open(); err != nil {
 		s.Close()
 		return nil, err
