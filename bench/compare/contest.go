@@ -63,6 +63,14 @@ var contests = []contest{
 		},
 	},
 	{name: "churn", args: timed("churn"), measures: []measure{cpu("churn")}},
+	{
+		name: "storm",
+		args: []string{"storm", "--connections", "5000", "--rooms", "5", "--rate", "5", "--hold", "1s", "--drop", "rude", "--return", "rude"},
+		measures: []measure{
+			{name: "return", unit: "us", of: func(r *bench.Report) float64 { return r.Storms[0].Load.ServerMicros }},
+			{name: "all back", unit: "s", of: func(r *bench.Report) float64 { return r.Storms[0].UntilReturned }},
+		},
+	},
 }
 
 // timed is a scenario that is measured for a time.
@@ -100,7 +108,7 @@ func (p *plan) measure(ctx context.Context, c *contest, k *kind, r *results) {
 
 // length is how long to measure, where that can be said.
 func (p *plan) length(c *contest) []string {
-	if c.args[0] == "idle" {
+	if c.args[0] == "idle" || c.args[0] == "storm" {
 		return nil
 	}
 	return []string{"--duration", p.duration.String()}

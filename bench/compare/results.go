@@ -82,6 +82,8 @@ func yields(r *bench.Report) bool {
 		return false
 	case r.Scenario == bench.Idle:
 		return r.Connecting != nil && len(r.Memory) > 1
+	case r.Scenario == bench.Storm:
+		return len(r.Storms) > 0 && r.Storms[0].Load != nil
 	}
 	return r.Measured != nil && r.Measured.Count > 0
 }
