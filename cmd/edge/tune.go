@@ -245,6 +245,8 @@ func refused(changes []tuning.Change, err error) error {
 	switch {
 	case n == 0 || errors.Is(err, tuning.ErrUndo):
 		return err
+	case errors.Is(err, tuning.ErrLeft):
+		return fmt.Errorf("%d of %d settings were refused, or left alone as others have set them since: the undo file stays", n, len(changes))
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("%d of %d settings were refused: run it as root", n, len(changes))
 	}

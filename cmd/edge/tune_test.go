@@ -156,6 +156,35 @@ func TestTuneRefused(t *testing.T) {
 	}
 }
 
+// What others have set since --apply stays, and so does the undo file.
+func TestTuneUndoLeaves(t *testing.T) {
+	h := newSmall()
+	undo := filepath.Join(t.TempDir(), "undo.json")
+	if code, out := runTune(t, h, "--connections 100000 --apply --undo-file "+undo); code != 0 {
+		t.Fatalf("edge tune --apply = %d, %s", code, out)
+	}
+	const somaxconn = "proc/sys/net/core/somaxconn"
+	if err := h.Write(somaxconn, "9999"); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	c := tuneCommandOn(h)
+	c.SilenceUsage, c.SilenceErrors = true, true
+	c.SetArgs([]string{"--undo", undo})
+	c.SetOut(&out)
+	err := c.ExecuteContext(t.Context())
+	if exitCode(err) != exitNo || !strings.Contains(err.Error(), "1 of 2 settings were refused, or left alone") ||
+		!strings.Contains(out.String(), "NOT put back net.core.somaxconn: 9999 -> 128: left alone") || !strings.Contains(out.String(), "put back net.ipv4.tcp_fin_timeout: 15 -> 60\n") {
+		t.Errorf("edge tune --undo = %v, %s", err, &out)
+	}
+	if got := string(h.MapFS[somaxconn].Data); got != "9999\n" {
+		t.Errorf("somaxconn is %q", got)
+	}
+	if _, err := os.Stat(undo); err != nil {
+		t.Error(err)
+	}
+}
+
 // refusing is a host that takes nothing.
 type refusing struct {
 	small
