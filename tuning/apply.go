@@ -52,8 +52,12 @@ var ErrUndo = errors.New("tuning: undo file")
 // ErrLeft is what Undo says of a setting that others have set since: it leaves that as it is.
 var ErrLeft = errors.New("tuning: left alone")
 
-// Planned returns what [Report.Apply] would set.
+// Planned returns what [Report.Apply] would set. A report for more memory than the host has is refused with an [ErrLoad]: what
+// suits that would take too much of this one.
 func (r *Report) Planned(h Host) ([]Change, error) {
+	if r.elsewhere {
+		return nil, fmt.Errorf("%w: memory of %d bytes, which is more than this host shows: settings for another one are not set here", ErrLoad, r.Load.Memory)
+	}
 	var changes []Change
 	for i := range r.Rows {
 		row := &r.Rows[i]

@@ -239,6 +239,33 @@ func TestUndoTakesNoRounding(t *testing.T) {
 	}
 }
 
+// A host is not set up for another one that has more memory; what asks for less than it has is applied.
+func TestApplyIsForThisHost(t *testing.T) {
+	for _, r := range []struct {
+		host   string
+		memory int64
+		fine   bool
+	}{
+		{"debian", 0, true}, {"debian", 4 << 30, true}, {"debian", 8131776 << 10, true}, {"debian", 8131776<<10 + 1, false}, {"debian", 128 << 30, false},
+		{"container1", 0, true}, {"unknown", 0, true}, {"unknown", 1 << 30, false}, // nobody knows what that has
+	} {
+		h, l := load(t, r.host), plans[r.host]
+		l.Memory = r.memory
+		report := check(t, h, l).Only(Here, OnHost)
+		_, err := report.Planned(h)
+		if (err == nil) != r.fine || !r.fine && !errors.Is(err, ErrLoad) {
+			t.Errorf("Planned for %d bytes on %s = %v", r.memory, r.host, err)
+		}
+		if _, err := report.Apply(h, filepath.Join(t.TempDir(), "undo")); (err == nil) != r.fine || !r.fine && len(h.writes) > 0 {
+			t.Errorf("Apply for %d bytes on %s = %v, and wrote %v", r.memory, r.host, err, h.writes)
+		}
+		var table strings.Builder
+		if err := report.WriteTable(&table, false); err != nil || !r.fine && strings.Contains(table.String(), "--apply") {
+			t.Errorf("the table for %d bytes on %s is %s, %v", r.memory, r.host, &table, err)
+		}
+	}
+}
+
 // A file of another boot, another namespace, somebody else, or about other files is refused.
 func TestUndoRefusesStrangers(t *testing.T) {
 	const boot, netns = "7f0b7d2a-6c3b-4f0a-9a57-3a1c7fd0e0aa", "net:[4026531840]"

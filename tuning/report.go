@@ -52,6 +52,8 @@ type Report struct {
 	Notes    []string `json:"notes,omitempty"` // on what this kernel cannot do
 	Clean    bool     `json:"clean"`           // nothing falls short, and the memory suffices as far as that can be told
 	unitWant unit
+
+	elsewhere bool // for more memory than the host has
 }
 
 // Memory is whether the load fits the memory, all in bytes.
@@ -85,7 +87,7 @@ func Check(h Host, l Load) (*Report, error) {
 	}
 	f := readFacts(h)
 	n := newNeed(l, f)
-	r := &Report{Load: n.Load, Kernel: shorten(f.release), Notes: kernelNotes(f), Memory: n.memory()}
+	r := &Report{Load: n.Load, Kernel: shorten(f.release), Notes: kernelNotes(f), Memory: n.memory(), elsewhere: l.Memory > f.ram}
 	r.CPU = CPU{Busy: n.cpus(), Loops: n.Loops}
 	r.Rows = slices.Concat(processRows(f, n), sysctlRows(f, n), hostRows(f, n), deviceRows(f, n))
 	r.Clean = r.Memory.State != Short && len(r.In(Short)) == 0
