@@ -191,8 +191,8 @@ func (l *Loop) Busy() time.Duration { return l.now - l.began - l.stats.Slept }
 // Stats returns the loop's counters. Loop goroutine only.
 func (l *Loop) Stats() *Stats { return &l.stats }
 
-// Peer returns the address at the other end of c, as the kernel has it; the zero value on a Unix socket and for a peer that has
-// gone. It enters the kernel, save for the conn that was accepted last.
+// Peer returns the address at the other end of c, the zero value on a Unix socket. It enters the kernel, which gives the zero value
+// for a peer that has gone as well, save for the conn that was accepted last: the address of that is known, gone or not.
 func (l *Loop) Peer(c *Conn) netip.AddrPort {
 	if l.ID(c) == l.newest {
 		return l.newestFrom

@@ -40,8 +40,8 @@ func TestLogTuning(t *testing.T) {
 		says   string
 		want   map[string]any
 	}{
-		{"short", newPaper(shortOf), func(c *Config) { c.Loops = 2 }, "the host falls short",
-			map[string]any{"connections": 100_000.0, "more": 3.0, "memory_suffices": false, "see": "edge tune --connections 100000 --loops 2"}},
+		{"short", newPaper(shortOf), func(c *Config) { c.Loops, c.PrivateTables = 2, "off" }, "the host falls short",
+			map[string]any{"connections": 100_000.0, "more": 3.0, "memory_suffices": false, "see": "edge tune --connections 100000 --loops 2 --shared-fd-tables"}},
 		{"limit", newPaper(shortOf), func(c *Config) {
 			c.Loops, c.PrivateTables, c.MemoryLimit, c.Limits = 1, "off", 16<<30, admission.Limits{Connections: 7000}
 		}, "the host falls short", map[string]any{"connections": 7000.0, "memory_suffices": true,

@@ -13,11 +13,12 @@ import (
 	"syscall"
 )
 
-// Change is one file that [Apply] sets.
+// Change is one file that [Report.Apply] sets.
 type Change struct {
 	Path   string `json:"path"` // without the leading slash
 	Before string `json:"before"`
 	After  string `json:"after"`
+	Became string `json:"became,omitempty"` // what the kernel has made of After, where that is something else
 	Done   bool   `json:"done"`
 	Error  string `json:"error,omitempty"`
 }
@@ -48,8 +49,15 @@ const undoAbout = "settings as they were before edge tune --apply; edge tune --u
 // ErrUndo is what an undo file is refused with that is not of this boot and network namespace, or none at all.
 var ErrUndo = errors.New("tuning: undo file")
 
-// Planned returns what [Apply] would set.
+// ErrLeft is what Undo says of a setting that others have set since: it leaves that as it is.
+var ErrLeft = errors.New("tuning: left alone")
+
+// Planned returns what [Report.Apply] would set. A report for more memory than the host has is refused with an [ErrLoad]: what
+// suits that would take too much of this one.
 func (r *Report) Planned(h Host) ([]Change, error) {
+	if r.elsewhere {
+		return nil, fmt.Errorf("%w: memory of %d bytes, which is more than this host shows: settings for another one are not set here", ErrLoad, r.Load.Memory)
+	}
 	var changes []Change
 	for i := range r.Rows {
 		row := &r.Rows[i]
@@ -83,7 +91,7 @@ func (r *Report) Apply(h Host, undo string) ([]Change, error) {
 	var done []Change
 	for i := range changes {
 		c := &changes[i]
-		if err := c.set(h, c.After); err != nil {
+		if err := c.set(h, sameOrRounded); err != nil {
 			c.Error = reason(err)
 			errs = append(errs, err)
 			if !c.altered(h) {
@@ -100,17 +108,21 @@ func (r *Report) Apply(h Host, undo string) ([]Change, error) {
 	return changes, errors.Join(errs...)
 }
 
-// set writes a value and makes sure that the kernel has taken it as it is.
-func (c *Change) set(h Host, value string) error {
-	if err := h.Write(c.Path, value); err != nil {
-		return fmt.Errorf("tuning: set /%s to %q: %w", c.Path, value, bare(err))
+// set writes After, notes what the kernel has made of it, and makes sure that this will do.
+func (c *Change) set(h Host, accept func(got, told string) bool) error {
+	if err := h.Write(c.Path, c.After); err != nil {
+		return fmt.Errorf("tuning: set /%s to %q: %w", c.Path, c.After, bare(err))
 	}
 	now, err := fs.ReadFile(h, c.Path)
 	if err != nil {
 		return fmt.Errorf("tuning: read /%s again: %w", c.Path, bare(err))
 	}
-	if got := fields(string(now)); got != fields(value) && !rounded(got, value) {
-		return fmt.Errorf("tuning: set /%s to %q: the kernel made it %q", c.Path, value, got)
+	got, told := fields(string(now)), fields(c.After)
+	if got != told {
+		c.Became = got
+	}
+	if !accept(got, told) {
+		return fmt.Errorf("tuning: set /%s to %q: the kernel made it %q", c.Path, c.After, got)
 	}
 	return nil
 }
@@ -123,17 +135,29 @@ func reason(err error) string {
 	return strings.TrimPrefix(err.Error(), "tuning: ")
 }
 
-// altered reports whether c's file no longer holds what it did.
+// altered reports whether c's file no longer holds what it did, and notes what it holds then: a kernel that refuses a value may
+// have taken the front of it.
 func (c *Change) altered(h Host) bool {
 	now, err := fs.ReadFile(h, c.Path)
-	return err != nil || chosen(string(now)) != c.Before
+	if err != nil {
+		return true
+	}
+	got := fields(string(now))
+	if got == fields(c.Before) {
+		return false
+	}
+	c.Became = got
+	return true
 }
 
-// rounded reports whether the kernel took no less than it was told, as it does with sizes of tables.
-func rounded(got, told string) bool {
+func same(got, told string) bool { return got == told }
+
+// sameOrRounded reports whether the kernel took what it was told, or rounded that up to less than twice as much, as it does with
+// sizes of tables.
+func sameOrRounded(got, told string) bool {
 	a, ok1 := parseNumbers(got)
 	b, ok2 := parseNumbers(told)
-	return ok1 && ok2 && len(a) == 1 && len(b) == 1 && a[0] > b[0]
+	return same(got, told) || ok1 && ok2 && len(a) == 1 && len(b) == 1 && a[0] > b[0] && a[0]-b[0] < b[0]
 }
 
 // fields returns text with single spaces, and of a choice the word that is chosen; masks lose the zeros at their front.
@@ -186,8 +210,9 @@ func (u *undoFile) encode(f *os.File) error {
 	return e.Encode(u)
 }
 
-// Undo restores what the file named undo says that [Apply] has set, the last first, and returns what it did. It goes on after a
-// setting that the kernel refuses; the error joins all of them, and the file stays unless all went well.
+// Undo restores what the file named undo says that [Report.Apply] has set, the last first, and returns what it did. What no longer
+// holds what Apply left there belongs to whoever has set it since: it stays, with an [ErrLeft]. Undo goes on after that and after
+// a setting that the kernel refuses; the error joins all of them, and the file stays unless all went well.
 func Undo(h Host, undo string) ([]Change, error) {
 	file, err := readUndo(h, undo)
 	if err != nil {
@@ -196,10 +221,8 @@ func Undo(h Host, undo string) ([]Change, error) {
 	var changes []Change
 	var errs []error
 	for i := len(file.Changes) - 1; i >= 0; i-- {
-		was := file.Changes[i]
-		now, _ := fs.ReadFile(h, was.Path)
-		c := Change{Path: was.Path, Before: chosen(string(now)), After: was.Before}
-		err := c.set(h, c.After)
+		c := Change{Path: file.Changes[i].Path, After: file.Changes[i].Before}
+		err := c.putBack(h, &file.Changes[i])
 		if c.Done = err == nil; !c.Done {
 			c.Error = reason(err)
 			errs = append(errs, err)
@@ -212,7 +235,25 @@ func Undo(h Host, undo string) ([]Change, error) {
 	return changes, errors.Join(errs...)
 }
 
-// readUndo reads a file of [Apply]. What it names must be a setting, as whoever undoes is root.
+// putBack makes c of a setting that still holds what was left there. One that holds what it did before has been put back
+// already, or Apply did not get to it.
+func (c *Change) putBack(h Host, was *Change) error {
+	now, err := fs.ReadFile(h, c.Path)
+	if err != nil {
+		return fmt.Errorf("tuning: read /%s: %w", c.Path, bare(err))
+	}
+	c.Before = chosen(string(now))
+	switch got, left := fields(c.Before), fields(cmp.Or(was.Became, was.After)); got {
+	case fields(was.Before):
+		return nil
+	case left:
+		return c.set(h, same)
+	default:
+		return fmt.Errorf("%w: /%s is %q, and was set to %q: others have changed it since", ErrLeft, c.Path, got, left)
+	}
+}
+
+// readUndo reads a file of [Report.Apply]. What it names must be a setting, as whoever undoes is root.
 func readUndo(h Host, name string) (*undoFile, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -236,7 +277,7 @@ func readUndo(h Host, name string) (*undoFile, error) {
 	return &u, nil
 }
 
-// isSetting reports whether path is one of the files that [Apply] may set.
+// isSetting reports whether path is one of the files that [Report.Apply] may set.
 func isSetting(path string) bool {
 	if !fs.ValidPath(path) {
 		return false

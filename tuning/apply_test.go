@@ -119,19 +119,27 @@ func TestApplyNeedsItsUndoFile(t *testing.T) {
 	}
 }
 
-// A kernel that takes another value than it is told is found out, and what it has made of it is undone as well.
+// A kernel that takes another value than it is told is found out, unless it rounds up, and what it has made of it is undone as well.
 func TestApplyReadsBack(t *testing.T) {
-	h := &stubborn{load(t, "debian"), "4095"}
-	changes, undo, err := apply(t, h)
-	if err == nil || !strings.Contains(err.Error(), `"4095"`) {
-		t.Errorf("Apply = %v", err)
-	}
-	if i := slices.IndexFunc(changes, func(c Change) bool { return c.Path == somaxconn }); i < 0 || changes[i].Done {
-		t.Errorf("Apply = %+v", changes)
-	}
-	h.makes = ""
-	if _, err := Undo(h, undo); err != nil || string(h.MapFS[somaxconn].Data) != "4096\n" {
-		t.Errorf("Undo = %v; somaxconn is %q", err, h.MapFS[somaxconn].Data)
+	for _, r := range []struct {
+		makes string // of 65535
+		fine  bool
+	}{
+		{"4095", false}, {"65534", false}, {"65536", true}, {"131069", true}, {"131070", false}, {"9223372036854775807", false}, {"65535 1", false},
+	} {
+		h := &stubborn{load(t, "debian"), r.makes}
+		changes, undo, err := apply(t, h)
+		if (err == nil) != r.fine || !r.fine && !strings.Contains(err.Error(), `"`+r.makes+`"`) {
+			t.Errorf("Apply with a somaxconn of %s = %v", r.makes, err)
+		}
+		i := slices.IndexFunc(changes, func(c Change) bool { return c.Path == somaxconn })
+		if i < 0 || changes[i].Done != r.fine || changes[i].After != "65535" || changes[i].Became != r.makes {
+			t.Errorf("Apply = %+v", changes)
+		}
+		h.makes = ""
+		if _, err := Undo(h, undo); err != nil || string(h.MapFS[somaxconn].Data) != "4096\n" {
+			t.Errorf("Undo = %v; somaxconn is %q", err, h.MapFS[somaxconn].Data)
+		}
 	}
 }
 
@@ -166,6 +174,95 @@ func TestUndoThatFails(t *testing.T) {
 	delete(h.refuses, tcpMem)
 	if _, err := Undo(h, undo); err != nil || string(h.MapFS[tcpMem].Data) != "93990\t125323\t187980\n" {
 		t.Errorf("Undo = %v; tcp_mem is %q", err, h.MapFS[tcpMem].Data)
+	}
+}
+
+// What others have set since is theirs: Undo leaves it, says so, and keeps the file.
+func TestUndoLeavesWhatOthersSet(t *testing.T) {
+	h := load(t, "debian")
+	changes, undo, err := apply(t, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := map[string]string{somaxconn: "50000\n", tcpMem: "381177\t508236\t900000\n", hugePages: "always madvise [never]\n"}
+	for name, value := range theirs {
+		h.MapFS[name] = &fstest.MapFile{Data: []byte(value)}
+	}
+	for range 2 { // the second has nothing else to do
+		h.writes = nil
+		back, err := Undo(h, undo)
+		if !errors.Is(err, ErrLeft) || !strings.Contains(err.Error(), `/proc/sys/net/core/somaxconn is "50000", and was set to "65535"`) || len(back) != len(changes) {
+			t.Errorf("Undo = %v", err)
+		}
+		for _, c := range back {
+			_, left := theirs[c.Path]
+			if c.Done == left || strings.HasPrefix(c.Error, "left alone") != left || left && slices.Contains(h.writes, c.Path) {
+				t.Errorf("%+v; wrote %v", c, h.writes)
+			}
+		}
+		for name, value := range theirs {
+			if got := string(h.MapFS[name].Data); got != value {
+				t.Errorf("%s is %q; want %q", name, got, value)
+			}
+		}
+		if _, err := os.Stat(undo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(h.writes) > 0 {
+		t.Errorf("the second Undo wrote %v", h.writes)
+	}
+	for name := range theirs { // given up by those who had set it
+		i := slices.IndexFunc(changes, func(c Change) bool { return c.Path == name })
+		if err := h.Write(name, changes[i].After); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Undo(h, undo); err != nil || string(h.MapFS[somaxconn].Data) != "4096\n" {
+		t.Errorf("Undo = %v; somaxconn is %q", err, h.MapFS[somaxconn].Data)
+	}
+}
+
+// What is put back must come out as it was: here there is no rounding.
+func TestUndoTakesNoRounding(t *testing.T) {
+	h := &stubborn{load(t, "debian"), ""}
+	_, undo, err := apply(t, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.makes = "4097"
+	if _, err := Undo(h, undo); err == nil || !strings.Contains(err.Error(), `the kernel made it "4097"`) {
+		t.Errorf("Undo = %v", err)
+	}
+	if _, err := os.Stat(undo); err != nil {
+		t.Error(err)
+	}
+}
+
+// A host is not set up for another one that has more memory; what asks for less than it has is applied.
+func TestApplyIsForThisHost(t *testing.T) {
+	for _, r := range []struct {
+		host   string
+		memory int64
+		fine   bool
+	}{
+		{"debian", 0, true}, {"debian", 4 << 30, true}, {"debian", 8131776 << 10, true}, {"debian", 8131776<<10 + 1, false}, {"debian", 128 << 30, false},
+		{"container1", 0, true}, {"unknown", 0, true}, {"unknown", 1 << 30, false}, // nobody knows what that has
+	} {
+		h, l := load(t, r.host), plans[r.host]
+		l.Memory = r.memory
+		report := check(t, h, l).Only(Here, OnHost)
+		_, err := report.Planned(h)
+		if (err == nil) != r.fine || !r.fine && !errors.Is(err, ErrLoad) {
+			t.Errorf("Planned for %d bytes on %s = %v", r.memory, r.host, err)
+		}
+		if _, err := report.Apply(h, filepath.Join(t.TempDir(), "undo")); (err == nil) != r.fine || !r.fine && len(h.writes) > 0 {
+			t.Errorf("Apply for %d bytes on %s = %v, and wrote %v", r.memory, r.host, err, h.writes)
+		}
+		var table strings.Builder
+		if err := report.WriteTable(&table, false); err != nil || !r.fine && strings.Contains(table.String(), "--apply") {
+			t.Errorf("the table for %d bytes on %s is %s, %v", r.memory, r.host, &table, err)
+		}
 	}
 }
 

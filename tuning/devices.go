@@ -80,7 +80,7 @@ func (d device) steering(f *facts, n *need) []Row {
 	if len(d.queues) == 1 {
 		few = fmt.Sprintf("1 RX queue for %d loops: ", n.Loops)
 	}
-	cpus := Row{Name: d.name + " rps_cpus", Wanted: cpuMask(parseCPUs(online)), Why: few + "the other CPUs take packets from them"}
+	cpus := Row{Name: d.name + " rps_cpus", Wanted: cpuMask(online), Why: few + "the other CPUs take packets from them"}
 	d.fill(f, &cpus, "rps_cpus", func(now string) bool { return strings.Trim(now, "0,") != "" })
 	each := max(n.flows()/int64(len(d.queues)), 1)
 	each = powerOf2(each)
@@ -115,14 +115,22 @@ func (d device) fill(f *facts, row *Row, file string, good func(now string) bool
 	}
 }
 
-// cpuMask returns the mask of the first so many CPUs, in groups of 32, as the kernel writes it; empty for none.
-func cpuMask(cpus int) string {
-	var groups []string
-	for ; cpus > 0; cpus -= 32 {
-		groups = append(groups, fmt.Sprintf("%08x", uint32(1<<min(cpus, 32)-1)))
+// cpuMask returns the mask of a list of CPUs, in groups of 32, as the kernel writes it; empty for none.
+func cpuMask(list string) string {
+	var groups []uint32 // the first 32 CPUs first
+	for _, r := range cpuRanges(list) {
+		for cpu := r.first; cpu <= r.last; cpu++ {
+			for len(groups) <= cpu/32 {
+				groups = append(groups, 0)
+			}
+			groups[cpu/32] |= 1 << (cpu % 32)
+		}
 	}
-	slices.Reverse(groups)
-	return strings.TrimLeft(strings.Join(groups, ","), "0")
+	texts := make([]string, len(groups))
+	for i, g := range groups {
+		texts[len(groups)-1-i] = fmt.Sprintf("%08x", g)
+	}
+	return strings.TrimLeft(strings.Join(texts, ","), "0")
 }
 
 // interrupts returns the row of a device with enough queues: each should have a CPU of its own.

@@ -217,6 +217,18 @@ func parseLimit(s string) (int64, bool) {
 // parseCPUs counts a list such as 0-3,8; 0 if it is none.
 func parseCPUs(list string) int {
 	n := 0
+	for _, r := range cpuRanges(list) {
+		n += r.last - r.first + 1
+	}
+	return n
+}
+
+// cpuRange is CPUs that follow each other.
+type cpuRange struct{ first, last int }
+
+// cpuRanges reads a list such as 0-3,8; nil if it is none.
+func cpuRanges(list string) []cpuRange {
+	var ranges []cpuRange
 	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
 		first, last, isRange := strings.Cut(part, "-")
 		if !isRange {
@@ -225,11 +237,11 @@ func parseCPUs(list string) int {
 		a, err1 := strconv.ParseUint(first, 10, 16)
 		b, err2 := strconv.ParseUint(last, 10, 16)
 		if err1 != nil || err2 != nil || b < a {
-			return 0
+			return nil
 		}
-		n += int(b-a) + 1
+		ranges = append(ranges, cpuRange{int(a), int(b)})
 	}
-	return n
+	return ranges
 }
 
 // ParseSize reads a number of bytes: 65536, 64KiB, 16GiB.

@@ -22,16 +22,14 @@ func hostRows(f *facts, n *need) []Row {
 // leastKernel is the first that can hand over who waits for a listener; private descriptor tables came with 5.9.
 var leastKernel = release{5, 14}
 
-// features are what came with a kernel after leastKernel, to whom that matters, and what its lack means.
+// features are what came with a kernel after leastKernel, where that matters, and what its lack means.
 var features = []struct {
 	since   release
-	matters func(f *facts, n *need) bool
+	matters func(f *facts) bool
 	lack    string
 }{
-	{release{6, 1}, func(f *facts, _ *need) bool { return f.ownNetwork },
+	{release{6, 1}, func(f *facts) bool { return f.ownNetwork },
 		"a network namespace has no hash table of its own (tcp_child_ehash_entries, Linux 6.1): all share the host's"},
-	{release{6, 14}, func(_ *facts, n *need) bool { return n.TLS },
-		"keys of TLS records in the kernel cannot change (Linux 6.14): with listen.tls.kernel a client that changes them is closed"},
 }
 
 // release is the number of a kernel.
@@ -70,14 +68,14 @@ func kernelRow(f *facts) Row {
 }
 
 // kernelNotes says what the running kernel cannot do, if it is known.
-func kernelNotes(f *facts, n *need) []string {
+func kernelNotes(f *facts) []string {
 	v, ok := parseRelease(f.release)
 	if !ok {
 		return nil
 	}
 	var notes []string
 	for _, feature := range features {
-		if v.before(feature.since) && feature.matters(f, n) {
+		if v.before(feature.since) && feature.matters(f) {
 			notes = append(notes, feature.lack)
 		}
 	}

@@ -178,6 +178,7 @@ func TestAppliedIsClean(t *testing.T) {
 	for _, name := range all(t) {
 		for range 6 {
 			h, l := load(t, name), random(r)
+			l.Memory = min(l.Memory, readFacts(h).ram)
 			before := maps.Clone(h.MapFS)
 			undo := t.TempDir() + "/undo.json"
 			changes, err := check(t, h, l).Apply(h, undo)
@@ -239,8 +240,8 @@ func FuzzReaders(f *testing.F) {
 				t.Errorf("parseNumbers(%q) = %v, and comes back as %v", s, v, back)
 			}
 		}
-		if n := parseCPUs(s); n < 0 {
-			t.Errorf("parseCPUs(%q) = %d", s, n)
+		if n, mask := parseCPUs(s), cpuMask(s); n < 0 || (n == 0) != (mask == "") {
+			t.Errorf("parseCPUs(%q) = %d, and the mask is %q", s, n, mask)
 		}
 		if v, ok := parseLimit(s); ok && v < -1 {
 			t.Errorf("parseLimit(%q) = %d", s, v)

@@ -35,11 +35,11 @@ type Row struct {
 
 	sysctl bool     // Name is one
 	least  bool     // Now is just what the load needs
-	paths  []string // the files that take Value
+	paths  []string // the files that take value
 	value  string
 }
 
-// Settable reports whether [Apply] can set r: it falls short, and this process may write it.
+// Settable reports whether [Report.Apply] can set r: it falls short, and this process may write it.
 func (r *Row) Settable() bool { return r.State == Short && r.Where == Here && len(r.paths) > 0 }
 
 // Report is what a host lacks for a load.
@@ -52,6 +52,8 @@ type Report struct {
 	Notes    []string `json:"notes,omitempty"` // on what this kernel cannot do
 	Clean    bool     `json:"clean"`           // nothing falls short, and the memory suffices as far as that can be told
 	unitWant unit
+
+	elsewhere bool // for more memory than the host has
 }
 
 // Memory is whether the load fits the memory, all in bytes.
@@ -85,7 +87,7 @@ func Check(h Host, l Load) (*Report, error) {
 	}
 	f := readFacts(h)
 	n := newNeed(l, f)
-	r := &Report{Load: n.Load, Kernel: shorten(f.release), Notes: kernelNotes(f, n), Memory: n.memory()}
+	r := &Report{Load: n.Load, Kernel: shorten(f.release), Notes: kernelNotes(f), Memory: n.memory(), elsewhere: l.Memory > f.ram}
 	r.CPU = CPU{Busy: n.cpus(), Loops: n.Loops}
 	r.Rows = slices.Concat(processRows(f, n), sysctlRows(f, n), hostRows(f, n), deviceRows(f, n))
 	r.Clean = r.Memory.State != Short && len(r.In(Short)) == 0

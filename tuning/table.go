@@ -25,7 +25,7 @@ func (r *Report) WriteTable(w io.Writer, all bool) error {
 	} else {
 		writeRows(&b, fmt.Sprintf("%s for %d connections", numerus(len(short), "setting falls short", "settings fall short"), r.Load.Connections), short)
 	}
-	if n := len(slices.DeleteFunc(slices.Clone(short), func(row Row) bool { return !row.Settable() })); n > 0 {
+	if n := len(slices.DeleteFunc(slices.Clone(short), func(row Row) bool { return !row.Settable() })); n > 0 && !r.elsewhere {
 		fmt.Fprintf(&b, "--apply, as root, would set %d of them until the next boot; --sysctl-conf and --systemd print files\n\n", n)
 	}
 	if len(unknown) > 0 {

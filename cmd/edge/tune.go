@@ -54,10 +54,10 @@ func tuneCommandOn(host tuning.Host) *cobra.Command {
 	flags.BoolVar(&l.TLS, "tls", false, "the node ends TLS")
 	flags.IntVar(&l.Loops, "loops", 0, "loops; 0 for one for each CPU")
 	flags.BoolVar(&l.SharedTables, "shared-fd-tables", false, "the loops share one descriptor table")
-	flags.StringVar(&t.memory, "memory", "", "`size` of the memory to plan for, as 16GiB; what this host or its control group has")
+	flags.StringVar(&t.memory, "memory", "", "`size` of the memory to plan for, as 16GiB; what this host or its control group has, and with --apply no more than the host")
 	flags.StringVar(&t.window, "window", "", "most that a socket may hold, a `size`: a client's bytes a second times its round trip; 128 to 512 KiB by the connections")
 	flags.DurationVar(&l.Drain, "drain", 0, "time over which a drain closes all connections; 0 for 2m")
-	flags.StringSliceVar(&t.where, "where", nil, "only the settings in these `places`: here, host, unit, boot")
+	flags.StringSliceVar(&t.where, "where", nil, "print, and with --apply set, only the settings in these `places`: here, host, unit, boot")
 	flags.BoolVar(&t.all, "all", false, "print what is fine as well")
 	flags.BoolVar(&t.json, "json", false, "print one JSON object")
 	flags.BoolVar(&t.sysctls, "sysctl-conf", false, "print a file for /etc/sysctl.d")
@@ -116,6 +116,8 @@ func (t *tune) oneThing(flags *pflag.FlagSet) error {
 		return fmt.Errorf("%s: write one of them at a time", strings.Join(asked, " and "))
 	case t.json && (t.sysctls || t.systemd):
 		return fmt.Errorf("%s prints a file: leave out --json", asked[0])
+	case flags.Changed("where") && len(asked) == 1 && asked[0] != "--apply":
+		return fmt.Errorf("%s takes all that there is: leave out --where", asked[0])
 	case t.undo != "" && flags.Changed("connections"):
 		return errors.New("--undo knows from its file what to do: leave out --connections")
 	}
@@ -139,15 +141,15 @@ func (t *tune) run(c *cobra.Command) error {
 	case t.systemd:
 		return failed(r.WriteSystemd(out))
 	case t.apply:
-		return t.change(out, r)
+		return t.change(out, t.chosen(r))
 	}
 	return t.print(out, t.chosen(r), nil)
 }
 
-// failed makes an error of a run of err, if that is one.
+// failed makes an error of a run of err, if that is one. A load that means nothing here is one of usage.
 func failed(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, tuning.ErrLoad) {
+		return err
 	}
 	return failure{err}
 }
@@ -204,22 +206,22 @@ func shortfall(r *tuning.Report, whole bool) error {
 	return fmt.Errorf("for %d connections %s", r.Load.Connections, strings.Join(says, ", and "))
 }
 
-// change sets what can be set, or says what it would set, and prints how the host stands then.
+// change sets what of r can be set, or says what it would set, and prints how the host stands then.
 func (t *tune) change(out io.Writer, r *tuning.Report) error {
 	if t.dryRun {
 		plan, err := r.Planned(t.host)
 		if err != nil {
-			return failure{err}
+			return failed(err)
 		}
 		t.tell(out, "would set", plan)
-		return t.print(out, t.chosen(r), &tuned{Changes: plan, DryRun: true})
+		return t.print(out, r, &tuned{Changes: plan, DryRun: true})
 	}
 	if t.undoFile == "" {
 		t.undoFile = "/run/edge-tune-undo-" + time.Now().UTC().Format("20060102T150405.000") + ".json"
 	}
 	changes, failing := r.Apply(t.host, t.undoFile)
 	if changes == nil && failing != nil {
-		return failure{failing}
+		return failed(failing)
 	}
 	t.tell(out, "set", changes)
 	if !slices.ContainsFunc(changes, func(c tuning.Change) bool { return c.Done }) {
@@ -227,11 +229,12 @@ func (t *tune) change(out io.Writer, r *tuning.Report) error {
 	} else if !t.json {
 		_, _ = fmt.Fprintf(out, "to put it back: edge tune --undo %s\n\n", t.undoFile)
 	}
+	failing = refused(changes, failing)
 	after, err := tuning.Check(t.host, t.load)
 	if err != nil {
-		return err
+		return failure{errors.Join(failing, err)}
 	}
-	return failed(errors.Join(refused(changes, failing), t.print(out, t.chosen(after), &tuned{Changes: changes, UndoFile: t.undoFile})))
+	return failed(errors.Join(failing, t.print(out, t.chosen(after), &tuned{Changes: changes, UndoFile: t.undoFile})))
 }
 
 // refused returns in one line what err has for each of changes, which the output has named already.
@@ -245,6 +248,8 @@ func refused(changes []tuning.Change, err error) error {
 	switch {
 	case n == 0 || errors.Is(err, tuning.ErrUndo):
 		return err
+	case errors.Is(err, tuning.ErrLeft):
+		return fmt.Errorf("%d of %d settings were refused, or left alone as others have set them since: the undo file stays", n, len(changes))
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("%d of %d settings were refused: run it as root", n, len(changes))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"os/exec"
@@ -19,24 +20,29 @@ import (
 
 func TestTuneUsage(t *testing.T) {
 	for args, says := range map[string]string{
-		"":                                  "--connections 1000000",
-		"--connections 0":                   "0 connections",
-		"--connections many":                "--connections",
-		"--connections 1 --memory 3x":       `--memory: "3x"`,
-		"--connections 1 --memory 0":        "--memory 0",
-		"--connections 1 --window 1":        "window of 1",
-		"--connections 1 --loops -1":        "-1 loops",
-		"--connections 1 --message-rate=-1": "-1 messages",
-		"--connections 1 --drain -1s":       "drain of -1s",
-		"--connections 1 --where there":     `--where "there"`,
-		"--connections 1 --dry-run":         "--apply",
-		"--connections 1 --undo-file x":     "--apply",
-		"--connections 1 --apply --systemd": "--apply and --systemd",
-		"--connections 1 --systemd --json":  "--json",
-		"--connections 1 --undo x":          "leave out --connections",
-		"--undo x --apply":                  "--undo and --apply",
-		"--undo /nowhere/undo":              "/nowhere/undo",
-		"everything":                        "everything",
+		"":                                                   "--connections 1000000",
+		"--connections 0":                                    "0 connections",
+		"--connections many":                                 "--connections",
+		"--connections 1 --memory 3x":                        `--memory: "3x"`,
+		"--connections 1 --memory 0":                         "--memory 0",
+		"--connections 1 --window 1":                         "window of 1",
+		"--connections 1 --loops -1":                         "-1 loops",
+		"--connections 1 --message-rate=-1":                  "-1 messages",
+		"--connections 1 --drain -1s":                        "drain of -1s",
+		"--connections 1 --where there":                      `--where "there"`,
+		"--connections 1 --dry-run":                          "--apply",
+		"--connections 1 --undo-file x":                      "--apply",
+		"--connections 1 --apply --systemd":                  "--apply and --systemd",
+		"--connections 1 --systemd --json":                   "--json",
+		"--connections 1 --undo x":                           "leave out --connections",
+		"--connections 1 --where here --systemd":             "--systemd takes all that there is: leave out --where",
+		"--connections 1 --where unit --sysctl-conf":         "--sysctl-conf takes all that there is: leave out --where",
+		"--where here --undo x":                              "leave out --where",
+		"--connections 1 --memory 4096TiB --apply":           "memory of 4503599627370496 bytes",
+		"--connections 1 --memory 4096TiB --apply --dry-run": "memory of 4503599627370496 bytes",
+		"--undo x --apply":                                   "--undo and --apply",
+		"--undo /nowhere/undo":                               "/nowhere/undo",
+		"everything":                                         "everything",
 	} {
 		code, out, complaint := run(t, append([]string{"tune"}, strings.Fields(args)...)...)
 		if code != exitUsage || out != "" || strings.Count(complaint, "\n") != 1 || !strings.Contains(complaint, says) {
@@ -104,6 +110,11 @@ func TestTune(t *testing.T) {
 		{"--connections 100000 --sysctl-conf", 0, []string{"\nnet.core.somaxconn = 8192\n", "\nnet.ipv4.tcp_fin_timeout = 15\n"}},
 		{"--connections 100000 --systemd", 0, []string{"[Service]\n", "\nLimitNOFILE=35346\n", "\nTimeoutStopSec=150\n"}},
 		{"--connections 100000 --apply --dry-run", exitNo, []string{"would set net.core.somaxconn: 128 -> 8192", "2 settings fall short"}},
+		{"--connections 100000 --apply --where host --undo-file " + undo, 0, []string{"nothing that falls short can be set", "no setting falls short"}},
+		{"--connections 100000 --apply --where unit --dry-run", 0, []string{"nothing that falls short can be set"}},
+		{"--connections 100000 --memory 62GiB", exitNo, []string{"2 settings fall short"}},
+		{"--connections 100000 --memory 62GiB --apply --undo-file " + undo, exitUsage, nil},
+		{"--connections 100000 --memory 16GiB --where here,unit --apply --dry-run", exitNo, []string{"would set net.core.somaxconn: 128 -> 8192", "2 settings fall short"}},
 		{"--connections 100000 --apply --undo-file " + undo, 0, []string{"set net.core.somaxconn: 128 -> 8192\n", "edge tune --undo " + undo, "no setting falls short"}},
 		{"--connections 100000", 0, []string{"no setting falls short"}},
 		{"--connections 100000 --apply --undo-file " + undo, 0, []string{"nothing that falls short can be set"}},
@@ -153,6 +164,61 @@ func TestTuneRefused(t *testing.T) {
 	}
 	if got := string(h.MapFS["proc/sys/net/core/somaxconn"].Data); got != "128\n" {
 		t.Errorf("somaxconn is %q", got)
+	}
+}
+
+// What went wrong while setting is said even if the host cannot be checked after that.
+func TestTuneChecksInVain(t *testing.T) {
+	h := newSmall()
+	c := &tune{load: tuning.Load{Connections: 100_000}, undoFile: filepath.Join(t.TempDir(), "undo.json")}
+	c.host = forgetful{refusing{h, unix.EINVAL}, c}
+	r, err := tuning.Check(h, c.load)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.change(new(bytes.Buffer), r)
+	if exitCode(err) != exitNo || !errors.Is(err, tuning.ErrLoad) || !strings.Contains(err.Error(), "2 of 2 settings were refused") {
+		t.Errorf("change = %v; want that 2 settings were refused, and %v", err, tuning.ErrLoad)
+	}
+}
+
+// forgetful is a host where writing loses what was asked for.
+type forgetful struct {
+	refusing
+	tune *tune
+}
+
+func (f forgetful) Write(name, value string) error {
+	f.tune.load = tuning.Load{}
+	return f.refusing.Write(name, value)
+}
+
+// What others have set since --apply stays, and so does the undo file.
+func TestTuneUndoLeaves(t *testing.T) {
+	h := newSmall()
+	undo := filepath.Join(t.TempDir(), "undo.json")
+	if code, out := runTune(t, h, "--connections 100000 --apply --undo-file "+undo); code != 0 {
+		t.Fatalf("edge tune --apply = %d, %s", code, out)
+	}
+	const somaxconn = "proc/sys/net/core/somaxconn"
+	if err := h.Write(somaxconn, "9999"); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	c := tuneCommandOn(h)
+	c.SilenceUsage, c.SilenceErrors = true, true
+	c.SetArgs([]string{"--undo", undo})
+	c.SetOut(&out)
+	err := c.ExecuteContext(t.Context())
+	if exitCode(err) != exitNo || !strings.Contains(err.Error(), "1 of 2 settings were refused, or left alone") ||
+		!strings.Contains(out.String(), "NOT put back net.core.somaxconn: 9999 -> 128: left alone") || !strings.Contains(out.String(), "put back net.ipv4.tcp_fin_timeout: 15 -> 60\n") {
+		t.Errorf("edge tune --undo = %v, %s", err, &out)
+	}
+	if got := string(h.MapFS[somaxconn].Data); got != "9999\n" {
+		t.Errorf("somaxconn is %q", got)
+	}
+	if _, err := os.Stat(undo); err != nil {
+		t.Error(err)
 	}
 }
 
