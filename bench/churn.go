@@ -28,3 +28,17 @@ func (k *churnPlay) ended(p *peer, stage uint8, why netpoll.Reason) {
 	}
 	k.d.again = append(k.d.again, p.number)
 }
+
+// countUnfinished counts, at the end of churn, who had time to come to the end of a life and has not.
+func (d *driver) countUnfinished() {
+	d.stages.over = true
+	for i := range d.peers {
+		switch p := &d.peers[i]; {
+		case p.stage == leaving:
+			d.counters.lost.add(1)
+			d.result.closes["closing: not closed at the end"]++
+		case p.stage > gone && p.stage < ready:
+			d.countFailed(p, "not ready at the end: "+stageName(p.stage))
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"math"
 	"os"
 	"time"
 
@@ -63,11 +64,29 @@ type timeBase struct {
 
 // timeBase returns that of r.
 func (r *run) timeBase() timeBase {
-	return timeBase{Machine: machineID(), Begin: monotonic() - r.clock()}
+	now, raw := bothClocks()
+	return timeBase{Machine: machineID(), Begin: raw - int64(now.Sub(r.begin))}
 }
 
 // since returns when the run with base b began, on this machine's clock.
-func (b *timeBase) since() time.Time { return time.Now().Add(-time.Duration(monotonic() - b.Begin)) }
+func (b *timeBase) since() time.Time {
+	now, raw := bothClocks()
+	return now.Add(-time.Duration(raw - b.Begin))
+}
+
+// bothClocks reads time.Now and CLOCK_MONOTONIC at one moment: of some pairs it returns the one that was read fastest, as
+// the thread may have to wait between two readings.
+func bothClocks() (now time.Time, raw int64) {
+	fastest := time.Duration(math.MaxInt64)
+	for range 5 {
+		first := time.Now()
+		second := monotonic()
+		if took := time.Since(first); took < fastest {
+			fastest, now, raw = took, first, second
+		}
+	}
+	return now, raw
+}
 
 // machineID tells apart the machines, and in them the namespaces, whose CLOCK_MONOTONIC differ. It is empty if
 // the kernel does not say.

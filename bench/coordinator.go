@@ -224,8 +224,15 @@ func (c *coordinator) take(m *mate, in *message) {
 	c.run.notify()
 	if in.Clock != nil {
 		if err := m.link.send(&message{Clock: in.Clock}); err != nil {
-			c.leave(m, err)
+			c.unsent(m, err)
 		}
+	}
+}
+
+// unsent deals with a message that m does not take. One that has hung up may have said why: whoever listens to it reads that.
+func (c *coordinator) unsent(m *mate, err error) {
+	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		c.leave(m, err)
 	}
 }
 
@@ -297,7 +304,7 @@ func (c *coordinator) meet(step string, _ *message, lead func(given []*message) 
 	m.Step, m.Interrupted = step, c.run.ctx.Err() != nil
 	for _, to := range c.present() {
 		if err := to.link.send(m); err != nil {
-			c.leave(to, err)
+			c.unsent(to, err)
 		}
 	}
 	return m

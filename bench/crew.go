@@ -80,6 +80,14 @@ func (r *run) progress() progress {
 	return sum(r.drivers)
 }
 
+// interrupted reports whether the run has ended early because somebody wanted it to.
+func (r *run) interrupted() bool {
+	if c, ok := r.crew.(*coordinator); ok && c.signal.Err() == nil {
+		return false // it has run out of workers
+	}
+	return r.ctx.Err() != nil
+}
+
 // ownElsewhere returns the CPU time that the workers of this process have used.
 func (r *run) ownElsewhere() time.Duration {
 	if c, ok := r.crew.(*coordinator); ok {
@@ -251,6 +259,8 @@ func (o *Options) checkShared() error {
 		return fmt.Errorf("%w: --workers %d: %s cannot be shared yet: want %s", ErrUsage, o.Workers, o.Scenario, listed(sharable))
 	case o.PublishVia == ViaAPI:
 		return fmt.Errorf("%w: --publish-via api: want connection with --workers", ErrUsage)
+	case len(o.Headers) > 0:
+		return fmt.Errorf("%w: --header: leave it out with --workers: it may hold a secret, and nothing is encrypted on the way to them", ErrUsage)
 	case o.Listen == "":
 		return fmt.Errorf("%w: --workers %d: write --listen host:port too, where they join", ErrUsage, o.Workers)
 	case o.Workers > o.Connections:

@@ -79,6 +79,7 @@ func floodShared(t *testing.T, o Options) *Report {
 }
 
 func TestSharedRun(t *testing.T) {
+	t.Parallel()
 	b := buildBaseline(t)
 	for name, row := range map[string]struct {
 		o    Options
@@ -109,9 +110,10 @@ func TestSharedRun(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			address, pid := b.start(t, 2)
 			row.o.Targets, row.o.ServerPID, row.o.Connections = []string{address}, pid, 50
-			row.o.Duration, row.o.Warmup = 300*time.Millisecond, 20*time.Millisecond
+			row.o.Duration, row.o.Warmup = time.Second, 20*time.Millisecond
 			r := floodShared(t, row.o)
 			if r.Err() != nil || !row.want(r) || r.Interrupted || r.Memory[0].Pss == 0 {
 				t.Errorf("%v; report %+v", r.Err(), r)
@@ -127,6 +129,7 @@ func TestSharedRun(t *testing.T) {
 func pass(_, _ int, push string) []string { return []string{push} }
 
 func TestSharedRunIsInterrupted(t *testing.T) {
+	t.Parallel()
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	server := startLiar(t, &liar{spoil: pass, enough: interrupt})
@@ -156,6 +159,7 @@ func TestInterruptedWhileWorkersAreMissing(t *testing.T) {
 
 // A worker that is killed takes its connections and what was due to them with it, and the report says so.
 func TestWorkerIsKilled(t *testing.T) {
+	t.Parallel()
 	child := exec.Command(os.Args[0])
 	var once sync.Once
 	kill := func() { once.Do(func() { _ = child.Process.Kill() }) }
@@ -536,6 +540,7 @@ func TestCoordinatorDies(t *testing.T) {
 
 // A worker that is interrupted says so, and so does the report.
 func TestWorkerIsInterrupted(t *testing.T) {
+	t.Parallel()
 	ctx, interrupt := context.WithCancel(t.Context())
 	server := startLiar(t, &liar{spoil: pass, enough: interrupt})
 	l := startLead(t, t.Context(), Options{
@@ -544,7 +549,7 @@ func TestWorkerIsInterrupted(t *testing.T) {
 	if _, err := Join(ctx, Joining{Coordinator: l.address}); !errors.Is(err, errInterrupted) {
 		t.Errorf("Join = %v", err)
 	}
-	if r := l.end(t); len(r.Workers) != 1 || r.Workers[0].Gone != "interrupted" || r.Lost != 5 || r.Err() == nil {
+	if r := l.end(t); len(r.Workers) != 1 || r.Workers[0].Gone != "interrupted" || r.Lost != 5 || r.Err() == nil || r.Interrupted {
 		t.Errorf("lost %d, workers %+v, %v", r.Lost, r.Workers, r.Err())
 	}
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -16,6 +17,7 @@ const linesEvery = 3 * time.Second
 type display struct {
 	w        io.Writer
 	terminal bool
+	every    time.Duration // between two lines
 	name     string
 	total    uint64
 	count    func(progress) uint64
@@ -26,8 +28,8 @@ type display struct {
 	last     uint64 // and the one told last, from base
 }
 
-func newDisplay(w io.Writer, terminal bool) display {
-	return display{w: w, terminal: terminal}
+func newDisplay(o *Options) display {
+	return display{w: o.Progress, terminal: o.Terminal, every: cmp.Or(o.linesEvery, linesEvery)}
 }
 
 // phase begins a part of the run, at p, in which total things will be counted, or with total 0 nobody
@@ -69,7 +71,7 @@ func (d *display) update(p progress) {
 		_ = d.bar.Set64(int64(n)) // a bar that cannot be drawn is no reason to stop
 		return
 	}
-	if passed := time.Since(d.told); passed >= linesEvery {
+	if passed := time.Since(d.told); passed >= d.every {
 		d.line(n, p, passed)
 		d.told, d.last = time.Now(), n
 	}

@@ -19,7 +19,7 @@ func TestDisplaySaysHowItGoes(t *testing.T) {
 		"terminal": {true, []string{"measuring, p99 12.3 ms, 4 errors", "500", "/s"}},
 	} {
 		var out strings.Builder
-		d := newDisplay(&out, row.terminal)
+		d := newDisplay(&Options{Progress: &out, Terminal: row.terminal})
 		d.live = &seen
 		d.phase("measuring", 0, countDelivered, progress{delivered: 100})
 		d.told = d.told.Add(-linesEvery) // a line is due

@@ -19,10 +19,15 @@
 // # Goroutines
 //
 // [Run] starts the loops of a netpoll reactor, each with a driver that owns its connections; one
-// goroutine locked to its thread that wakes them when something is due; and one for the probe. The
-// calling goroutine leads them through the phases by posts, and reads their counters.
+// goroutine locked to its thread that wakes them when something is due; one for the timeline, which
+// looks at all of it once a second; and one for the probe. The calling goroutine leads them through the
+// phases by posts, and reads their counters.
 //
-// Publishers over the HTTP API are goroutines of their own besides.
+// Besides there are, where they are wanted: with TLS a goroutine for each CPU, which compute handshakes;
+// with slow readers one that watches the memory in use; and one for each publisher over the HTTP API.
+//
+// In a run that several processes share, the coordinator has a goroutine that accepts workers, and for
+// each worker one that listens to it. A worker has one that listens to the coordinator.
 //
 // # Memory
 //

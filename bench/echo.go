@@ -28,7 +28,7 @@ func (e *echoPlay) turn(now int64) (more bool) {
 		if e.started == e.d.share {
 			return false
 		}
-		number := e.number(uint64(e.started))
+		number := e.d.number(e.started)
 		e.started++
 		e.d.out = e.d.out[:0]
 		if c, p := e.d.of(number); c != nil {
@@ -49,7 +49,7 @@ func (e *echoPlay) sendDue(now int64) (more bool) {
 		if share == 0 {
 			return false
 		}
-		number := e.number(e.next % share)
+		number := e.d.number(uint32(e.next % share))
 		due := e.pace.at(e.next/share*total + uint64(number))
 		if due > now {
 			return false
@@ -63,11 +63,6 @@ func (e *echoPlay) sendDue(now int64) (more bool) {
 		}
 	}
 	return true
-}
-
-// number returns which connection this loop's i-th is.
-func (e *echoPlay) number(i uint64) uint32 {
-	return e.d.number(uint32(i))
 }
 
 // append adds the next message of p to what is to be sent.

@@ -14,14 +14,15 @@ func (b baseline) testKilled(t *testing.T) {
 		o    Options
 		when func(p progress) bool
 	}{
-		{"fanout", Options{Scenario: Fanout, Duration: time.Second}, func(p progress) bool { return p.delivered > 100 }},
-		{"storm, before", Options{Scenario: Storm, Hold: time.Second}, func(p progress) bool { return p.delivered > 100 }},
+		{"fanout", Options{Scenario: Fanout, Duration: 500 * time.Millisecond}, func(p progress) bool { return p.delivered > 100 }},
+		{"storm, before", Options{Scenario: Storm, Hold: 500 * time.Millisecond}, func(p progress) bool { return p.delivered > 100 }},
 		{"storm", Options{Scenario: Storm, Hold: 50 * time.Millisecond}, func(p progress) bool { return p.left > 0 }},
-		{"slow", Options{Scenario: Slow, Duration: time.Second, Share: 0.5}, func(p progress) bool { return p.delivered > 100 }},
+		{"slow", Options{Scenario: Slow, Duration: 500 * time.Millisecond, Share: 0.5}, func(p progress) bool { return p.delivered > 100 }},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			o := row.o
-			o.Connections, o.Rate, o.Loops, o.Drain, o.GiveUp = 20, 200, 2, 200*time.Millisecond, 300*time.Millisecond
+			o.Connections, o.Rate, o.Loops, o.Drain, o.GiveUp = 20, 200, 2, time.Second, 300*time.Millisecond
 			r := b.killAmid(t, o, row.when)
 			lost := r.Lost
 			if r.Slow != nil {

@@ -295,6 +295,7 @@ func (l *liar) write(c net.Conn, message string) {
 }
 
 func TestMischiefIsSeen(t *testing.T) {
+	t.Parallel()
 	var kept string
 	for _, row := range []struct {
 		name  string
@@ -382,12 +383,17 @@ func TestMischiefIsSeen(t *testing.T) {
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			drain := patience
+			if row.want.Missing > 0 || row.close != "" {
+				drain = loses
+			}
 			ctx, enough := context.WithCancel(t.Context())
 			defer enough()
 			l := &liar{spoil: row.spoil, enough: enough}
 			r, err := Run(ctx, Options{
 				Scenario: Fanout, Targets: []string{startLiar(t, l)}, Connections: 2, Rate: 100,
-				Duration: time.Hour, Drain: time.Second,
+				Duration: time.Hour, Drain: drain,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -442,6 +448,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 }
 
 func TestRefusedPublicationsAreCounted(t *testing.T) {
+	t.Parallel()
 	l := &liar{answer: func(c *protocol.Command) []byte {
 		if c.Method == protocol.MethodPublish {
 			return protocol.JSON.AppendError(nil, c.ID, protocol.ErrPermissionDenied)
@@ -449,7 +456,7 @@ func TestRefusedPublicationsAreCounted(t *testing.T) {
 		return nil
 	}}
 	r, err := Run(t.Context(), Options{
-		Scenario: Idle, Targets: []string{startLiar(t, l)}, Connections: 4, Rooms: 2, PublishOnce: true, Drain: 50 * time.Millisecond,
+		Scenario: Idle, Targets: []string{startLiar(t, l)}, Connections: 4, Rooms: 2, PublishOnce: true, Drain: time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -457,6 +464,65 @@ func TestRefusedPublicationsAreCounted(t *testing.T) {
 	const label = "publish: error 103 \"permission denied\""
 	if want := (Ledger{Expected: 4, Missing: 4}); r.Delivery != want || r.Errors[label] != 2 {
 		t.Errorf("delivery %+v, errors %v; want %+v and two for %s", r.Delivery, r.Errors, want, label)
+	}
+}
+
+// Of a run that is interrupted while it connects nothing is due to those who come to stand afterwards.
+func TestInterruptedWhileConnecting(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	joined := 0
+	l := &liar{spoil: faithful}
+	l.answer = func(c *protocol.Command) []byte {
+		if c.Method == protocol.MethodSubscribe {
+			if joined++; joined == 3 {
+				interrupt()
+			}
+		}
+		return nil
+	}
+	r, err := Run(ctx, Options{Scenario: Idle, Targets: []string{startLiar(t, l)}, Connections: 200, PublishOnce: true, Drain: patience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Interrupted || r.Err() != nil || r.Delivery != (Ledger{}) {
+		t.Errorf("interrupted %v, %v, delivery %+v", r.Interrupted, r.Err(), r.Delivery)
+	}
+}
+
+// A server that hangs has not served those whom it keeps waiting at the end.
+func TestChurnOfServerThatHangs(t *testing.T) {
+	t.Parallel()
+	l := &liar{answer: func(*protocol.Command) []byte { return []byte{} }}
+	r, err := Run(t.Context(), Options{Scenario: Churn, Targets: []string{startLiar(t, l)}, Connections: 3, Duration: time.Second, Drain: loses})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Failures["not ready at the end: joining"] == 0 || r.Ready != 0 || !errors.Is(r.Err(), ErrLoss) {
+		t.Errorf("%d ready, %d failed, %v, %v; want all who joined to have failed", r.Ready, r.Failed, r.Failures, r.Err())
+	}
+}
+
+// A message of a member that is not answered is a loss.
+func TestMessageWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	swallowed := false
+	l := &liar{spoil: faithful}
+	l.answer = func(c *protocol.Command) []byte {
+		if c.Method != protocol.MethodPublish || swallowed || !bytes.HasSuffix(c.Publish.Channel, []byte("nobody")) {
+			return nil
+		}
+		swallowed = true
+		return []byte{}
+	}
+	r, err := Run(t.Context(), Options{
+		Scenario: Idle, Targets: []string{startLiar(t, l)}, Connections: 4, PublishOnce: true, Message: 64, Drain: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Errors["message without an answer"] == 0 || !errors.Is(r.Err(), ErrLoss) {
+		t.Errorf("errors %v, %v; want a message without an answer", r.Errors, r.Err())
 	}
 }
 

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -15,5 +16,6 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err) // it is to be killed before
 		return
 	}
-	testutil.Main(m)
+	_ = flag.Set("test.parallel", "8") // they wait, for the most part
+	testutil.Main(m, func() { _ = os.RemoveAll(baselineFolder) })
 }

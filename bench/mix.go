@@ -133,7 +133,7 @@ func newMixPlay(d *driver) *mixPlay {
 	}
 	rooms := (m.mix.Rooms + r.loops - 1) / r.loops
 	for i := range rooms {
-		m.rooms = append(m.rooms, newMixRoom(r.roomName(m.global(uint32(i)))))
+		m.rooms = append(m.rooms, newMixRoom(r.roomName(m.d.number(uint32(i)))))
 		m.weights = append(m.weights, math.Pow(float64(i+1), -m.mix.Popularity))
 	}
 	addUp(m.weights)
@@ -186,9 +186,6 @@ func draw(sums []float64, rng *rand.Rand) int {
 	return min(i, len(sums)-1)
 }
 
-// global returns the run's number of this loop's i-th room or connection.
-func (m *mixPlay) global(i uint32) uint32 { return m.d.number(i) }
-
 // member returns what is known of a connection of this loop.
 func (m *mixPlay) member(number uint32) *mixMember { return &m.members[m.d.index(number)] }
 
@@ -208,7 +205,7 @@ func (m *mixPlay) assign() {
 		}
 		behind[best]--
 		c := m.classes[best]
-		number := m.global(uint32(i))
+		number := m.d.number(uint32(i))
 		m.members[i].class = uint8(best)
 		m.members[i].slow = m.d.run.random(uint64(number), 1).Float64() < c.Slow
 		c.numbers = append(c.numbers, number)
@@ -237,7 +234,7 @@ func (m *mixPlay) begin(start int64) {
 		m.advance(s)
 	}
 	for i := range m.members {
-		number := m.global(uint32(i))
+		number := m.d.number(uint32(i))
 		if _, p := m.d.of(number); p != nil {
 			m.plan(number)
 		}

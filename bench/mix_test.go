@@ -102,8 +102,12 @@ func mixed(t *testing.T, m *Mix, l *liar, drain time.Duration) *Report {
 		}
 		return nil
 	}
+	target := startLiar(t, l)
+	if l.tls != nil {
+		target = "wss://" + target
+	}
 	r, err := Run(ctx, Options{
-		Scenario: Mixed, Mix: m, Targets: []string{startLiar(t, l)}, Connections: 12, Loops: 2, Duration: time.Hour, Drain: drain,
+		Scenario: Mixed, Mix: m, Targets: []string{target}, Insecure: l.tls != nil, Connections: 12, Loops: 2, Duration: time.Hour, Drain: drain,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -112,6 +116,7 @@ func mixed(t *testing.T, m *Mix, l *liar, drain time.Duration) *Report {
 }
 
 func TestMixIsReconciled(t *testing.T) {
+	t.Parallel()
 	honest := func(_, _ int, push string) []string { return []string{push} }
 	var kept string
 	for _, row := range []struct {
@@ -157,9 +162,10 @@ func TestMixIsReconciled(t *testing.T) {
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			drain := patience
 			if row.want.Missing > 0 {
-				drain = 2 * time.Second // it is waited for
+				drain = loses
 			}
 			r := mixed(t, row.mix, &liar{spoil: row.spoil}, drain)
 			want := row.want
@@ -214,7 +220,7 @@ func TestMixFollowsItsSeed(t *testing.T) {
 		o := Options{Scenario: Mixed, Mix: restless(), Seed: seed, Connections: 50, Rooms: 1, Day: time.Minute}
 		m := newMixPlay(&driver{run: &run{options: o, loops: 2, share: wholeShare}, share: 25, loop: new(netpoll.Loop)})
 		for i := range m.members {
-			m.chooseRooms(m.global(uint32(i)), &m.members[i])
+			m.chooseRooms(m.d.number(uint32(i)), &m.members[i])
 			rooms, slow = append(rooms, m.members[i].rooms), append(slow, m.members[i].slow)
 		}
 		for range 20 {

@@ -23,6 +23,7 @@ func (m *mixPlay) turn(now int64) (more bool) {
 			due, idle := s.next, s.idle
 			m.advance(s)
 			if !idle {
+				record(m.d.result.late, now-due)
 				m.act(s, due)
 			}
 		}
@@ -68,7 +69,7 @@ func (m *mixPlay) publish(number, room uint32, due int64, size int) {
 	r.number++
 	r.unanswered++
 	m.classes[m.member(number).class].row.Published++
-	data := stamp{m.global(room), r.number, due}.appendTo(nil, size)
+	data := stamp{m.d.number(room), r.number, due}.appendTo(nil, size)
 	id := m.command(number, mixPending{number, room, doPublish, due})
 	m.d.text = protocol.JSON.AppendPublish(m.d.text[:0], id, &protocol.PublishRequest{Channel: r.name, Data: data})
 	m.send(conn)
@@ -88,7 +89,7 @@ func (m *mixPlay) command(number uint32, p mixPending) (id uint32) {
 func (m *mixPlay) send(conn *netpoll.Conn) {
 	d := m.d
 	d.out = frame.AppendMasked(d.out[:0], d.key(), frame.OpText, d.text, false)
-	d.loop.Write(conn, d.out)
+	d.write(conn, d.out)
 	d.out = d.out[:0]
 }
 

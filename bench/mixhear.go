@@ -54,7 +54,7 @@ func (m *mixPlay) delivery(member *mixMember, b []byte) {
 		ledger.Damaged++
 		return
 	}
-	i := slices.IndexFunc(member.rooms, func(in membership) bool { return m.global(in.room) == s.source })
+	i := slices.IndexFunc(member.rooms, func(in membership) bool { return m.d.number(in.room) == s.source })
 	if i < 0 {
 		ledger.Misrouted++
 		return

@@ -172,7 +172,7 @@ func (m *mixPlay) close(conn *netpoll.Conn, p *peer) {
 	}
 	m.d.out = m.d.out[:0]
 	m.d.leave(conn, p)
-	m.d.loop.Write(conn, m.d.out)
+	m.d.write(conn, m.d.out)
 	m.d.out = m.d.out[:0]
 }
 

@@ -1,10 +1,6 @@
 package bench
 
-import (
-	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
-)
+import "github.com/HdrHistogram/hdrhistogram-go"
 
 // MixReport is what the classes of a mix have done. Deliveries and latencies are of a class's readers, the rest of its
 // speakers.
@@ -75,7 +71,7 @@ func (r *run) playMix() {
 
 // beginMix starts the load.
 func (r *run) beginMix() *metronome {
-	start := r.clock() + int64(10*time.Millisecond)
+	start := r.soon()
 	r.tell(func(d *driver) {
 		d.play.(*mixPlay).begin(start)
 		d.dials = pace{start: start}
@@ -114,7 +110,7 @@ func (r *run) settleMix() {
 // readAll has all read again that do not.
 func (m *mixPlay) readAll() {
 	for i := range m.members {
-		if conn, _ := m.d.of(m.global(uint32(i))); conn != nil {
+		if conn, _ := m.d.of(m.d.number(uint32(i))); conn != nil {
 			m.read(conn, &m.members[i])
 		}
 	}

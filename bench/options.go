@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/auth"
@@ -91,7 +93,8 @@ type Options struct {
 	Listen  string // --listen: host:port where they join
 	JoinKey string // --join-key: what they must know, "" for nothing
 
-	patience time.Duration // for a worker that says nothing; 0 is linkPatience
+	patience   time.Duration // for a worker that says nothing; 0 is linkPatience
+	linesEvery time.Duration // between two lines of progress; 0 is the constant
 }
 
 const (
@@ -159,10 +162,24 @@ func (o *Options) check() error {
 	if o.Message != 0 && (o.Message < minStamp || o.Message > maxStamp) {
 		return fmt.Errorf("%w: --message %d: want 0 or %d to %d", ErrUsage, o.Message, minStamp, maxStamp)
 	}
-	for _, check := range []func() error{o.checkAPI, o.checkSoak, o.checkProtocol, o.checkScenario, o.checkShared} {
+	for _, check := range []func() error{o.checkAPI, o.checkSoak, o.checkIdleFlags, o.checkProtocol, o.checkScenario, o.checkShared} {
 		if err := check(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkIdleFlags refuses what would have no effect.
+func (o *Options) checkIdleFlags() error {
+	secure := slices.ContainsFunc(o.Targets, func(s string) bool { return strings.HasPrefix(s, "wss://") })
+	switch {
+	case o.CA != "" && !secure:
+		return fmt.Errorf("%w: --ca is for --target wss://host:port: write that too", ErrUsage)
+	case o.Insecure && !secure:
+		return fmt.Errorf("%w: --insecure is for --target wss://host:port: write that too", ErrUsage)
+	case o.ProxyClients != defaultClients && o.ProxyProtocol == "":
+		return fmt.Errorf("%w: --proxy-clients is for --proxy-protocol v1 or v2: write that too", ErrUsage)
 	}
 	return nil
 }

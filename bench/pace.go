@@ -25,6 +25,9 @@ func (p pace) at(k uint64) int64 {
 	return p.start + int64(whole*1e9+part*1e9/p.rate)
 }
 
+// beat is the longest time between two looks at what is due.
+const beat = 5 * time.Millisecond
+
 // interval returns the time between two actions, but not less than it is worth waking up for.
 func (p pace) interval() time.Duration {
 	const shortest = 200 * time.Microsecond

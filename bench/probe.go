@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,9 @@ import (
 // probeTimeout is when a round trip, or a connect, of the probe has failed.
 const probeTimeout = 10 * time.Second
 
+// probeHangs is when one that the end of the run cuts short has failed too.
+const probeHangs = time.Second
+
 // probe is one more connection, apart from the load, that makes a round trip at fixed times: it says
 // how the server answers somebody else meanwhile. A nil probe is one that is not wanted.
 type probe struct {
@@ -22,9 +26,9 @@ type probe struct {
 	proxy  *proxied                 // that it comes by
 	join   *protocol.ConnectRequest // where t does not echo
 	every  time.Duration
-	quit   chan struct{}
+	ctx    context.Context
+	cancel context.CancelFunc // ends what is under way too
 	ended  chan struct{}
-	once   sync.Once
 
 	mu     sync.Mutex // guards what follows
 	phases []probeRecord
@@ -42,7 +46,8 @@ func startProbe(t *target, proxy *proxied, join *protocol.ConnectRequest, every 
 	if every == 0 {
 		return nil
 	}
-	p := &probe{target: t, proxy: proxy, join: join, every: every, quit: make(chan struct{}), ended: make(chan struct{})}
+	p := &probe{target: t, proxy: proxy, join: join, every: every, ended: make(chan struct{})}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
 	go p.serve()
 	return p
 }
@@ -50,7 +55,7 @@ func startProbe(t *target, proxy *proxied, join *protocol.ConnectRequest, every 
 // stop ends the probe, and returns when its goroutine has ended.
 func (p *probe) stop() {
 	if p != nil {
-		p.once.Do(func() { close(p.quit) })
+		p.cancel()
 		<-p.ended
 	}
 }
@@ -102,12 +107,16 @@ func (p *probe) serve() {
 	var way *wire
 	defer func() { way.close() }()
 	for due := time.Now(); p.sleep(due); due = due.Add(p.every) {
+		began := due
 		var err error
 		if way == nil {
-			way, err = openWire(p.target, p.proxy, p.join)
+			way, err = openWire(p.ctx, p.target, p.proxy, p.join)
 			due = time.Now() // a connect is no round trip
 		} else if err = way.roundTrip(); err == nil {
 			p.note(time.Since(due), nil)
+		}
+		if p.ctx.Err() != nil && time.Since(began) < probeHangs {
+			return // stop has cut it short
 		}
 		if err != nil {
 			p.note(0, err)
@@ -122,7 +131,7 @@ func (p *probe) sleep(due time.Time) bool {
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
 	select {
-	case <-p.quit:
+	case <-p.ctx.Done():
 		return false
 	case <-timer.C:
 		return true
@@ -132,6 +141,7 @@ func (p *probe) sleep(due time.Time) bool {
 // wire is a WebSocket of the probe, on blocking calls.
 type wire struct {
 	conn   net.Conn
+	spare  func() bool // has the context end without this wire
 	stream frame.Stream
 	in     []byte // read and not yet used
 	ask    []byte // the frame that is answered by one
@@ -141,14 +151,14 @@ type wire struct {
 var errProbe = errors.New("bench: the probe's server does not answer")
 
 // openWire connects to where t echoes or, if it does not, to where it serves rooms: there a call of an
-// unknown method, which is answered by an error, does as well.
-func openWire(t *target, proxy *proxied, join *protocol.ConnectRequest) (*wire, error) {
-	w, err := openPath(t, proxy, echoPath)
+// unknown method, which is answered by an error, does as well. The wire is cut when ctx ends.
+func openWire(ctx context.Context, t *target, proxy *proxied, join *protocol.ConnectRequest) (*wire, error) {
+	w, err := openPath(ctx, t, proxy, echoPath)
 	if err == nil {
 		w.ask = frame.AppendMasked(nil, [4]byte{1, 2, 3, 4}, frame.OpText, stamp{}.appendTo(nil, 64), false)
 		return w, nil
 	}
-	if w, err = openPath(t, proxy, t.request(roomsPath).Target); err != nil {
+	if w, err = openPath(ctx, t, proxy, t.request(roomsPath).Target); err != nil {
 		return nil, err
 	}
 	w.ask = frame.AppendMasked(nil, [4]byte{1, 2, 3, 4}, frame.OpText, protocol.JSON.AppendConnect(nil, connectID, join), false)
@@ -161,12 +171,13 @@ func openWire(t *target, proxy *proxied, join *protocol.ConnectRequest) (*wire, 
 }
 
 // openPath opens a WebSocket at one path.
-func openPath(t *target, proxy *proxied, path string) (*wire, error) {
-	conn, err := net.DialTimeout("tcp", t.address, probeTimeout)
+func openPath(ctx context.Context, t *target, proxy *proxied, path string) (*wire, error) {
+	d := net.Dialer{Timeout: probeTimeout}
+	conn, err := d.DialContext(ctx, "tcp", t.address)
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{conn: conn}
+	w := &wire{conn: conn, spare: context.AfterFunc(ctx, func() { hangUp(conn) })}
 	at := *t
 	at.path = path
 	if header := proxy.append(nil, t, probeClient); len(header) > 0 {
@@ -256,6 +267,7 @@ func (w *wire) read() error {
 
 func (w *wire) close() {
 	if w != nil {
+		w.spare()
 		_ = w.conn.Close() // it has nothing to say that matters
 	}
 }

@@ -66,6 +66,9 @@ func (o *Options) checkAPI() error {
 // apiBase returns where the methods of the API are, without a slash at its end: under /api if address does not say.
 func apiBase(address string) (string, error) {
 	u, err := url.Parse(address)
+	if err == nil && u.User != nil {
+		return "", fmt.Errorf("%w: --api: leave out the user: want the server's internal address, as in http://127.0.0.1:9000", ErrUsage)
+	}
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
 		return "", fmt.Errorf("%w: --api %q: want the server's internal address, as in http://127.0.0.1:9000", ErrUsage, address)
 	}
@@ -111,7 +114,7 @@ type apiItem struct {
 // fanoutByAPI is fan-out whose publications come over the HTTP API.
 func (r *run) fanoutByAPI() {
 	r.takeCensus()
-	a := r.startAPI(pace{start: r.clock() + int64(10*time.Millisecond), rate: uint64(r.options.Rate)})
+	a := r.startAPI(pace{start: r.soon(), rate: uint64(r.options.Rate)})
 	r.measure("delivery", countDelivered)
 	r.report.API = a.stop()
 	r.drain(func(p progress) bool { return p.delivered >= p.due && p.answered >= p.sent })
@@ -202,8 +205,8 @@ func (w *apiWorker) collect(now int64) (wait int64) {
 func (w *apiWorker) send() {
 	r := w.of.run
 	path := w.build()
-	w.expect()
 	sent := r.clock()
+	w.expect(sent)
 	for _, item := range w.items {
 		record(w.late, sent-item.due)
 	}
@@ -257,13 +260,14 @@ func (w *apiWorker) appendPublish(b []byte, item apiItem) []byte {
 	return append(b, '}')
 }
 
-// expect counts the deliveries that the items are to make, before they can come.
-func (w *apiWorker) expect() {
+// expect counts the deliveries that the items are to make, before they can come, and how late they are sent.
+func (w *apiWorker) expect(sent int64) {
 	items := append([]apiItem(nil), w.items...)
 	w.tell(func(d *driver) {
 		for _, item := range items {
 			d.counters.due.add(uint64(d.census[item.room]))
 			d.counters.sent.add(1)
+			record(d.result.late, sent-item.due)
 		}
 	})
 }
@@ -346,7 +350,7 @@ func parseAnswers(body []byte, n int) ([]apiAnswer, error) {
 func isUnsent(err error) bool {
 	var status statusError
 	if errors.As(err, &status) {
-		return status < 500 || status == http.StatusServiceUnavailable
+		return status >= 300 && status < 500 || status == http.StatusServiceUnavailable
 	}
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"

@@ -129,6 +129,7 @@ func throughDoor(t *testing.T, d *door, rate, members int, drain time.Duration) 
 
 // What the API fails at is counted as that, and not as loss of delivery.
 func TestPublishersOverAPI(t *testing.T) {
+	t.Parallel()
 	const members = 3
 	only := func(n int, publish bool, answer string) func(int) (bool, string) {
 		return func(request int) (bool, string) {
@@ -157,9 +158,9 @@ func TestPublishersOverAPI(t *testing.T) {
 			d := &door{spoil: row.spoil}
 			drain := patience
 			if row.unknown {
-				drain = 3 * time.Second // it is looked for
+				drain = 1500 * time.Millisecond // it is looked for
 			}
-			r, made := throughDoor(t, d, 20, members, drain)
+			r, made := throughDoor(t, d, 50, members, drain)
 			var refused, unknown uint64
 			if row.refused {
 				refused = d.unmade
@@ -187,6 +188,7 @@ func TestPublishersOverAPI(t *testing.T) {
 
 // Publications that are due faster than the API answers go together, and nothing is lost by that.
 func TestPublishersOverAPIBatch(t *testing.T) {
+	t.Parallel()
 	d := &door{spoil: func(int) (bool, string) {
 		time.Sleep(2 * time.Millisecond) // the slow server itself
 		return true, ""
@@ -215,6 +217,15 @@ func TestNobodyListensForPublications(t *testing.T) {
 	}
 }
 
+// What a server accepts without saying that it is done may have been done.
+func TestIsUnsent(t *testing.T) {
+	for status, want := range map[statusError]bool{202: false, 204: false, 302: true, 401: true, 500: false, 502: false, 503: true} {
+		if got := isUnsent(status); got != want {
+			t.Errorf("isUnsent(%v) = %v; want %v", status, got, want)
+		}
+	}
+}
+
 func TestAPIOptions(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -225,6 +236,7 @@ func TestAPIOptions(t *testing.T) {
 		{"no scheme", Options{Scenario: Fanout, PublishVia: ViaAPI, API: "127.0.0.1:9000"}, `--api "127.0.0.1:9000"`},
 		{"another way", Options{Scenario: Fanout, PublishVia: "pigeon"}, `--publish-via "pigeon"`},
 		{"another scenario", Options{Scenario: Idle, PublishVia: ViaAPI, API: "http://127.0.0.1:9000"}, "only fanout"},
+		{"a user", Options{Scenario: Fanout, PublishVia: ViaAPI, API: "http://me:pw@127.0.0.1:9000"}, "--api: leave out the user"},
 		{"an address for nothing", Options{Scenario: Fanout, API: "http://127.0.0.1:9000"}, "--publish-via api"},
 	} {
 		o := row.o.withDefaults()

@@ -170,6 +170,8 @@ func loadFor(unit string, before, after sample, n uint64) *Load {
 	if total := (after.machine.total - before.machine.total).Seconds(); total > 0 {
 		l.Idle = (after.machine.idle - before.machine.idle).Seconds() / total
 		l.Stolen = (after.machine.stolen - before.machine.stolen).Seconds() / total
+	} else {
+		l.Idle = 1 // it was too short for the kernel's clock to say
 	}
 	return l
 }

@@ -75,8 +75,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 
 // carryOut does all that there is to do in a run, for its report.
 func (r *run) carryOut() error {
-	// The metronome and the probe must not wait for a loop's turn to end.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 2))
+	// The metronome and the probe must not wait for a loop's turn to end. Another run may be under way: it is never lowered.
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), runtime.NumCPU()+2))
 	if err := r.open(); err != nil {
 		return err
 	}
@@ -97,6 +97,11 @@ func newRun(ctx context.Context, o Options, s share) (*run, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	if o.ServerPID != 0 {
+		if _, err := processCPU(o.ServerPID); err != nil {
+			return nil, fmt.Errorf("%w: --server-pid %d: want a process that is there: %w", ErrUsage, o.ServerPID, err)
+		}
+	}
 	routes, err := newRoutes(&o)
 	if err != nil {
 		return nil, err
@@ -109,7 +114,7 @@ func newRun(ctx context.Context, o Options, s share) (*run, error) {
 		share:     s,
 		changed:   make(chan struct{}, 1),
 		published: make([]uint32, o.Rooms),
-		display:   newDisplay(o.Progress, o.Terminal),
+		display:   newDisplay(&o),
 		report:    newReport(&o),
 		late:      newLateness(),
 	}

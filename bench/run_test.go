@@ -6,11 +6,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,17 +21,32 @@ import (
 // baseline is a binary of the bare loop.
 type baseline string
 
-// buildBaseline compiles it, for as long as the test lasts.
+// baselineFolder holds it; TestMain takes it away. It is empty if nobody has needed it.
+var baselineFolder string
+
+var compileBaseline = sync.OnceValues(func() (b baseline, err error) {
+	if baselineFolder, err = os.MkdirTemp("", "edge-bench-"); err != nil {
+		return "", err
+	}
+	path := filepath.Join(baselineFolder, "baseline")
+	if out, err := exec.Command("go", "build", "-o", path, "./baseline").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return baseline(path), nil
+})
+
+// buildBaseline compiles it, once for all tests.
 func buildBaseline(t *testing.T) baseline {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "baseline")
-	if out, err := exec.Command("go", "build", "-o", path, "./baseline").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	b, err := compileBaseline()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return baseline(path)
+	return b
 }
 
 func TestAgainstBaseline(t *testing.T) {
+	t.Parallel()
 	b := buildBaseline(t)
 	t.Run("idle", b.testIdle)
 	t.Run("fanout", b.testFanout)
@@ -110,7 +127,7 @@ func (b baseline) testFanout(t *testing.T) {
 	for _, threads := range []int{1, 2} {
 		r := b.flood(t, threads, Options{
 			Scenario: Fanout, Connections: 50, Rooms: 2, Rate: 400, Loops: 2, Publishers: 2,
-			Duration: time.Second, Warmup: 50 * time.Millisecond, Probe: 10 * time.Millisecond,
+			Duration: 300 * time.Millisecond, Warmup: 50 * time.Millisecond, Probe: 10 * time.Millisecond,
 		})
 		// Each publication goes to the 25 members of its room, so that whole publications are all there is.
 		if r.Delivery.Received == 0 || r.Delivery.Received%25 != 0 {
@@ -153,13 +170,14 @@ func (b baseline) testTimelineOfKilled(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	r, err := Run(ctx, Options{
-		Scenario: Fanout, Targets: []string{address}, ServerPID: pid, Connections: 10, Rate: 100, Duration: time.Hour, Drain: 100 * time.Millisecond,
+		Scenario: Fanout, Targets: []string{address}, ServerPID: pid, Connections: 10, Rate: 100, Duration: time.Hour, Drain: time.Second,
+		linesEvery: 50 * time.Millisecond,
 		Progress: writerFunc(func(b []byte) (int, error) {
 			switch says := string(b); {
-			case strings.HasPrefix(says, "measuring") && strings.Contains(says, " 0 lost"):
+			case strings.HasPrefix(says, "measuring") && strings.Contains(says, "p99") && strings.Contains(says, " 0 lost"): // the timeline has seen it alive
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 			case strings.Contains(says, " 11 lost"):
-				interrupt()
+				time.AfterFunc(2*shortestMoment, interrupt) // so that the dead one has a moment of its own
 			}
 			return len(b), nil
 		}),
@@ -186,11 +204,14 @@ func (b baseline) testTimelineOfKilled(t *testing.T) {
 func (b baseline) testInterrupted(t *testing.T) {
 	address, _ := b.start(t, 1)
 	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
 	var progress bytes.Buffer
 	r, err := Run(ctx, Options{
-		Scenario: Fanout, Targets: []string{address}, Connections: 10, Rate: 100, Duration: time.Hour,
+		Scenario: Fanout, Targets: []string{address}, Connections: 10, Rate: 100, Duration: time.Hour, linesEvery: 50 * time.Millisecond,
 		Progress: writerFunc(func(b []byte) (int, error) {
-			interrupt() // as soon as there is a word of progress
+			if says := string(b); strings.HasPrefix(says, "measuring: ") && !strings.HasPrefix(says, "measuring: 0,") {
+				interrupt()
+			}
 			return progress.Write(b)
 		}),
 	})

@@ -24,26 +24,28 @@ func (r *run) play() {
 	switch r.options.Scenario {
 	case Churn:
 		r.churn()
-	case Echo:
-		r.connect()
-		r.echo()
-	case Fanout:
-		r.connect()
-		r.fanout()
-	case Idle:
-		r.connect()
-		r.idle()
-	case Storm:
-		r.connect()
-		r.storm()
-	case Slow:
-		r.connect()
-		r.slow()
-	case Mixed:
-		r.connect()
-		r.playMix()
+		return
 	case Soak:
 		r.playSoak()
+		return
+	}
+	r.connect()
+	if r.ctx.Err() != nil {
+		return // some come to stand only now: what is published to them would not come to all who are ready at the end
+	}
+	switch r.options.Scenario {
+	case Echo:
+		r.echo()
+	case Fanout:
+		r.fanout()
+	case Idle:
+		r.idle()
+	case Storm:
+		r.storm()
+	case Slow:
+		r.slow()
+	case Mixed:
+		r.playMix()
 	}
 }
 
@@ -53,7 +55,7 @@ func (r *run) connect() {
 	before := r.sample()
 	dials := pace{start: r.clock(), rate: uint64(r.options.Ramp)}
 	if dials.rate > 0 {
-		defer r.startMetronome(dials.start, max(dials.interval(), 5*time.Millisecond), r.reactor.Loops()).stop()
+		defer r.startMetronome(dials.start, max(dials.interval(), beat), r.reactor.Loops()).stop()
 	}
 	r.tell(func(d *driver) { d.dials, d.stages.dialing = dials, true })
 	r.await(r.ctx.Done(), connectStall, func(p progress) bool { return p.settled() == uint64(r.total()) })
@@ -97,15 +99,18 @@ func (r *run) fanout() {
 // churn lets connections come and go for the time given.
 func (r *run) churn() {
 	start := r.clock()
-	metronome := r.startMetronome(start, 5*time.Millisecond, r.reactor.Loops())
+	metronome := r.startMetronome(start, beat, r.reactor.Loops())
 	r.tell(func(d *driver) {
-		d.dials = pace{start: start}
+		d.dials = pace{start: start, rate: uint64(r.options.Ramp)}
 		d.stages.dialing = true
 	})
 	r.measure("cycle", countCycled)
 	metronome.stop()
 	r.ask(func(d *driver) { d.stages.dialing = false })
 	r.drain(func(p progress) bool { return p.cycled+p.failed+p.lost >= p.dialed })
+	if r.ctx.Err() == nil {
+		r.ask((*driver).countUnfinished)
+	}
 }
 
 // idle holds the connections, and on request has each of them reached.
@@ -147,15 +152,20 @@ func (r *run) messages() {
 		d.stages.sending = true
 	})
 	r.await(r.ctx.Done(), r.options.Drain, func(p progress) bool { return p.answered-before >= members })
+	if _, part := r.crew.(*worker); !part && r.ctx.Err() == nil {
+		if answered := r.progress().answered - before; answered < members {
+			r.report.Errors["message without an answer"] += members - answered
+		}
+	}
 	r.phase("receiving messages", members, countDelivered)
 	r.publishOnce(r.options.Message)
 }
 
-// publishOnce publishes to each room and waits until every member has it.
+// publishOnce publishes to each room and waits until every member has it, and the publishers their answers.
 func (r *run) publishOnce(size int) {
 	now := r.clock()
 	r.ask(func(d *driver) { d.play.(*roomsPlay).publishOnce(now, size) })
-	r.drain(func(p progress) bool { return p.delivered >= p.due })
+	r.drain(func(p progress) bool { return p.delivered >= p.due && p.answered >= p.sent })
 	r.ask(func(d *driver) { d.stages.draining = false })
 }
 
@@ -163,13 +173,18 @@ func (r *run) publishOnce(size int) {
 func (r *run) measure(unit string, count func(progress) uint64) {
 	r.phase("warming up", 0, count)
 	r.wait(r.options.Warmup)
-	r.phase("measuring", 0, count)
-	r.watch.restart()
-	r.ask(func(d *driver) { d.result.late.Reset() })
-	before := r.sample()
+	before := r.beginMeasuring(count)
 	r.wait(r.options.Duration)
 	r.report.Measured = loadOf(unit, before, r.sample(), count)
 	r.phase("draining", 0, count)
+}
+
+// beginMeasuring forgets how long things took in the warm-up, and returns where everything stands.
+func (r *run) beginMeasuring(count func(progress) uint64) sample {
+	r.phase("measuring", 0, count)
+	r.watch.restart()
+	r.ask(func(d *driver) { d.result.late.Reset() })
+	return r.sample()
 }
 
 // drain sends nothing more and waits for what is under way, also in an interrupted run.
@@ -188,7 +203,7 @@ func (r *run) takeCensus() {
 			}
 		}
 	})
-	census = r.sumUp("census", census)
+	census = r.sumUp(censusStep, census)
 	r.ask(func(d *driver) { d.census = census })
 }
 
@@ -244,7 +259,7 @@ func (r *run) finish() {
 	r.report.Distribution = distributionOf(latency)
 	r.report.LoadSide.SendsLate, r.report.LoadSide.WakeupsLate = latencyOf(late), latencyOf(r.late)
 	r.report.Probe = r.probe.result()
-	r.report.Interrupted = r.ctx.Err() != nil
+	r.report.Interrupted = r.interrupted()
 	if !r.report.Interrupted && r.options.Scenario == Storm {
 		r.report.Lost += total.left - total.returned
 	}

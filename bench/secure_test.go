@@ -27,6 +27,7 @@ func certified(t *testing.T) (config *tls.Config, ca string) {
 }
 
 func TestSecureTargets(t *testing.T) {
+	t.Parallel()
 	config, ca := certified(t)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		for _, o := range []Options{
@@ -37,7 +38,7 @@ func TestSecureTargets(t *testing.T) {
 			l := &liar{tls: config.Clone(), spoil: faithful}
 			l.tls.MaxVersion = version
 			_, port, _ := net.SplitHostPort(startLiar(t, l))
-			o.Targets, o.Connections, o.Loops, o.Drain = []string{"wss://localhost:" + port}, 20, 2, 10*time.Second
+			o.Targets, o.Connections, o.Loops, o.Drain = []string{"wss://localhost:" + port}, 20, 2, patience
 			r, err := Run(t.Context(), o)
 			if err != nil {
 				t.Fatal(err)
@@ -46,6 +47,17 @@ func TestSecureTargets(t *testing.T) {
 				t.Errorf("%s with %s: %v, %+v", o.Scenario, tls.VersionName(version), r.Err(), r)
 			}
 		}
+	}
+}
+
+// What members of a mix say and how they leave is encrypted as well.
+func TestSecureMix(t *testing.T) {
+	config, _ := certified(t)
+	m := steady()
+	m.Classes[0].Session = 50 * time.Millisecond
+	r := mixed(t, m, &liar{tls: config, spoil: faithful}, patience)
+	if r.Err() != nil || r.Delivery.Received == 0 {
+		t.Errorf("%v, %+v", r.Err(), r)
 	}
 }
 

@@ -33,7 +33,7 @@ func shareOf(o *Options) share {
 	return wholeShare
 }
 
-// number returns which connection of all is the i-th of this driver, and index returns i.
+// number returns which connection of all, or room of a mix, is the i-th of this driver, and index returns i.
 func (d *driver) number(i uint32) uint32 {
 	return d.run.share.number(uint32(d.loop.Number()) + i*uint32(d.run.loops))
 }

@@ -20,6 +20,7 @@ const trickleEvery = 200 * time.Millisecond
 // slowPlay is fan-out to members of whom a share read slowly. What becomes of those is accounted apart.
 type slowPlay struct {
 	roomsPlay
+	begun   bool // the slow readers are slow; before, they are like the others
 	ledger  Ledger
 	latency *hdrhistogram.Histogram
 	closes  map[string]uint64 // why they were closed
@@ -74,6 +75,7 @@ func (s *slowPlay) readers(f func(c *netpoll.Conn)) {
 
 // begin has the slow readers become slow.
 func (s *slowPlay) begin() (n uint64) {
+	s.begun = true
 	s.readers(func(c *netpoll.Conn) {
 		n++
 		s.d.loop.Pause(c)
@@ -132,7 +134,7 @@ func (s *slowPlay) failed(*peer, string) bool { return false }
 
 // lost counts slow readers that the server closes apart.
 func (s *slowPlay) lost(p *peer, label string) bool {
-	if !s.d.run.shares(p.number) {
+	if !s.begun || !s.d.run.shares(p.number) {
 		return false
 	}
 	s.closes[label]++
@@ -145,7 +147,7 @@ func (s *slowPlay) ended(p *peer, stage uint8, why netpoll.Reason) {
 	switch {
 	case !s.d.run.shares(p.number):
 		s.roomsPlay.ended(p, stage, why)
-	case stage == ready:
+	case stage == ready && s.begun:
 		s.closed = append(s.closed, s.d.run.roomOf(p.number))
 	}
 }
@@ -180,7 +182,7 @@ func (r *run) slow() {
 	r.takeQuickCensus()
 	r.ask(func(d *driver) { report.Readers += slowOf(d).begin() })
 	watched := r.watchPeak()
-	p := pace{start: r.clock() + int64(10*time.Millisecond), rate: uint64(r.options.Rate)}
+	p := pace{start: r.soon(), rate: uint64(r.options.Rate)}
 	metronome := r.startMetronome(p.start, p.interval(), r.publisherLoops())
 	r.tell(func(d *driver) {
 		slowOf(d).pace = p

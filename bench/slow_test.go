@@ -1,10 +1,14 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/protocol"
 )
 
 // runSlow runs o against l until enough has been published.
@@ -13,8 +17,8 @@ func runSlow(t *testing.T, l *liar, o Options) *Report {
 	ctx, enough := context.WithCancel(t.Context())
 	defer enough()
 	l.enough = enough
-	o.Scenario, o.Targets, o.Connections, o.Rate, o.Loops = Slow, []string{startLiar(t, l)}, 20, 100, 2
-	o.Duration, o.Drain = time.Hour, time.Second
+	o.Scenario, o.Targets, o.Connections, o.Rate, o.Loops = Slow, []string{startLiar(t, l)}, 20, 100, cmp.Or(o.Loops, 2)
+	o.Duration, o.Drain = time.Hour, patience
 	r, err := Run(ctx, o)
 	if err != nil {
 		t.Fatal(err)
@@ -27,30 +31,35 @@ func faithful(_, _ int, push string) []string { return []string{push} }
 
 // Slow readers have books of their own, and what they have not read in time they read at the end.
 func TestSlow(t *testing.T) {
+	t.Parallel()
 	for _, o := range []Options{{Mode: stall, Share: 0.5}, {Mode: trickle, Share: 0.5, Trickle: 500}, {}} {
-		l := &liar{spoil: faithful}
-		r := runSlow(t, l, o)
-		readers, most := r.Slow.Readers, uint64(10)
-		if o.Share == 0 {
-			most = 3
-		}
-		if readers > most || readers+1 < most {
-			t.Errorf("%+v: %d slow readers of 20", o, readers)
-		}
-		l.mu.Lock()
-		sent := uint64(l.publications)
-		l.mu.Unlock()
-		if want := (20 - readers) * sent; r.Delivery != (Ledger{Expected: want, Received: want}) || r.Err() != nil || r.Latency.Count == 0 {
-			t.Errorf("%+v: delivery %+v, %v; want %d and all is well", o, r.Delivery, r.Err(), want)
-		}
-		s := r.Slow
-		if s.Closed != 0 || s.Delivery != (Ledger{Expected: readers * sent, Received: readers * sent}) || s.Latency.Count != int64(readers*sent) {
-			t.Errorf("%+v: slow readers %+v; want %d who have all of %d in the end", o, s, readers, sent)
-		}
+		t.Run(o.Mode, func(t *testing.T) {
+			t.Parallel()
+			l := &liar{spoil: faithful}
+			r := runSlow(t, l, o)
+			readers, most := r.Slow.Readers, uint64(10)
+			if o.Share == 0 {
+				most = 3
+			}
+			if readers > most || readers+1 < most {
+				t.Errorf("%+v: %d slow readers of 20", o, readers)
+			}
+			l.mu.Lock()
+			sent := uint64(l.publications)
+			l.mu.Unlock()
+			if want := (20 - readers) * sent; r.Delivery != (Ledger{Expected: want, Received: want}) || r.Err() != nil || r.Latency.Count == 0 {
+				t.Errorf("%+v: delivery %+v, %v; want %d and all is well", o, r.Delivery, r.Err(), want)
+			}
+			s := r.Slow
+			if s.Closed != 0 || s.Delivery != (Ledger{Expected: readers * sent, Received: readers * sent}) || s.Latency.Count != int64(readers*sent) {
+				t.Errorf("%+v: slow readers %+v; want %d who have all of %d in the end", o, s, readers, sent)
+			}
+		})
 	}
 }
 
 func TestSlowThatAreClosed(t *testing.T) {
+	t.Parallel()
 	l := &liar{spoil: func(member, n int, push string) []string {
 		if n == 5 && member < 3 {
 			return nil
@@ -66,7 +75,25 @@ func TestSlowThatAreClosed(t *testing.T) {
 	}
 }
 
+// Who is closed before anybody reads slowly was not closed for that.
+func TestSlowThatAreClosedBefore(t *testing.T) {
+	t.Parallel()
+	l := &liar{spoil: faithful}
+	l.subscribe = func(*protocol.SubscribeRequest) protocol.SubscribeResult {
+		if len(l.members) == 20 { // all have come: none is slow before this one has its answer
+			_, _ = l.members[0].Write(frame.AppendClose(nil, 3000, "before"))
+			l.members[0] = nil
+		}
+		return protocol.SubscribeResult{}
+	}
+	r := runSlow(t, l, Options{Share: 1, Loops: 1})
+	if s := r.Slow; r.Lost != 1 || r.Closes[`3000 "before"`] != 1 || s.Readers != 19 || s.Closed != 0 || !errors.Is(r.Err(), ErrLoss) {
+		t.Errorf("%d lost, %v, slow readers %+v, %v; want one lost that was not slow", r.Lost, r.Closes, s, r.Err())
+	}
+}
+
 func TestSlowThatGetWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	r := runSlow(t, &liar{spoil: func(_, _ int, push string) []string { return []string{push, push} }}, Options{Share: 1})
 	if !r.Slow.wrong() || !errors.Is(r.Err(), ErrLoss) {
 		t.Errorf("slow readers %+v, %v; want a loss", r.Slow, r.Err())

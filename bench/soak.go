@@ -61,7 +61,11 @@ func (o *Options) checkSoak() error {
 	case o.Internal == "":
 		return nil
 	}
-	if u, err := url.Parse(o.Internal); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	u, err := url.Parse(o.Internal)
+	if err == nil && u.User != nil {
+		return fmt.Errorf("%w: --internal: leave out the user: want the server's internal address, as in http://127.0.0.1:9000", ErrUsage)
+	}
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return fmt.Errorf("%w: --internal %q: want the server's internal address, as in http://127.0.0.1:9000", ErrUsage, o.Internal)
 	}
 	return nil
@@ -109,9 +113,7 @@ func (s *soak) look() map[string]float64 {
 // measure lets the load run for the time given, with samples and faults in between.
 func (s *soak) measure() {
 	r := s.run
-	r.phase("measuring", 0, countDelivered)
-	r.ask(func(d *driver) { d.result.latency.Reset() })
-	before := r.sample()
+	before := r.beginMeasuring(countDelivered)
 	every := max(r.options.Duration/soakSamples, shortestLook)
 	end := time.Now().Add(r.options.Duration)
 	look, fault := time.Now(), time.Now().Add(r.options.Faults)
@@ -256,7 +258,7 @@ func (r *run) closeAll() {
 // cutSome cuts off a share of the connections, without a word.
 func (m *mixPlay) cutSome(share float64) {
 	for i := range m.members {
-		conn, p := m.d.of(m.global(uint32(i)))
+		conn, p := m.d.of(m.d.number(uint32(i)))
 		if conn == nil || m.rng.Float64() >= share {
 			continue
 		}
@@ -271,7 +273,7 @@ func (m *mixPlay) cutSome(share float64) {
 // stallSome has a share of the connections not read for a while.
 func (m *mixPlay) stallSome(share float64, d time.Duration) {
 	for i := range m.members {
-		number, member := m.global(uint32(i)), &m.members[i]
+		number, member := m.d.number(uint32(i)), &m.members[i]
 		conn, _ := m.d.of(number)
 		if conn == nil || member.leaving || member.stalled || m.rng.Float64() >= share {
 			continue

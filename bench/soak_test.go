@@ -98,6 +98,7 @@ func TestSoak(t *testing.T) {
 
 // One that keeps connections when all are closed is found out.
 func TestSoakOfServerThatKeeps(t *testing.T) {
+	t.Parallel()
 	r := soaked(t, 3, 2, Options{Mix: steady(), Connections: 3, Drain: 500 * time.Millisecond})
 	if back := r.Soak.Return; back == nil || !back.Kept || back.After[seenConnections] == 0 || !errors.Is(r.Err(), ErrLoss) {
 		t.Errorf("given back: %v, %v", back, r.Err())
@@ -109,6 +110,7 @@ func TestSoakOptions(t *testing.T) {
 		"--faults -1s":        {Faults: -time.Second},
 		"--fault-share 2":     {FaultShare: 2},
 		`--internal "a:9000"`: {Internal: "a:9000"},
+		"--internal: leave":   {Internal: "http://me:pw@127.0.0.1:9000"},
 	} {
 		o.Scenario, o.Connections, o.Duration = Soak, 1, time.Second
 		o = o.withDefaults()

@@ -124,6 +124,7 @@ func (s *socketIO) write(c net.Conn, packet string) {
 }
 
 func TestSocketIO(t *testing.T) {
+	t.Parallel()
 	instead := func(start, packet string) func(string) string {
 		return func(p string) string {
 			if strings.HasPrefix(p, start) {
@@ -144,6 +145,7 @@ func TestSocketIO(t *testing.T) {
 		"connected too late": {instead("2", `40{}`), func(r *Report) bool { return r.Errors["packet that is not expected"] == 8 }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r, err := Run(t.Context(), Options{
 				Scenario: Idle, PublishOnce: true, Protocol: SocketIO, Targets: []string{startSocketIO(t, row.spoil)},
 				Connections: 8, Loops: 2, Drain: drainOf(name), Probe: time.Millisecond,
@@ -161,7 +163,7 @@ func TestSocketIO(t *testing.T) {
 // drainOf is how long to wait for what may not come: in vain only where that is what a test is about.
 func drainOf(name string) time.Duration {
 	if name == "damaged" || name == "missing" {
-		return 200 * time.Millisecond
+		return time.Second
 	}
 	return 2 * time.Minute
 }

@@ -388,7 +388,7 @@ func (s *stormPlay) settle() {
 		if m.flags&memberCounted == 0 {
 			continue
 		}
-		room := run.roomOf(uint32(s.d.loop.Number()) + uint32(i)*uint32(run.loops))
+		room := run.roomOf(s.d.number(uint32(i)))
 		until := run.published[room]
 		switch {
 		case m.flags&memberAway != 0 && run.ctx.Err() != nil:

@@ -11,9 +11,6 @@ const (
 	polite = "polite" // with a close frame; after a while of their own choice
 )
 
-// beat is the longest time between two looks at what is due.
-const beat = 5 * time.Millisecond
-
 // StormReport is what one storm was like.
 type StormReport struct {
 	Drop     string `json:"drop"`
@@ -76,7 +73,7 @@ func stormOf(d *driver) *stormPlay { return d.play.(*stormPlay) }
 func (r *run) storm() {
 	r.takeCensus()
 	r.ask(func(d *driver) { stormOf(d).count() })
-	p := pace{start: r.clock() + int64(10*time.Millisecond), rate: uint64(r.options.Rate)}
+	p := pace{start: r.soon(), rate: uint64(r.options.Rate)}
 	defer r.startMetronome(p.start, min(p.interval(), beat), r.reactor.Loops()).stop()
 	before := r.sample()
 	r.tell(func(d *driver) {

@@ -87,15 +87,19 @@ func (a *archive) recover(q *protocol.SubscribeRequest) protocol.SubscribeResult
 	return r
 }
 
-// stormOptions are for a run against a liar.
+// loses is how long a run waits in which something will not come.
+const loses = 2 * time.Second
+
+// stormOptions are for a run against a liar, in which all comes.
 func stormOptions(address string) Options {
 	return Options{
 		Scenario: Storm, Targets: []string{address}, Connections: 20, Rate: 200, Return: rude,
-		Hold: 50 * time.Millisecond, Drain: time.Second, Loops: 2,
+		Hold: 50 * time.Millisecond, Drain: patience, Loops: 2,
 	}
 }
 
 func TestStormRecovers(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name    string
 		set     func(o *Options)
@@ -108,6 +112,7 @@ func TestStormRecovers(t *testing.T) {
 		{"a part, twice", func(o *Options) { o.Share, o.Storms = 0.5, 2 }, 10, 10},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			a := new(archive)
 			o := stormOptions(startArchive(t, a, 20, true))
 			row.set(&o)
@@ -140,6 +145,7 @@ func TestStormRecovers(t *testing.T) {
 }
 
 func TestStormThatLosesIsSeen(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name        string
 		edit        func(r *protocol.SubscribeResult)
@@ -155,8 +161,13 @@ func TestStormThatLosesIsSeen(t *testing.T) {
 		{"not recovered, but nothing is missing", func(r *protocol.SubscribeResult) { r.Recovered = false }, false, 0, 20},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			a := &archive{edit: row.edit}
-			r, err := Run(t.Context(), stormOptions(startArchive(t, a, 20, true)))
+			o := stormOptions(startArchive(t, a, 20, true))
+			if row.missing {
+				o.Drain = loses
+			}
+			r, err := Run(t.Context(), o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -173,6 +184,7 @@ func TestStormThatLosesIsSeen(t *testing.T) {
 
 // Where nothing can be recovered, what was published while somebody was away is not due, and all else is.
 func TestStormWithoutRecovery(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name  string
 		spoil func(member, n int, push string) []string
@@ -187,8 +199,13 @@ func TestStormWithoutRecovery(t *testing.T) {
 		}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			a := &archive{liar: liar{spoil: row.spoil}}
-			r, err := Run(t.Context(), stormOptions(startArchive(t, a, 20, false)))
+			o := stormOptions(startArchive(t, a, 20, false))
+			if !row.clean {
+				o.Drain = loses
+			}
+			r, err := Run(t.Context(), o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -206,10 +223,12 @@ func TestStormWithoutRecovery(t *testing.T) {
 
 // Nobody is let in again: those who are away are lost, unless the run was interrupted.
 func TestStormThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
 	t.Run("patience is over", func(t *testing.T) {
+		t.Parallel()
 		a := &archive{refuse: func() string { return "Retry-After: 1000\r\n" }}
 		o := stormOptions(startArchive(t, a, 20, true))
-		o.GiveUp = 200 * time.Millisecond
+		o.GiveUp, o.Drain = 200*time.Millisecond, loses
 		r, err := Run(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
@@ -224,6 +243,7 @@ func TestStormThatDoesNotEnd(t *testing.T) {
 		}
 	})
 	t.Run("interrupted", func(t *testing.T) {
+		t.Parallel()
 		ctx, interrupt := context.WithCancel(t.Context())
 		defer interrupt()
 		a := &archive{refuse: func() string { interrupt(); return "Retry-After: 1\r\n" }}

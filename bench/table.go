@@ -136,7 +136,7 @@ func (t *table) load(name string, l *Load) {
 	if l == nil {
 		return
 	}
-	t.row(name, "%d %s in %.2f s, %.0f/s", l.Count, plural(l.Unit), l.Seconds, l.PerSecond)
+	t.row(name, "%d %s in %.2f s, %.0f/s", l.Count, l.Units(), l.Seconds, l.PerSecond)
 	t.row("  CPU", "server %.3f us/%s, %.2f CPUs; own %.2f CPUs; machine %.0f %% idle, %.0f %% stolen",
 		l.ServerMicros, l.Unit, l.ServerCPUs, l.OwnCPUs, 100*l.Idle, 100*l.Stolen)
 }
@@ -163,15 +163,15 @@ func failures(n uint64) string {
 	return fmt.Sprintf(", %d failed", n)
 }
 
-// plural of the units: echo, delivery, cycle, connection.
-func plural(unit string) string {
-	switch unit {
+// Units returns the plural of l's unit: echoes, deliveries, cycles, connections.
+func (l *Load) Units() string {
+	switch l.Unit {
 	case "echo":
 		return "echoes"
 	case "delivery":
 		return "deliveries"
 	}
-	return unit + "s"
+	return l.Unit + "s"
 }
 
 // size returns bytes in words.

@@ -42,6 +42,9 @@ func parseTarget(o *Options, s string) (target, error) {
 		return target{}, fmt.Errorf("%w: --target %q: want ws://host:port, wss://host:port or host:port", ErrUsage, s)
 	}
 	u, err := url.Parse("ws://" + rest)
+	if err == nil && u.User != nil {
+		return target{}, fmt.Errorf("%w: --target: leave out the user: want a host and a port, as in 127.0.0.1:8000", ErrUsage)
+	}
 	if err != nil || u.Port() == "" || u.Hostname() == "" {
 		return target{}, fmt.Errorf("%w: --target %q: want a host and a port, as in 127.0.0.1:8000", ErrUsage, s)
 	}

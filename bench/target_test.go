@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -25,8 +26,9 @@ func TestParseTarget(t *testing.T) {
 
 func TestWrongTargetsAreUsage(t *testing.T) {
 	for _, in := range []string{"", "127.0.0.1", ":8000", "wss://127.0.0.1", "ws://wss://127.0.0.1:1", "http://127.0.0.1:8000", "127.0.0.1:0x1",
-		"127.0.0.1:70000", "127.0.0.1:8000-8001", "ws://", "a b:1"} {
-		if got, err := parseTarget(&Options{}, in); !errors.Is(err, ErrUsage) {
+		"127.0.0.1:70000", "127.0.0.1:8000-8001", "ws://", "a b:1",
+		"me:pw@127.0.0.1:1", "wss://me:pw@127.0.0.1:1"} {
+		if got, err := parseTarget(&Options{}, in); !errors.Is(err, ErrUsage) || strings.Contains(err.Error(), "pw") {
 			t.Errorf("parseTarget(%q) = %+v, %v; want a usage error", in, got, err)
 		}
 	}

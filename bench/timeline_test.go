@@ -97,6 +97,16 @@ func TestLoadSideIsJudged(t *testing.T) {
 	}
 }
 
+// What was too short for the kernel's clock does not say that the machine was busy.
+func TestLoadOfAnInstant(t *testing.T) {
+	now := sample{at: time.Now()}
+	later := now
+	later.at = now.at.Add(time.Millisecond)
+	if l := loadFor("echo", now, later, 1); l.Idle != 1 || l.Units() != "echoes" {
+		t.Errorf("load of a millisecond is %+v, of %s; want it idle, of echoes", l, l.Units())
+	}
+}
+
 // What is judged is what was measured or, if nothing was, what was held.
 func TestLoadSideOfIdle(t *testing.T) {
 	r := Report{Connecting: &Load{BusiestLoop: 0.99}, Holding: &Load{BusiestLoop: 0.01, Idle: 0.9}}

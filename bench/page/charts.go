@@ -92,7 +92,7 @@ func (t *times) steps(name string, value func(m *bench.Moment) float64) []line {
 func (t *times) throughput() chart {
 	what, count := "connections", func(m *bench.Moment) uint64 { return m.Ready }
 	if l := t.r.Measured; l != nil {
-		what = several(l.Unit)
+		what = l.Units()
 		switch l.Unit {
 		case "echo":
 			count = func(m *bench.Moment) uint64 { return m.Answered }
@@ -107,17 +107,6 @@ func (t *times) throughput() chart {
 	c := t.chart("throughput", "Throughput", what+" a second", counts)
 	c.lines = t.steps(what, func(m *bench.Moment) float64 { return float64(count(m)) / m.Seconds })
 	return c
-}
-
-// several is the plural of a unit.
-func several(unit string) string {
-	switch unit {
-	case "echo":
-		return "echoes"
-	case "delivery":
-		return "deliveries"
-	}
-	return unit + "s"
 }
 
 func (t *times) latency() chart {

@@ -96,7 +96,7 @@ func figures(r *bench.Report) (all []figure) {
 	}
 	add("connections", thousands(r.Ready), fmt.Sprintf("%d failed, %d lost", r.Failed, r.Lost))
 	if m := r.Measured; m != nil {
-		add("throughput", thousands(uint64(m.PerSecond)), several(m.Unit)+" / s")
+		add("throughput", thousands(uint64(m.PerSecond)), m.Units()+" / s")
 		if m.ServerMicros > 0 {
 			add("server CPU", fmt.Sprintf("%.2f", m.ServerMicros), "µs / "+m.Unit)
 		}

@@ -196,7 +196,7 @@ func setDefault(flags *pflag.FlagSet, name, value string) {
 
 // checkZeros refuses a zero where bench would take it for a default.
 func checkZeros(flags *pflag.FlagSet) error {
-	for _, name := range []string{"rooms", "payload", "pipeline", "publishers", "drain", "storms", "share", "give-up", "trickle"} {
+	for _, name := range []string{"rooms", "payload", "pipeline", "publishers", "drain", "storms", "share", "give-up", "trickle", "seed"} {
 		if flag := flags.Lookup(name); flag != nil && (flag.Value.String() == "0" || flag.Value.String() == "0s") {
 			return fmt.Errorf("--%s 0: write more than that, as %s", name, flag.DefValue)
 		}

@@ -21,11 +21,14 @@ func init() { runtime.LockOSThread() }
 
 // Main runs the tests of m and ends the process, with status 1 if they passed but left a goroutine
 // or a file descriptor that was not there before, in the process's table or in a thread's own.
-// A test that used an http.Client closes its idle connections, which hold both.
-func Main(m *testing.M) {
+// A test that used an http.Client closes its idle connections, which hold both. What the tests share is taken away by clean.
+func Main(m *testing.M, clean ...func()) {
 	startPoller()
 	before := inventory()
 	code := m.Run()
+	for _, f := range clean {
+		f()
+	}
 	if code == 0 {
 		if left := leftovers(before, settle); len(left) > 0 {
 			fmt.Fprintf(os.Stderr, "FAIL: the tests left %d behind:\n%s\n", len(left), strings.Join(left, "\n"))
