@@ -6,7 +6,7 @@ SHELL       := bash
 .PHONY: build run test check fmt vet lint unit race sdk faults fuzz conformance bench microbench bench-compare cover docs
 
 # Each can be given: make fuzz FUZZTIME=5m, make microbench BENCH=Mask COUNT=10, make faults FAULT=R15, make run ARGS='--loops 2'.
-FUZZTIME ?= $(if $(CI),5s,30s)
+FUZZTIME ?= $(if $(CI),3s,30s)
 BENCH    ?= .
 COUNT    ?= 6
 FAULT    ?= R
