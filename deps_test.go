@@ -19,7 +19,7 @@ const module = "github.com/seed4ac54ce5/edge/"
 // import. A package arrives together with its row.
 var mayImport = map[string][]string{
 	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "metrics", "bench", "bench/page", "tuning", "logging", "tracing", "internal/systemd"},
-	"config":               {"server", "auth", "admission", "hook", "proxyproto", "tlsrecord"},
+	"config":               {"server", "auth", "admission", "hook", "proxyproto", "tlsrecord", "internal/near"},
 	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api", "tuning"},
 	"auth":                 {},
 	"admission":            {"internal/slab"},
@@ -41,12 +41,13 @@ var mayImport = map[string][]string{
 	"logging":              {},
 	"tracing":              {},
 	"tuning":               {},
-	"bench":                {"netpoll", "frame", "protocol", "auth", "proxyproto", "tlsrecord"},
+	"bench":                {"netpoll", "frame", "protocol", "auth", "proxyproto", "tlsrecord", "internal/near"},
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},
 	"bench/page":           {"bench"},
 	"examples/chat":        {"server"},
 	"internal/poison":      {},
+	"internal/near":        {},
 	"internal/slab":        {"internal/sys"},
 	"internal/sys":         {},
 	"internal/systemd":     {},

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"github.com/seed4ac54ce5/edge/internal/near"
 	"io"
 	"math"
 	"reflect"
@@ -133,29 +134,9 @@ func orTop(path string) string {
 	return path
 }
 
-// nearestName returns which of names takes the fewest letters put in, left out or replaced.
+// nearestName returns which of names is the nearest to name.
 func nearestName(name string, names []string) string {
-	return slices.MinFunc(names, func(a, b string) int { return letters(name, a) - letters(name, b) })
-}
-
-// letters returns how many letters must be put in, left out or replaced to make b of a.
-func letters(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			differ := 1
-			if a[i] == b[j] {
-				differ = 0
-			}
-			corner, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, corner+differ)
-		}
-	}
-	return row[len(b)]
+	return slices.MinFunc(names, func(a, b string) int { return near.Distance(name, a) - near.Distance(name, b) })
 }
 
 // check returns the first thing that is wrong with m, and fills in what is left out.

@@ -163,7 +163,7 @@ func TestDistribution(t *testing.T) {
 	}
 	var last Quantile
 	for _, q := range all {
-		if q.Share < last.Share || q.Micros < last.Micros || !near(h, q) {
+		if q.Share < last.Share || q.Micros < last.Micros || !agrees(h, q) {
 			t.Errorf("point %+v after %+v; the histogram says %d ns", q, last, h.ValueAtQuantile(100*q.Share))
 		}
 		last = q
@@ -173,8 +173,8 @@ func TestDistribution(t *testing.T) {
 	}
 }
 
-// near reports whether q is a quantile of h, to within the distance of two points.
-func near(h *hdrhistogram.Histogram, q Quantile) bool {
+// agrees reports whether q is a quantile of h, to within the distance of two points.
+func agrees(h *hdrhistogram.Histogram, q Quantile) bool {
 	ns := int64(q.Micros * 1e3)
 	return ns >= h.ValueAtQuantile(100*q.Share)*98/100 && ns <= h.ValueAtQuantile(100*min(1, q.Share+0.02))*102/100+1e6
 }

@@ -1,11 +1,11 @@
 package config
 
-import "strings"
+import "github.com/seed4ac54ce5/edge/internal/near"
 
 // suggest returns the words that end the complaint about a name that does not exist.
 func suggest(name string, known []string) string {
-	if near := nearest(name, known); near != "" {
-		return "; did you mean " + near + "?"
+	if meant := nearest(name, known); meant != "" {
+		return "; did you mean " + meant + "?"
 	}
 	return "; edge configdoc lists all"
 }
@@ -21,35 +21,11 @@ func nearest(name string, known []string) string {
 	}
 	best, limit, whole := "", 1+len(last(name))/4, 0
 	for _, k := range known {
-		all := distance(name, k)
-		d := min(all, distance(last(name), last(k))+1)
+		all := near.Distance(name, k)
+		d := min(all, near.Distance(last(name), last(k))+1)
 		if d < limit || d == limit && (best == "" || all < whole) {
 			best, limit, whole = k, d, all
 		}
 	}
 	return best
-}
-
-// distance returns how many letters must be added, dropped, replaced or swapped with their neighbour to make b of a.
-func distance(a, b string) int {
-	a, b = strings.ToLower(a), strings.ToLower(b)
-	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before, above, row = above, row, before
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			differ := 1
-			if a[i-1] == b[j-1] {
-				differ = 0
-			}
-			row[j] = min(above[j]+1, row[j-1]+1, above[j-1]+differ)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }

@@ -174,20 +174,6 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
-	for _, r := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"ABC", "abc", 0}, {"abc", "acb", 1},
-		{"history", "histroy", 1}, {"ping", "pong", 1}, {"ping", "pin", 1}, {"kitten", "sitting", 3},
-	} {
-		if got := distance(r.a, r.b); got != r.want {
-			t.Errorf("distance(%s, %s) = %d; want %d", r.a, r.b, got, r.want)
-		}
-	}
-}
-
 func TestFormatDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0s", 250 * time.Millisecond: "250ms", 25 * time.Second: "25s", 10 * time.Minute: "10m", time.Hour: "1h",
