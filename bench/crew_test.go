@@ -379,15 +379,20 @@ func TestWorkersThatAreLost(t *testing.T) {
 	}
 }
 
-// A worker that is alive and does not come to a step holds up the others for a time only.
-func TestWorkerThatIsLate(t *testing.T) {
+// impatient returns a coordinator that waits for 10 ms, and its only worker, who says nothing.
+func impatient(t *testing.T) (*coordinator, *mate) {
 	us, them := net.Pipe()
-	defer them.Close()
-	m := &mate{link: newLink(us), name: "late"}
-	c := &coordinator{
+	t.Cleanup(func() { them.Close() })
+	m := &mate{link: newLink(us), name: "worker"}
+	return &coordinator{
 		run: &run{changed: make(chan struct{}, 1), options: Options{patience: 10 * time.Millisecond}}, interrupt: func() {},
 		joined: true, mates: []*mate{m},
-	}
+	}, m
+}
+
+// A worker that is alive and does not come to a step holds up the others for a time only.
+func TestWorkerThatIsLate(t *testing.T) {
+	c, m := impatient(t)
 	if given := c.gather("step"); len(given) != 1 || given[0] != nil || m.gone == nil || m.gone.Error() != `does not come to "step"` {
 		t.Errorf("gather = %v, worker gone: %v", given, m.gone)
 	}
@@ -395,13 +400,7 @@ func TestWorkerThatIsLate(t *testing.T) {
 
 // So does one of which nothing is heard at all.
 func TestWorkerThatIsSilent(t *testing.T) {
-	us, them := net.Pipe()
-	defer them.Close()
-	m := &mate{link: newLink(us), name: "silent"}
-	c := &coordinator{
-		run: &run{changed: make(chan struct{}, 1), options: Options{patience: 10 * time.Millisecond}}, interrupt: func() {},
-		joined: true, mates: []*mate{m},
-	}
+	c, m := impatient(t)
 	m.link.hurry(c.run.options.patience)
 	c.listen(m)
 	if m.gone == nil || m.gone.Error() != "says nothing for 10ms" {

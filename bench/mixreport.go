@@ -63,7 +63,7 @@ func (c *MixCounts) add(o *MixCounts) {
 func (r *run) playMix() {
 	metronome := r.beginMix()
 	r.warmMix()
-	r.measure("delivery", countDelivered)
+	r.measureWarm("delivery", countDelivered)
 	metronome.stop()
 	r.settleMix()
 	r.reportMix()
@@ -82,9 +82,7 @@ func (r *run) beginMix() *metronome {
 
 // warmMix lets the load run warm. Latencies count from its end.
 func (r *run) warmMix() {
-	r.phase("warming up", 0, countDelivered)
-	r.wait(r.options.Warmup)
-	r.options.Warmup = 0
+	r.warm(countDelivered)
 	r.ask(func(d *driver) {
 		for _, c := range d.play.(*mixPlay).classes {
 			c.latency.Reset()

@@ -113,7 +113,7 @@ type apiItem struct {
 
 // fanoutByAPI is fan-out whose publications come over the HTTP API.
 func (r *run) fanoutByAPI() {
-	r.takeCensus()
+	r.takeCensus(everybody)
 	a := r.startAPI(pace{start: r.soon(), rate: uint64(r.options.Rate)})
 	r.measure("delivery", countDelivered)
 	r.report.API = a.stop()

@@ -84,7 +84,7 @@ func (r *run) fanout() {
 		r.fanoutByAPI()
 		return
 	}
-	r.takeCensus()
+	r.takeCensus(everybody)
 	p := pace{start: r.soon(), rate: uint64(r.options.Rate)}
 	metronome := r.startMetronome(p.start, p.interval(), r.publisherLoops())
 	r.tell(func(d *driver) {
@@ -116,7 +116,7 @@ func (r *run) churn() {
 // idle holds the connections, and on request has each of them reached.
 func (r *run) idle() {
 	if r.options.publishes() {
-		r.takeCensus()
+		r.takeCensus(everybody)
 	}
 	if r.options.Hold > 0 {
 		r.hold("holding", r.options.Hold)
@@ -171,8 +171,18 @@ func (r *run) publishOnce(size int) {
 
 // measure lets the load run warm, and then measures it.
 func (r *run) measure(unit string, count func(progress) uint64) {
+	r.warm(count)
+	r.measureWarm(unit, count)
+}
+
+// warm lets the load run warm.
+func (r *run) warm(count func(progress) uint64) {
 	r.phase("warming up", 0, count)
 	r.wait(r.options.Warmup)
+}
+
+// measureWarm measures a load that is warm.
+func (r *run) measureWarm(unit string, count func(progress) uint64) {
 	before := r.beginMeasuring(count)
 	r.wait(r.options.Duration)
 	r.report.Measured = loadOf(unit, before, r.sample(), count)
@@ -193,12 +203,12 @@ func (r *run) drain(done func(progress) bool) {
 	r.await(nil, r.options.Drain, done)
 }
 
-// takeCensus counts the members of each room, and tells every driver.
-func (r *run) takeCensus() {
+// takeCensus counts the members of each room, those that what is published there has to come to, and tells every driver.
+func (r *run) takeCensus(counts func(number uint32) bool) {
 	census := make([]uint32, r.options.Rooms)
 	r.ask(func(d *driver) {
 		for i := range d.peers {
-			if p := &d.peers[i]; p.stage == ready && !r.isPublisher(p.number) {
+			if p := &d.peers[i]; p.stage == ready && !r.isPublisher(p.number) && counts(p.number) {
 				census[r.roomOf(p.number)]++
 			}
 		}
@@ -206,6 +216,9 @@ func (r *run) takeCensus() {
 	census = r.sumUp(censusStep, census)
 	r.ask(func(d *driver) { d.census = census })
 }
+
+// everybody counts.
+func everybody(uint32) bool { return true }
 
 // reachable returns how many deliveries one publication to each room makes.
 func (r *run) reachable() (n uint64) {

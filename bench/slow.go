@@ -179,7 +179,7 @@ func (r *run) slow() {
 		report.Trickle = r.options.Trickle
 	}
 	r.report.Slow = report
-	r.takeQuickCensus()
+	r.takeCensus(func(number uint32) bool { return !r.shares(number) }) // what has to come to slow readers is not waited for
 	r.ask(func(d *driver) { report.Readers += slowOf(d).begin() })
 	watched := r.watchPeak()
 	p := pace{start: r.soon(), rate: uint64(r.options.Rate)}
@@ -194,19 +194,6 @@ func (r *run) slow() {
 	report.Peak = watched()
 	r.report.Memory = append(r.report.Memory, MemoryAt{At: "peak", memory: report.Peak.memory})
 	r.readOn(report.Readers)
-}
-
-// takeQuickCensus counts the members of each room who are not slow: what has to come to those is what a run waits for.
-func (r *run) takeQuickCensus() {
-	census := make([]uint32, r.options.Rooms)
-	r.ask(func(d *driver) {
-		for i := range d.peers {
-			if p := &d.peers[i]; p.stage == ready && !r.isPublisher(p.number) && !r.shares(p.number) {
-				census[r.roomOf(p.number)]++
-			}
-		}
-	})
-	r.ask(func(d *driver) { d.census = census })
 }
 
 // readOn has the slow readers take what there is for them, until nothing more comes or all are closed.

@@ -71,7 +71,7 @@ func stormOf(d *driver) *stormPlay { return d.play.(*stormPlay) }
 
 // storm has members drop and waits until they are back, as often as asked for, while publications go on.
 func (r *run) storm() {
-	r.takeCensus()
+	r.takeCensus(everybody)
 	r.ask(func(d *driver) { stormOf(d).count() })
 	p := pace{start: r.soon(), rate: uint64(r.options.Rate)}
 	defer r.startMetronome(p.start, min(p.interval(), beat), r.reactor.Loops()).stop()
