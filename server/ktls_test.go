@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/gobwas/ws"
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
@@ -111,29 +110,7 @@ func testMessagesOverKernelTLS(t *testing.T, kernel *testutil.Kernel) {
 	n := openKernel(t, kernel, func(c *Config) { c.MessageLimit = 2 << 20 })
 	c := n.dial().secure(tls.VersionTLS13).upgrade(pathEcho)
 	defer c.close()
-	var send []byte
-	var want []string
-	for _, size := range []int{0, 1, 125, 126, 4000, 16 << 10, 70_000, 1 << 20} {
-		text := strings.Repeat("x", size)
-		send = append(send, masked(0x81, text)...)
-		want = append(want, said(ws.OpText, []byte(text)))
-	}
-	for i := range 1000 {
-		send = append(send, masked(0x81, fmt.Sprint(i))...)
-		want = append(want, said(ws.OpText, fmt.Append(nil, i)))
-	}
-	go func() {
-		for len(send) > 0 {
-			piece := min(len(send), 1+len(send)%20_011)
-			c.send(send[:piece])
-			send = send[piece:]
-		}
-	}()
-	for i := range want {
-		if got := c.next(); got != want[i] {
-			t.Fatalf("message %d: %.100s; want %.100s", i, got, want[i])
-		}
-	}
+	c.echoMany()
 	n.checkKernelTLS(1)
 	c.close()
 	n.checkKernelTLS(0)

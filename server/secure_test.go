@@ -188,6 +188,34 @@ func TestHandshakesNeedNothingOfTheApplication(t *testing.T) {
 	}
 }
 
+// echoMany sends messages of many sizes, in pieces that do not end where they do, and wants each of them back.
+func (c *client) echoMany() {
+	c.t.Helper()
+	var send []byte
+	var want []string
+	for _, size := range []int{0, 1, 125, 126, 4000, 16 << 10, 70_000, 1 << 20} {
+		text := strings.Repeat("x", size)
+		send = append(send, masked(0x81, text)...)
+		want = append(want, said(ws.OpText, []byte(text)))
+	}
+	for i := range 1000 {
+		send = append(send, masked(0x81, fmt.Sprint(i))...)
+		want = append(want, said(ws.OpText, fmt.Append(nil, i)))
+	}
+	go func() {
+		for len(send) > 0 {
+			piece := min(len(send), 1+len(send)%20_011)
+			c.send(send[:piece])
+			send = send[piece:]
+		}
+	}()
+	for i := range want {
+		if got := c.next(); got != want[i] {
+			c.t.Fatalf("message %d: %.100s; want %.100s", i, got, want[i])
+		}
+	}
+}
+
 // Messages of any size pass TLS whole and in order, whatever the pieces, and more of them than a turn serves.
 func TestMessagesOverTLS(t *testing.T) {
 	for name, version := range tlsVersions {
@@ -195,29 +223,7 @@ func TestMessagesOverTLS(t *testing.T) {
 			n := openSecure(t, func(c *Config) { c.MessageLimit = 2 << 20 })
 			c := n.dial().secure(version).upgrade(pathEcho)
 			defer c.close()
-			var send []byte
-			var want []string
-			for _, size := range []int{0, 1, 125, 126, 4000, 16 << 10, 70_000, 1 << 20} {
-				text := strings.Repeat("x", size)
-				send = append(send, masked(0x81, text)...)
-				want = append(want, said(ws.OpText, []byte(text)))
-			}
-			for i := range 1000 {
-				send = append(send, masked(0x81, fmt.Sprint(i))...)
-				want = append(want, said(ws.OpText, fmt.Append(nil, i)))
-			}
-			go func() {
-				for len(send) > 0 {
-					piece := min(len(send), 1+len(send)%20_011)
-					c.send(send[:piece])
-					send = send[piece:]
-				}
-			}()
-			for i := range want {
-				if got := c.next(); got != want[i] {
-					t.Fatalf("message %d: %.100s; want %.100s", i, got, want[i])
-				}
-			}
+			c.echoMany()
 			testutil.Eventually(t, patience, func() bool { return n.inputs.Used() == 0 }, "nothing is held of a conn that has sent whole messages")
 		})
 	}
