@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"github.com/seed4ac54ce5/edge/internal/near"
 	"io"
 	"math"
 	"reflect"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/internal/near"
 	"go.yaml.in/yaml/v3"
 )
 
