@@ -1,0 +1,152 @@
+package server
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// SocketIO is how a node serves Engine.IO version 4 and Socket.IO version 5. What is 0 has its default.
+type SocketIO struct {
+	Path           string        // of requests; /socket.io/
+	PingInterval   time.Duration // from a pong, or from the open packet, to the next ping; 25 s
+	PingTimeout    time.Duration // from a ping to its pong; 20 s
+	UpgradeTimeout time.Duration // from the probe to the upgrade packet; 10 s
+	ConnectTimeout time.Duration // from the open packet to the first namespace; 45 s
+	MaxPayload     int           // bytes of a message or of a polling body; 1,000,000
+	NoPolling      bool          // WebSocket alone
+	NoWebSocket    bool          // polling alone
+	NoUpgrades     bool          // a session keeps the transport that it began with
+	MessagePack    bool          // packets are those of socket.io-msgpack-parser, for all clients
+	EchoPath       string        // a path that serves bare Engine.IO and sends messages back, for conformance tests; empty for none
+
+	Limits SocketIOLimits
+
+	// RoomsAsChannels names the namespaces whose rooms are those that clients of the other protocol subscribe to: room
+	// "lobby" of "/" is the room "lobby", room "lobby" of "/game" is "game:lobby".
+	RoomsAsChannels []string
+
+	// App is the application. It is asked on the worker pool, save for what is said to be otherwise.
+	App SocketApp
+}
+
+// SocketIOLimits bound what one client may make the node keep. What is 0 has its default.
+type SocketIOLimits struct {
+	Attachments       int           // of a packet; 10
+	AttachmentTimeout time.Duration // from such a packet to its last attachment; 10 s
+	Namespaces        int           // that a session is in; 16
+	Rooms             int           // that a session is in, in all its namespaces; 128
+	Depth             int           // of nested JSON; 64
+	Sessions          int           // polling sessions of a loop; 100,000
+}
+
+// Socket names a client in one namespace: one membership of one session, for ever. Its zero value names nobody.
+type Socket struct {
+	conn   netpoll.ConnID
+	serial uint32 // of its session's sockets
+}
+
+// SocketApp is an application for Socket.IO's clients. Package socketio is one.
+//
+// Connect, Connected, Event and Disconnect of one session are called one at a time, in the order of what the client did, and
+// may block: the session's later packets wait meanwhile, up to a bound beyond which it is not read. Ack is called as soon as an
+// acknowledgement comes, so that Event can wait for one.
+type SocketApp interface {
+	// Connect lets a client into a namespace, or returns why not: a *[SocketRefusal], or another error, which is logged and of
+	// which the client hears nothing but "internal error".
+	Connect(r *SocketConnect) (SocketWelcome, error)
+	// Connected follows when the client's CONNECT has been answered.
+	Connected(s Socket, namespace string)
+	// Event is a client's event.
+	Event(s Socket, e *SocketEvent)
+	// Ack is a client's answer to packet id, as [Server.EmitSocket] has sent it with SocketPacket.Ack.
+	Ack(s Socket, id uint64, p SocketPacket)
+	// Disconnect is told of the end of each socket that Connect has let in, exactly once and last. reason is one of Socket.IO's, such
+	// as "transport close".
+	Disconnect(s Socket, namespace, reason string)
+}
+
+// SocketConnect is a client at the door of a namespace.
+type SocketConnect struct {
+	Socket    Socket // what it will be
+	ID        string // its id, unless SocketWelcome has another
+	Namespace string
+	Auth      []byte // the CONNECT packet's JSON object; nil for none
+	Handshake *SocketHandshake
+}
+
+// SocketHandshake is the request that a session began with.
+type SocketHandshake struct {
+	Header  http.Header
+	URL     string // its target as it came
+	Address netip.AddrPort
+	Secure  bool
+	Issued  time.Time
+}
+
+// SocketWelcome lets a client in.
+type SocketWelcome struct {
+	ID   string // the id that the client gets; empty for SocketConnect.ID. A socket that is recovered has the one it had.
+	PID  string // its private id, for recovery; empty for none
+	User string // whose connection it is from now on; the session's first non-empty one counts
+	Info []byte // conn_info of that user, any JSON value
+
+	Rooms  []string       // that it is in from the beginning
+	Missed []SocketPacket // sent before the answer
+	Joined func()         // called when it is in its rooms: what is broadcast from then on reaches it. May be nil; runs on the loop and must not block.
+}
+
+// SocketRefusal is the CONNECT_ERROR that answers a client.
+type SocketRefusal struct {
+	Message string
+	Data    []byte // any JSON value; nil for none
+}
+
+func (e *SocketRefusal) Error() string { return e.Message }
+
+// SocketPacket is what an event or an acknowledgement carries: a JSON array whose binary values are placeholders
+// {"_placeholder":true,"num":i} for Attachments[i]. Whoever hands one over must not change it any more.
+type SocketPacket struct {
+	Data        []byte
+	Attachments [][]byte
+}
+
+// SocketEvent is an event of a client's.
+type SocketEvent struct {
+	Namespace string
+	SocketPacket
+	AckID  uint64 // for Server.AckSocket
+	HasAck bool   // the client asks for an acknowledgement
+}
+
+// EmitOptions say how an event is sent.
+type EmitOptions struct {
+	Volatile bool   // dropped for whom it would have to wait
+	AckID    uint64 // of the acknowledgement that is asked for
+	WantsAck bool
+}
+
+// SocketTarget is some of the sockets of a namespace: those in any of Rooms, in all of the namespace if there are none, but not
+// those in any room of Except. The id of a socket counts as a room that it is in alone.
+type SocketTarget struct {
+	Namespace string
+	Rooms     []string
+	Except    []string
+}
+
+// The methods of [Server] for sockets, all for any goroutine but a loop's:
+//
+//	EmitSocket(s Socket, p SocketPacket, o EmitOptions)             sends an event to one socket; never blocks
+//	AckSocket(s Socket, id uint64, p SocketPacket)                  answers an event; never blocks
+//	Broadcast(t SocketTarget, p SocketPacket, o EmitOptions) error  never blocks; in the order of the calls of one goroutine for each receiver
+//	CountSockets(ctx, t SocketTarget) (int, error)
+//	JoinSockets(ctx, t SocketTarget, rooms ...string) error         returns when they are in: what is broadcast then reaches them
+//	LeaveSockets(ctx, t SocketTarget, rooms ...string) error
+//	JoinSocket(ctx, s Socket, rooms ...string) error
+//	LeaveSocket(ctx, s Socket, rooms ...string) error
+//	SocketRooms(ctx, s Socket) ([]string, error)                    without that of its id
+//	Sockets(ctx, t SocketTarget) ([]SocketInfo, error)
+//	DisconnectSocket(s Socket, all bool)                            from its namespace, or its whole session; never blocks
+//	DisconnectSockets(t SocketTarget, all bool)                     never blocks
