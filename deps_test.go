@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"bench/compare":        {"bench"},
 	"bench/page":           {"bench"},
 	"examples/chat":        {"server"},
+	"socketio":             {"server"},
 	"internal/poison":      {},
 	"internal/near":        {},
 	"internal/slab":        {"internal/sys"},
