@@ -76,6 +76,7 @@ func (l *loop) upgrade(c *netpoll.Conn, s *session, r *frame.Request) *frame.HTT
 	if protobuf {
 		s.set(flagProtobuf)
 	}
+	s.wire = wireOfWebSocket(protobuf, deflate)
 	if len(r.Origin) == 0 {
 		s.set(flagNoOrigin)
 	}

@@ -33,7 +33,7 @@ type Server struct {
 	hub       *hub.Hub
 	store     *store.Store // nil for none
 	ids       clientIDs
-	encoders  [2 * formDeflate]encoder
+	encoders  [wireForms]encoder
 	work      *work // of the application and of tokens, and large messages
 	shakes    *work // of TLS; nil without that
 	gate      *gate

@@ -19,6 +19,7 @@ type session struct {
 	partial       uint32           // message in several frames: index into loop.partials, 0 for none; in a head: bytes scanned
 	expires       uint32           // second of the loop's clock at which what the token grants ends; 0 for never
 	state         state
+	wire          wireForm // in which it gets publications
 	flags         uint16
 	deflate       frame.DeflateParams
 }
@@ -104,14 +105,9 @@ func (s *session) protocol() string {
 // opcode is that of the frames that carry them.
 func (s *session) opcode() frame.Opcode { return opcodeOf(s.encoding()) }
 
-// form is the wire form in which s gets publications.
-func (s *session) form(joinLeave bool) (f hub.Form) {
-	if s.has(flagProtobuf) {
-		f |= formProtobuf
-	}
-	if s.deflate.WindowBits == fullWindow {
-		f |= formDeflate
-	}
+// form is how s gets publications of a room.
+func (s *session) form(joinLeave bool) hub.Form {
+	f := s.wire.form()
 	if joinLeave {
 		f |= formJoinLeave
 	}
