@@ -121,7 +121,7 @@ func Open(config Config) (*Server, error) {
 		stop:         make(chan struct{}),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
-	s.encoders = newEncoders(s.ids)
+	s.encoders = newEncoders(s)
 	if err := s.SetRooms(config.Rooms); err != nil {
 		return nil, err
 	}
