@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"bench/compare":        {"bench"},
 	"bench/page":           {"bench"},
 	"examples/chat":        {"server"},
+	"socketio":             {"server"},
 	"socketio/packet":      {},
 	"internal/poison":      {},
 	"internal/near":        {},
