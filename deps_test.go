@@ -20,7 +20,7 @@ const module = "github.com/seed4ac54ce5/edge/"
 var mayImport = map[string][]string{
 	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "metrics", "bench", "bench/page", "tuning", "logging", "tracing", "internal/systemd"},
 	"config":               {"server", "auth", "admission", "hook", "proxyproto", "tlsrecord", "internal/near"},
-	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api", "tuning"},
+	"server":               {"netpoll", "frame", "engineio", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api", "tuning"},
 	"auth":                 {},
 	"admission":            {"internal/slab"},
 	"proxyproto":           {},
@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"test/faults":          {"bench", "frame", "auth", "proxyproto", "test/faultproxy", "test/balancer"}, // drives real processes
 	"netpoll":              {"internal/sys", "internal/poison"},
 	"frame":                {},
+	"engineio":             {},
 	"protocol":             {},
 	"hub":                  {"internal/slab"},
 	"store":                {"hub"},

@@ -207,8 +207,8 @@ func (l *loop) clientID(c *netpoll.Conn) []byte {
 func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
 	if !s.early() {
 		l.partials.drop(&s.partial)
-		l.midway.drop(&s.midway)
 	}
+	l.midway.drop(&s.midway)
 	if !s.has(flagConnected) {
 		l.dropAttachment(l.net.ID(c))
 		return
