@@ -50,6 +50,9 @@ func (a app) admit(n *Namespace, r *server.SocketConnect, h *Handshake, welcome 
 	}
 	if was, data, ok := a.io.restore(n, r); ok {
 		*welcome = was
+		if ask {
+			welcome.Grant = h.grant()
+		}
 		h.ID, h.Data = was.ID, data
 		return nil
 	}
@@ -58,7 +61,7 @@ func (a app) admit(n *Namespace, r *server.SocketConnect, h *Handshake, welcome 
 			return err
 		}
 	}
-	*welcome = server.SocketWelcome{User: h.User, Info: h.Info, Rooms: h.Rooms}
+	*welcome = server.SocketWelcome{Grant: h.grant(), Rooms: h.Rooms}
 	if n.journal != nil {
 		a.io.remember(n, r.Socket, h, welcome)
 	}

@@ -63,11 +63,10 @@ type trail struct {
 	id        string
 	pid       string // its private id, by which the client returns
 	recovered bool
-	user      string
-	info      []byte
-	since     uint64            // offset that it began at
-	rooms     map[string]uint64 // those that it has joined, by the offset then; guarded by the state's lock
-	release   func()            // lets the namespace's journal go on; may be called more than once
+	grant     *server.ConnectReply // as whom it came in
+	since     uint64               // offset that it began at
+	rooms     map[string]uint64    // those that it has joined, by the offset then; guarded by the state's lock
+	release   func()               // lets the namespace's journal go on; may be called more than once
 }
 
 // session is a socket that has gone and may return. It counts as one in its namespace.
@@ -151,7 +150,7 @@ func (io *IO) unfollow(n *Namespace, s server.Socket, rooms []string) {
 
 // remember begins the trail of a socket that enters n as h says, and gives it what welcome needs.
 func (io *IO) remember(n *Namespace, s server.Socket, h *Handshake, welcome *server.SocketWelcome) {
-	t := &trail{space: n, id: h.ID, pid: newPrivateID(), user: h.User, info: h.Info, since: n.journal.position(), release: func() {}}
+	t := &trail{space: n, id: h.ID, pid: newPrivateID(), grant: h.grant(), since: n.journal.position(), release: func() {}}
 	t.rooms = map[string]uint64{t.id: t.since}
 	for _, room := range h.Rooms {
 		t.rooms[room] = t.since
@@ -198,7 +197,7 @@ func (io *IO) restore(n *Namespace, r *server.SocketConnect) (welcome server.Soc
 	t.rooms = was.rooms
 	t.release = sync.OnceFunc(n.journal.mu.RUnlock)
 	io.begin(r.Socket, &t)
-	welcome = server.SocketWelcome{ID: t.id, PID: t.pid, User: t.user, Info: t.info, Missed: missed, Joined: t.release}
+	welcome = server.SocketWelcome{ID: t.id, PID: t.pid, Grant: t.grant, Missed: missed, Joined: t.release}
 	welcome.Rooms = slices.Sorted(maps.Keys(t.rooms))
 	return welcome, was.data, true
 }
