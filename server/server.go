@@ -33,9 +33,10 @@ type Server struct {
 	hub       *hub.Hub
 	store     *store.Store // nil for none
 	ids       clientIDs
-	encoders  [2 * formDeflate]encoder
-	work      *work // of the application and of tokens, and large messages
-	shakes    *work // of TLS; nil without that
+	encoders  [wireForms]encoder
+	public    []route // what the public addresses serve
+	work      *work   // of the application and of tokens, and large messages
+	shakes    *work   // of TLS; nil without that
 	gate      *gate
 	budget    *netpoll.Budget // of what waits for clients
 	admission *admission.Control
@@ -121,7 +122,8 @@ func Open(config Config) (*Server, error) {
 		stop:         make(chan struct{}),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
-	s.encoders = newEncoders(s.ids)
+	s.encoders = newEncoders(s)
+	s.public = s.publicRoutes()
 	if err := s.SetRooms(config.Rooms); err != nil {
 		return nil, err
 	}
