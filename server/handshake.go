@@ -49,6 +49,9 @@ func (l *loop) readHead(c *netpoll.Conn, s *session, b []byte) (used, need int) 
 
 // upgrade makes the conn a WebSocket, if r may have one.
 func (l *loop) upgrade(c *netpoll.Conn, s *session, r *frame.Request) *frame.HTTPError {
+	if echo, ok := l.server.enginePath(r.Path); ok {
+		return l.upgradeEngine(c, s, r, echo)
+	}
 	next := l.stateOfPath(r.Path)
 	if next == stateHead {
 		return frame.ErrNotFound
