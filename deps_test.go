@@ -20,7 +20,7 @@ const module = "github.com/seed4ac54ce5/edge/"
 var mayImport = map[string][]string{
 	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "metrics", "bench", "bench/page", "tuning", "logging", "tracing", "internal/systemd"},
 	"config":               {"server", "auth", "admission", "hook", "proxyproto", "tlsrecord", "internal/near"},
-	"server":               {"netpoll", "frame", "engineio", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api", "tuning"},
+	"server":               {"netpoll", "frame", "engineio", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api", "tuning", "socketio/packet"},
 	"auth":                 {},
 	"admission":            {"internal/slab"},
 	"proxyproto":           {},
@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"bench/compare":        {"bench"},
 	"bench/page":           {"bench"},
 	"examples/chat":        {"server"},
+	"socketio/packet":      {},
 	"internal/poison":      {},
 	"internal/near":        {},
 	"internal/slab":        {"internal/sys"},

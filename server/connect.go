@@ -200,8 +200,8 @@ func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
 	l.leaveEngine(c, s, reasonOf(why.Code))
 	if !s.early() {
 		l.partials.drop(&s.partial)
-		l.midway.drop(&s.midway)
 	}
+	l.midway.drop(&s.midway)
 	if !s.has(flagConnected) {
 		l.dropAttachment(l.net.ID(c))
 		return

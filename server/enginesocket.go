@@ -1,29 +1,43 @@
 package server
 
 import (
-	"strings"
-
 	"github.com/seed4ac54ce5/edge/engineio"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
 )
 
-// enginePath reports whether Engine.IO is served under a path, and whether it is the echo.
-func (s *Server) enginePath(path []byte) (echo, ok bool) {
-	config := s.config.SocketIO
-	echo = config != nil && config.EchoPath != "" && strings.HasPrefix(string(path), config.EchoPath)
-	return echo, echo
+// engineRoutes returns what is served under the paths of Engine.IO.
+func (c *SocketIO) engineRoutes() (all []route) {
+	if c == nil {
+		return nil
+	}
+	if c.EchoPath != "" {
+		all = append(all, c.engineRoute(c.EchoPath, engineEcho))
+	}
+	return all
+}
+
+// engineRoute is the route for sessions that begin with flags.
+func (c *SocketIO) engineRoute(path string, flags uint32) route {
+	return route{
+		path: path, below: true, limit: c.MaxPayload, socket: true,
+		serve: func(l *loop, conn *netpoll.Conn, s *session, r *httpRequest) {
+			if err := l.upgradeEngine(conn, s, r, flags); err != nil {
+				l.refuse(conn, s, err)
+			}
+		},
+	}
 }
 
 // upgradeEngine makes the conn the WebSocket of a session, if r may have one.
-func (l *loop) upgradeEngine(c *netpoll.Conn, s *session, r *frame.Request, echo bool) *frame.HTTPError {
+func (l *loop) upgradeEngine(c *netpoll.Conn, s *session, r *httpRequest, flags uint32) *frame.HTTPError {
 	q := engineio.ParseQuery(r.RawQuery)
-	if err := l.checkEngine(r, &q); err != nil {
+	if err := l.checkEngine(r.Request, &q); err != nil {
 		l.refuseEngine(c, s, err)
 		return nil
 	}
-	if err := frame.CheckUpgrade(r); err != nil {
+	if err := r.checkUpgrade(); err != nil {
 		return err
 	}
 	if _, err := frame.SelectProtocol(r.Protocols); err != nil {
@@ -33,10 +47,7 @@ func (l *loop) upgradeEngine(c *netpoll.Conn, s *session, r *frame.Request, echo
 		return err
 	}
 	l.out = frame.AppendUpgrade(l.out, r.Key, "", frame.DeflateParams{})
-	var flags uint32
-	if echo {
-		flags |= engineEcho
-	}
+	s.clear(flagsOfRequest)
 	if q.Base64 {
 		flags |= engineBase64
 	}

@@ -53,7 +53,7 @@ type wiring struct {
 	opaque   bool              // it carries what is not JSON too
 	payload  func(wire []byte) int
 	join     func(l *loop, dst []byte, pubs []*hub.Publication, form hub.Form) []byte // appends the wire of several
-	encode   func(dst []byte, p *hub.Publication, ids clientIDs) []byte
+	encode   func(s *Server, dst []byte, p *hub.Publication) []byte
 }
 
 // wirings is set before anything is served: what joins looks here too, so it cannot be set in its declaration.
@@ -63,36 +63,36 @@ func init() {
 	wirings = [wireForms]wiring{
 		wireJSON: {
 			encoding: protocol.JSON, small: wireJSON, payload: payloadSize, join: (*loop).joinMessages,
-			encode: func(dst []byte, p *hub.Publication, ids clientIDs) []byte {
-				return appendFrame(dst, p, protocol.JSON, ids)
+			encode: func(s *Server, dst []byte, p *hub.Publication) []byte {
+				return appendFrame(dst, p, protocol.JSON, s.ids)
 			},
 		},
 		wireProtobuf: {
 			encoding: protocol.Protobuf, small: wireProtobuf, opaque: true, payload: payloadSize, join: (*loop).joinMessages,
-			encode: func(dst []byte, p *hub.Publication, ids clientIDs) []byte {
-				return appendFrame(dst, p, protocol.Protobuf, ids)
+			encode: func(s *Server, dst []byte, p *hub.Publication) []byte {
+				return appendFrame(dst, p, protocol.Protobuf, s.ids)
 			},
 		},
 		wireJSONDeflate: {
 			encoding: protocol.JSON, small: wireJSON, payload: payloadSize, join: (*loop).joinLarge,
-			encode: func(dst []byte, p *hub.Publication, ids clientIDs) []byte {
-				return appendDeflated(dst, p, protocol.JSON, ids)
+			encode: func(s *Server, dst []byte, p *hub.Publication) []byte {
+				return appendDeflated(dst, p, protocol.JSON, s.ids)
 			},
 		},
 		wireProtobufDeflate: {
 			encoding: protocol.Protobuf, small: wireProtobuf, opaque: true, payload: payloadSize, join: (*loop).joinLarge,
-			encode: func(dst []byte, p *hub.Publication, ids clientIDs) []byte {
-				return appendDeflated(dst, p, protocol.Protobuf, ids)
+			encode: func(s *Server, dst []byte, p *hub.Publication) []byte {
+				return appendDeflated(dst, p, protocol.Protobuf, s.ids)
 			},
 		},
 	}
 }
 
-// newEncoders returns the encoder of each form.
-func newEncoders(ids clientIDs) (all [wireForms]encoder) {
+// newEncoders returns the encoder of each form for s.
+func newEncoders(s *Server) (all [wireForms]encoder) {
 	for i := range all {
 		encode := wirings[i].encode
-		all[i] = func(dst []byte, p *hub.Publication) []byte { return encode(dst, p, ids) }
+		all[i] = func(dst []byte, p *hub.Publication) []byte { return encode(s, dst, p) }
 	}
 	return all
 }

@@ -35,8 +35,9 @@ type Server struct {
 	ids       clientIDs
 	engineIDs shortIDs
 	encoders  [wireForms]encoder
-	work      *work // of the application and of tokens, and large messages
-	shakes    *work // of TLS; nil without that
+	public    []route // what the public addresses serve
+	work      *work   // of the application and of tokens, and large messages
+	shakes    *work   // of TLS; nil without that
 	gate      *gate
 	budget    *netpoll.Budget // of what waits for clients
 	admission *admission.Control
@@ -123,7 +124,8 @@ func Open(config Config) (*Server, error) {
 		stop:         make(chan struct{}),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
-	s.encoders = newEncoders(s.ids)
+	s.encoders = newEncoders(s)
+	s.public = s.publicRoutes()
 	if err := s.SetRooms(config.Rooms); err != nil {
 		return nil, err
 	}

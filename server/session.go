@@ -11,7 +11,7 @@ import (
 // session is the protocol state of one conn. It holds no pointer and lives in a table beside the conns.
 type session struct {
 	subs          hub.Subs
-	midway        uint32 // where it stands in its frames: index into loop.midway, 0 for before a message
+	midway        uint32 // where it stands in its frames: index into loop.midway, 0 for before a message; before that in a request's body
 	who           uint32 // identity: index into loop.users, 0 for a stranger
 	commandsUntil uint32 // clocks of what it may send: see charge
 	bytesUntil    uint32
@@ -29,7 +29,7 @@ type session struct {
 type state uint8
 
 const (
-	stateHead    state = iota // the request head is not complete
+	stateHead    state = iota // a request is not complete, or none has begun
 	stateEcho                 // on the development path that sends back what it gets
 	stateNew                  // a WebSocket without a session: connect must be the first command
 	stateReady                // connected
@@ -37,6 +37,7 @@ const (
 	stateTLS                  // the TLS handshake is not over
 	stateClosing              // a close frame or an HTTP answer is our last word
 	stateEngine               // a session of Engine.IO
+	stateHeld                 // a request waits for its answer: see hold
 )
 
 // The flags of a session.
@@ -57,15 +58,22 @@ const (
 	flagAdmitted                  // counted by admission
 	flagNoOrigin                  // its request had no origin: a program
 	flagEngine                    // a session of Engine.IO
+	flagIdle                      // between two requests: nothing of the next one has come
+	flagLastRequest               // the conn ends behind the answer to the request in hand
+	flagGzip                      // the client takes that answer compressed like this,
+	flagZlib                      // or like this
 )
+
+// flagsOfRequest are those that end with its answer.
+const flagsOfRequest = flagIdle | flagLastRequest | flagGzip | flagZlib
 
 func (s *session) has(flag uint32) bool { return s.flags&flag != 0 }
 func (s *session) set(flag uint32)      { s.flags |= flag }
 func (s *session) clear(flag uint32)    { s.flags &^= flag }
 
-// early reports whether s has not got as far as a whole request.
+// early reports whether s is no session yet: its conn has not got as far as a request that makes it one.
 func (s *session) early() bool {
-	return s.state == stateHead || s.state == stateProxy || s.state == stateTLS
+	return s.state == stateHead || s.state == stateProxy || s.state == stateTLS || s.state == stateHeld
 }
 
 // finish ends s: nothing more is taken from it.
