@@ -96,7 +96,7 @@ func (l *loop) goOn(c *netpoll.Conn, s *session, rest []byte) {
 
 // readOn reads c again, unless something stands against it.
 func (l *loop) readOn(c *netpoll.Conn, s *session) {
-	if !s.has(flagOffloaded|flagThrottled) && l.net.Backlog(c) == 0 {
+	if !s.has(flagOffloaded|flagThrottled) && s.state != stateHeld && l.net.Backlog(c) == 0 {
 		l.net.Resume(c)
 		if t := l.securedOf(c); t != nil && len(t.plain) > 0 {
 			l.again(c)

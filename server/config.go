@@ -40,6 +40,7 @@ type Config struct {
 	API           API               // the HTTP API on the internal address
 
 	records netpoll.RecordLayer // does records in the place of a kernel; tests only
+	routes  []route             // served besides the node's own; tests only
 
 	Access             Access       // who may connect
 	Rooms              Rooms        // what rooms do
@@ -62,6 +63,7 @@ type Config struct {
 	PongTimeout          time.Duration // 8 s
 	HeadTimeout          time.Duration // from accept to a whole request head; 5 s
 	StaleTimeout         time.Duration // from there to a connect command; 10 s
+	KeepAliveTimeout     time.Duration // from an HTTP answer to the next request of its conn; 65 s
 	StallLimit           time.Duration // how long a client's socket may take nothing; 10 s
 	ExpiredCloseDelay    time.Duration // how long a session may go on when what its token granted has ended; 25 s
 	ExpiredSubCloseDelay time.Duration // the same for a subscription; 25 s
@@ -142,6 +144,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.PongTimeout, 8*time.Second)
 	orElse(&c.HeadTimeout, 5*time.Second)
 	orElse(&c.StaleTimeout, 10*time.Second)
+	orElse(&c.KeepAliveTimeout, 65*time.Second)
 	orElse(&c.StallLimit, 10*time.Second)
 	orElse(&c.ExpiredCloseDelay, 25*time.Second)
 	orElse(&c.ExpiredSubCloseDelay, 25*time.Second)

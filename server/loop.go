@@ -41,6 +41,7 @@ type loop struct {
 	debts        debts
 	chanInfos    map[netpoll.ConnID][]chanInfo
 	behind       behind
+	heldCORS     map[netpoll.ConnID][]byte // cors of requests that are held
 	subEnds      subEnds
 	subTokens    map[netpoll.ConnID][]subToken
 	capabilities map[netpoll.ConnID]*auth.Capabilities // of clients whose token grants any
@@ -51,6 +52,7 @@ type loop struct {
 	decoder      protocol.Decoder
 	command      protocol.Command
 	request      frame.Request
+	http         httpRequest // the one in hand
 	counts       metrics.Counts
 	rejected     rejections
 	worked       time.Duration // of l.net.Busy, what has been counted as turns
@@ -73,6 +75,11 @@ type loop struct {
 	out      []byte // bytes for the conn in hand: what one read has caused leaves in one write
 	replies  []byte // replies for it that will share a frame
 	late     []*hub.Publication
+	cors     []byte // header lines for a page of another site, of the answer to the request in hand
+	heldOut  []byte // an answer to a request that was held
+	body     []byte // of a request, out of its chunks
+	packed   []byte // of an answer, compressed
+	header   []byte // lines of one
 	joined   []byte // those in one frame
 	inflated []byte
 	sealed   []byte // TLS records
@@ -113,6 +120,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		capabilities: make(map[netpoll.ConnID]*auth.Capabilities),
 		granted:      make(map[netpoll.ConnID]uint64),
 		behind:       newBehind(s.config.QueueLimit, s.budget),
+		heldCORS:     make(map[netpoll.ConnID][]byte),
 		random:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	l.setLimits(s.config.clientLimits())
@@ -143,15 +151,17 @@ func (l *loop) Received(c *netpoll.Conn, b []byte) (used, need int) {
 
 // receive takes what has come for a session as far as it is complete.
 func (l *loop) receive(c *netpoll.Conn, s *session, b []byte) (used, need int) {
-	if s.state == stateHead {
-		used, need = l.readHead(c, s, b)
-	} else {
+	switch s.state {
+	case stateHead:
+		used, need = l.readRequests(c, s, b)
+	case stateHeld: // what stands behind a request waits for its answer
+	default:
 		used, need = l.readFrames(c, s, b)
 		l.endPings()
 		l.charge(c, s, used)
 	}
 	l.limitInput(c, s, len(b)-used)
-	if s.state == stateEcho { // answers as large as what they answer
+	if s.state == stateEcho || s.state == stateHead { // answers as large as what they answer
 		l.flushOrWait(c)
 	} else {
 		l.flush(c)
@@ -217,7 +227,9 @@ func (l *loop) Expired(c *netpoll.Conn) {
 	defer l.guard(c)
 	s := l.sessions.At(c.Slot())
 	switch s.state {
-	case stateProxy, stateTLS, stateHead:
+	case stateHead:
+		l.endWaiting(c, s)
+	case stateProxy, stateTLS:
 		l.hangUp(c, s, metrics.RejectHeadTimeout)
 	case stateNew:
 		l.reject(c, metrics.RejectStale)
@@ -238,6 +250,7 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 	if !s.early() && s.state != stateClosing {
 		l.counts.Disconnect(1006)
 	}
+	delete(l.heldCORS, l.net.ID(c))
 	l.depart(c, s)
 	l.noteGone(c, why)
 	if why == netpoll.ClosedStalled {

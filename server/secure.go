@@ -205,7 +205,7 @@ func (l *loop) reread() (more bool) {
 			continue
 		}
 		s := l.sessions.At(c.Slot())
-		if t := l.securedOf(c); t != nil && !s.has(flagOffloaded|flagThrottled) && l.net.Backlog(c) == 0 {
+		if t := l.securedOf(c); t != nil && !s.has(flagOffloaded|flagThrottled) && s.state != stateHeld && l.net.Backlog(c) == 0 {
 			l.rereadConn(c, s, t)
 		}
 	}

@@ -34,8 +34,9 @@ type Server struct {
 	store     *store.Store // nil for none
 	ids       clientIDs
 	encoders  [wireForms]encoder
-	work      *work // of the application and of tokens, and large messages
-	shakes    *work // of TLS; nil without that
+	public    []route // what the public addresses serve
+	work      *work   // of the application and of tokens, and large messages
+	shakes    *work   // of TLS; nil without that
 	gate      *gate
 	budget    *netpoll.Budget // of what waits for clients
 	admission *admission.Control
@@ -122,6 +123,7 @@ func Open(config Config) (*Server, error) {
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	s.encoders = newEncoders(s)
+	s.public = s.publicRoutes()
 	if err := s.SetRooms(config.Rooms); err != nil {
 		return nil, err
 	}

@@ -11,16 +11,16 @@ import (
 // session is the protocol state of one conn. It holds no pointer and lives in a table beside the conns.
 type session struct {
 	subs          hub.Subs
-	midway        uint32 // where it stands in its frames: index into loop.midway, 0 for before a message
+	midway        uint32 // where it stands in its frames: index into loop.midway, 0 for before a message; before that in a request's body
 	who           uint32 // identity: index into loop.users, 0 for a stranger
 	commandsUntil uint32 // clocks of what it may send: see charge
 	bytesUntil    uint32
 	ticket        admission.Ticket // of its address
 	partial       uint32           // message in several frames: index into loop.partials, 0 for none; in a head: bytes scanned
 	expires       uint32           // second of the loop's clock at which what the token grants ends; 0 for never
+	flags         uint32
 	state         state
 	wire          wireForm // in which it gets publications
-	flags         uint16
 	deflate       frame.DeflateParams
 }
 
@@ -28,13 +28,14 @@ type session struct {
 type state uint8
 
 const (
-	stateHead    state = iota // the request head is not complete
+	stateHead    state = iota // a request is not complete, or none has begun
 	stateEcho                 // on the development path that sends back what it gets
 	stateNew                  // a WebSocket without a session: connect must be the first command
 	stateReady                // connected
 	stateProxy                // the header of a balancer is not complete
 	stateTLS                  // the TLS handshake is not over
 	stateClosing              // a close frame or an HTTP answer is our last word
+	stateHeld                 // a request waits for its answer: see hold
 )
 
 // The flags of a session.
@@ -54,15 +55,22 @@ const (
 	flagProxied                   // a balancer has told its address: loop.peers
 	flagAdmitted                  // counted by admission
 	flagNoOrigin                  // its request had no origin: a program
+	flagIdle                      // between two requests: nothing of the next one has come
+	flagLastRequest               // the conn ends behind the answer to the request in hand
+	flagGzip                      // the client takes that answer compressed like this,
+	flagZlib                      // or like this
 )
 
-func (s *session) has(flag uint16) bool { return s.flags&flag != 0 }
-func (s *session) set(flag uint16)      { s.flags |= flag }
-func (s *session) clear(flag uint16)    { s.flags &^= flag }
+// flagsOfRequest are those that end with its answer.
+const flagsOfRequest = flagIdle | flagLastRequest | flagGzip | flagZlib
 
-// early reports whether s has not got as far as a whole request.
+func (s *session) has(flag uint32) bool { return s.flags&flag != 0 }
+func (s *session) set(flag uint32)      { s.flags |= flag }
+func (s *session) clear(flag uint32)    { s.flags &^= flag }
+
+// early reports whether s is no session yet: its conn has not got as far as a request that makes it one.
 func (s *session) early() bool {
-	return s.state == stateHead || s.state == stateProxy || s.state == stateTLS
+	return s.state == stateHead || s.state == stateProxy || s.state == stateTLS || s.state == stateHeld
 }
 
 // finish ends s: nothing more is taken from it.
