@@ -43,11 +43,13 @@ type Transport uint8
 const (
 	WebSocket Transport = iota
 	Echo                // the development path that sends back what it gets
+	SSE
+	HTTPStream
 	Transports
 )
 
 // String returns the label's value.
-func (t Transport) String() string { return [...]string{"websocket", "echo"}[t] }
+func (t Transport) String() string { return [...]string{"websocket", "echo", "sse", "http_stream"}[t] }
 
 // ConnectResult is what came of a connect command.
 type ConnectResult uint8

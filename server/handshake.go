@@ -64,6 +64,7 @@ func (l *loop) upgrade(c *netpoll.Conn, s *session, r *httpRequest, next state) 
 	if protobuf {
 		s.set(flagProtobuf)
 	}
+	s.wire = wireOfWebSocket(protobuf, deflate)
 	if len(r.Origin) == 0 {
 		s.set(flagNoOrigin)
 	}

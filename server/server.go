@@ -33,7 +33,9 @@ type Server struct {
 	hub       *hub.Hub
 	store     *store.Store // nil for none
 	ids       clientIDs
-	encoders  [2 * formDeflate]encoder
+	secrets   clientIDs // of the sessions whose commands come by requests of their own
+	uid       string    // by which such a request names the node
+	encoders  [wireForms]encoder
 	public    []route // what the public addresses serve
 	work      *work   // of the application and of tokens, and large messages
 	shakes    *work   // of TLS; nil without that
@@ -111,6 +113,8 @@ func Open(config Config) (*Server, error) {
 		handler:      config.Handler,
 		hub:          hub.New(),
 		ids:          newClientIDs(),
+		secrets:      newClientIDs(),
+		uid:          newName(),
 		budget:       netpoll.NewBudget(config.QueueBudget),
 		inputs:       netpoll.NewBudget(config.InputBudget),
 		namespaceIDs: make(map[string]hub.Namespace),
@@ -122,7 +126,7 @@ func Open(config Config) (*Server, error) {
 		stop:         make(chan struct{}),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
-	s.encoders = newEncoders(s.ids)
+	s.encoders = newEncoders(s)
 	s.public = s.publicRoutes()
 	if err := s.SetRooms(config.Rooms); err != nil {
 		return nil, err

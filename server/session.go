@@ -20,6 +20,7 @@ type session struct {
 	expires       uint32           // second of the loop's clock at which what the token grants ends; 0 for never
 	flags         uint32
 	state         state
+	wire          wireForm // in which it gets publications
 	deflate       frame.DeflateParams
 }
 
@@ -82,13 +83,19 @@ func (s *session) finish() {
 
 // transport is what s counts as.
 func (s *session) transport() metrics.Transport {
-	if s.has(flagEcho) {
+	switch stream := s.stream(); {
+	case s.has(flagEcho):
 		return metrics.Echo
+	case stream != nil:
+		return stream.transport
 	}
 	return metrics.WebSocket
 }
 
-// speaks reports whether s is a WebSocket whose messages are commands.
+// stream returns what is to be known of s as a stream, nil if it is none.
+func (s *session) stream() *streaming { return wirings[s.wire].stream }
+
+// speaks reports whether s is a session of the client protocol.
 func (s *session) speaks() bool {
 	return s.state == stateNew || s.state == stateReady
 }
@@ -112,14 +119,9 @@ func (s *session) protocol() string {
 // opcode is that of the frames that carry them.
 func (s *session) opcode() frame.Opcode { return opcodeOf(s.encoding()) }
 
-// form is the wire form in which s gets publications.
-func (s *session) form(joinLeave bool) (f hub.Form) {
-	if s.has(flagProtobuf) {
-		f |= formProtobuf
-	}
-	if s.deflate.WindowBits == fullWindow {
-		f |= formDeflate
-	}
+// form is how s gets publications of a room.
+func (s *session) form(joinLeave bool) hub.Form {
+	f := s.wire.form()
 	if joinLeave {
 		f |= formJoinLeave
 	}
