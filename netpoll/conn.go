@@ -37,9 +37,10 @@ func (id ConnID) String() string {
 	return fmt.Sprintf("%d.%d.%d", id.Loop(), id.Slot(), id.gen())
 }
 
-// Conn is a socket in its slot. It belongs to its loop's goroutine, and holds no pointer.
+// Conn is a socket in its slot, or a slot without one: see [Loop.OpenDetached]. It belongs to its loop's goroutine, and
+// holds no pointer.
 type Conn struct {
-	fd       int32
+	fd       int32  // or noSocket or freeSlot
 	genFlags uint32 // generation in the high 24 bits, flags in the low 8
 	slot     uint32
 	in       uint32 // input buffer, 0 for none
@@ -48,6 +49,12 @@ type Conn struct {
 	prev     uint32 // timer list: slot + 1, or headMark and bucket
 	deadline uint32 // in ticks of the loop's wheel
 }
+
+// What stands for a descriptor where there is none. A slot that was never used has no meaning before slots.take.
+const (
+	freeSlot = -1
+	noSocket = -2
+)
 
 // The flags of a conn.
 const (
@@ -80,7 +87,7 @@ type slots struct {
 	open int
 }
 
-// take returns a slot for fd in a new generation.
+// take returns a slot for fd, which may be noSocket, in a new generation.
 func (s *slots) take(fd int) (*Conn, error) {
 	c, err := s.unused()
 	if err != nil {
@@ -112,7 +119,7 @@ func (s *slots) unused() (*Conn, error) {
 // give makes c's slot free. Identities of this use name nothing from here on, for ever: a slot that has been
 // through all its generations is not used again.
 func (s *slots) give(c *Conn) {
-	c.fd = -1
+	c.fd = freeSlot
 	s.open--
 	if c.gen() < genMask {
 		c.next = s.free
@@ -126,7 +133,7 @@ func (s *slots) get(id ConnID) *Conn {
 		return nil
 	}
 	c := s.slab.At(id.Slot())
-	if c.gen() != id.gen() || c.fd < 0 {
+	if c.gen() != id.gen() || c.fd == freeSlot {
 		return nil
 	}
 	return c
@@ -135,7 +142,7 @@ func (s *slots) get(id ConnID) *Conn {
 // all calls f for each open conn.
 func (s *slots) all(f func(c *Conn)) {
 	for i := range s.used {
-		if c := s.slab.At(i); c.fd >= 0 {
+		if c := s.slab.At(i); c.fd != freeSlot {
 			f(c)
 		}
 	}
@@ -153,10 +160,11 @@ const (
 	ClosedStalled               // its socket took nothing for the limit in time
 	ClosedDial                  // it could not be connected
 	ClosedLoop                  // its loop has ended
+	ClosedMoved                 // its socket is another conn's now
 	Reasons                     // how many there are
 )
 
 // String returns the reason as a metric label.
 func (r Reason) String() string {
-	return [...]string{"peer", "reset", "local", "slow", "stalled", "dial", "shutdown", "unknown"}[min(r, Reasons)]
+	return [...]string{"peer", "reset", "local", "slow", "stalled", "dial", "shutdown", "moved", "unknown"}[min(r, Reasons)]
 }

@@ -97,7 +97,7 @@ func take(t *testing.T, s *slots) *Conn {
 }
 
 func TestReasonIsALabel(t *testing.T) {
-	want := []string{"peer", "reset", "local", "slow", "stalled", "dial", "shutdown", "unknown"}
+	want := []string{"peer", "reset", "local", "slow", "stalled", "dial", "shutdown", "moved", "unknown"}
 	for r := range Reasons + 1 {
 		if got := r.String(); got != want[r] {
 			t.Errorf("Reason(%d) = %s; want %s", r, got, want[r])

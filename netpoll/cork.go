@@ -23,7 +23,8 @@ const (
 )
 
 // Cork is Write, but b may wait for more that is to go to c in this turn or the next ones, until [Loop.Uncork] comes to it:
-// so several small writes become one. Any other write to c has what is held leave before it. b is copied.
+// so several small writes become one. Any other write to c has what is held leave before it. b is copied. To a conn without a
+// socket it is Write.
 func (l *Loop) Cork(c *Conn, b []byte) {
 	if c.out&corkMark != 0 && len(l.corks[c.out&^corkMark].b)+len(b) > maxCorked {
 		l.uncork(c)
@@ -32,7 +33,7 @@ func (l *Loop) Cork(c *Conn, b []byte) {
 		return // which may have shown itself by what has just left
 	}
 	switch {
-	case c.out == 0:
+	case c.out == 0 && !c.Detached():
 		c.out = corkMark | l.addCork(l.ID(c))
 	case c.out&corkMark == 0:
 		l.Write(c, b)

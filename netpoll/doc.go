@@ -16,6 +16,12 @@
 // conns and whatever its handler keeps; every other goroutine holds a [ConnID] and uses
 // [Loop.Post]. A [Conn] pointer is good until the handler returns.
 //
+// # Conns without a socket
+//
+// [Loop.OpenDetached] makes a conn that has everything but a socket: an identity, a timer, an out queue. It is for sessions that
+// outlive their sockets, or have one only now and then. [Loop.TakeQueue] takes what waits for it, and [Loop.Attach] gives it the
+// socket of another conn.
+//
 // # Memory
 //
 // A conn is 32 bytes of memory that the garbage collector does not see. It owns an input buffer

@@ -206,9 +206,14 @@ func (l *Loop) needOf(c *Conn) int {
 func (l *Loop) deliver(c *Conn, b []byte) {
 	used, need := l.handler.Received(c, b)
 	if c.has(flagClosing | flagLinger) {
-		l.dropInput(c)
+		l.pass(c, b, used, need)
 		return
 	}
+	l.rest(c, b, used, need)
+}
+
+// rest keeps what the handler has left of b for c.
+func (l *Loop) rest(c *Conn, b []byte, used, need int) {
 	l.keep(c, b, used, need)
 	if poison.On {
 		l.spoil(c, b)

@@ -88,6 +88,16 @@ func (b *below) begin(slot uint32) {
 	b.count++
 }
 
+// move makes what is below one conn another's.
+func (b *below) move(from, to uint32) {
+	if b.has(from, belowOn) {
+		state := b.states[from]
+		b.end(from)
+		b.begin(to)
+		b.states[to] = state
+	}
+}
+
 // end forgets a conn.
 func (b *below) end(slot uint32) {
 	if b.has(slot, belowOn) {
@@ -101,7 +111,7 @@ func (b *below) end(slot uint32) {
 // false and no close c is as it was; a conn that has come to half of it only is closed. [Loop.Shutdown] says close_notify
 // then.
 func (l *Loop) StartTLS(c *Conn, tx, rx TLSKeys) bool {
-	if c.has(flagClosing|flagLinger|flagSlow|flagDialing) || c.out != 0 {
+	if c.has(flagClosing|flagLinger|flagSlow|flagDialing) || c.out != 0 || c.Detached() {
 		return false
 	}
 	begun, errno := l.config.Records.Start(int(c.fd), tx, rx)

@@ -36,7 +36,7 @@ type Handler interface {
 	Expired(c *Conn)
 
 	// Closed is called once for each conn, at the end of the turn in which it closed, and for a conn
-	// that could not be connected. Afterwards its identity names nothing.
+	// that could not be connected or has no socket. Afterwards its identity names nothing.
 	Closed(c *Conn, why Reason)
 
 	// Posted is called with what others have posted, in order.
@@ -56,6 +56,7 @@ const (
 // Stats are counters of a loop. Loop goroutine only.
 type Stats struct {
 	Accepted, Dialed uint64
+	Detached         uint64          // conns opened without a socket
 	Refused          uint64          // connections turned away for want of descriptors or memory
 	Pauses           uint64          // times accepting was paused
 	Closed           [Reasons]uint64 // by reason
@@ -100,6 +101,7 @@ type Loop struct {
 	again        []ConnID
 	slow         []overflow
 	closing      []closing
+	attached     []attached
 	expired      []uint32
 	spare        []Post
 	now          time.Duration // since start, at the beginning of the turn
@@ -191,11 +193,14 @@ func (l *Loop) Busy() time.Duration { return l.now - l.began - l.stats.Slept }
 // Stats returns the loop's counters. Loop goroutine only.
 func (l *Loop) Stats() *Stats { return &l.stats }
 
-// Peer returns the address at the other end of c, the zero value on a Unix socket. It enters the kernel, which gives the zero value
+// Peer returns the address at the other end of c, the zero value on a Unix socket or without one. It enters the kernel, which gives the zero value
 // for a peer that has gone as well, save for the conn that was accepted last: the address of that is known, gone or not.
 func (l *Loop) Peer(c *Conn) netip.AddrPort {
 	if l.ID(c) == l.newest {
 		return l.newestFrom
+	}
+	if c.Detached() {
+		return netip.AddrPort{}
 	}
 	return sys.Peer(int(c.fd))
 }
@@ -340,6 +345,9 @@ func (l *Loop) dispatchOwn(n uint32) {
 
 // watch tells the kernel what the loop wants to hear of c.
 func (l *Loop) watch(c *Conn) {
+	if c.Detached() {
+		return
+	}
 	events := uint32(unix.EPOLLRDHUP)
 	if !c.has(flagPaused) {
 		events |= unix.EPOLLIN
@@ -375,6 +383,7 @@ func (l *Loop) sweep() {
 		l.more = true // the handler may have been left with work for its Turn
 	}
 	l.closing = l.closing[:0]
+	l.attached = l.attached[:0]
 }
 
 // release gives back everything that c owns.
@@ -389,7 +398,9 @@ func (l *Loop) release(c *Conn, why Reason) {
 		c.out = 0
 	}
 	l.below.end(c.slot)
-	sys.Close(int(c.fd))
+	if !c.Detached() {
+		sys.Close(int(c.fd))
+	}
 	l.slots.give(c)
 	l.stats.Closed[why]++
 }

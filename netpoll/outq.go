@@ -56,6 +56,15 @@ func (o *outqs) drop(i uint32) {
 	o.free = append(o.free, i)
 }
 
+// join puts what waits in queue last behind what waits in queue i, and gives last back.
+func (o *outqs) join(i, last uint32) {
+	q := &o.table[i]
+	q.segments = append(q.segments, o.table[last].segments...)
+	q.bytes += o.table[last].bytes
+	o.table[last] = outq{}
+	o.free = append(o.free, last)
+}
+
 // push appends b to queue i.
 func (o *outqs) push(i uint32, b []byte) {
 	q := &o.table[i]
@@ -126,7 +135,7 @@ func (l *Loop) Backlog(c *Conn) int {
 }
 
 // Backlogs calls f for each conn that something waits for: how many bytes, and for how long its socket has taken
-// nothing, in steps of 67 ms. Loop goroutine only.
+// nothing, or [Loop.TakeQueue] of one without, in steps of 67 ms. Loop goroutine only.
 func (l *Loop) Backlogs(f func(id ConnID, bytes int, stalled time.Duration)) {
 	for i := range l.outqs.table {
 		if q := &l.outqs.table[i]; q.bytes > 0 {
@@ -146,6 +155,9 @@ func (l *Loop) sendNow(c *Conn, b []byte) (rest []byte) {
 		}
 		l.uncork(c)
 		return l.sendNow(c, b)
+	}
+	if c.Detached() {
+		return b
 	}
 	n, errno := sys.Send(int(c.fd), b)
 	return l.took(c, b, n, errno)
@@ -168,7 +180,7 @@ func (l *Loop) took(c *Conn, b []byte, n int, errno syscall.Errno) (rest []byte)
 // sendLast is sendNow of what is followed by the end of the stream at once, in the same segment. With TLS below there is a record
 // of its own between them.
 func (l *Loop) sendLast(c *Conn, b []byte) (rest []byte) {
-	if c.out != 0 || len(b) == 0 || l.below.has(c.slot, belowOn) {
+	if c.out != 0 || len(b) == 0 || c.Detached() || l.below.has(c.slot, belowOn) {
 		return l.sendNow(c, b)
 	}
 	n, errno := sys.SendMore(int(c.fd), b)
@@ -205,10 +217,17 @@ func (l *Loop) queue(c *Conn, b []byte, partial bool) {
 	if c.out == 0 {
 		c.out = l.outqs.take(l.ID(c), l.wheel.now)
 		l.outqs.table[c.out].partial = partial
+		l.awaitRoom(c)
+	}
+	l.outqs.push(c.out, b)
+}
+
+// awaitRoom has the loop hear when c's socket takes more.
+func (l *Loop) awaitRoom(c *Conn) {
+	if !c.Detached() {
 		c.set(flagWriting)
 		l.watch(c)
 	}
-	l.outqs.push(c.out, b)
 }
 
 // writable sends what waits for c, a bounded number of segments.
@@ -267,7 +286,7 @@ func (l *Loop) checkStalled() {
 		if q.bytes == 0 || l.wheel.now-q.moved < limit {
 			continue
 		}
-		if c := l.slots.get(q.owner); c != nil {
+		if c := l.slots.get(q.owner); c != nil && !c.Detached() {
 			l.Close(c, ClosedStalled)
 		}
 	}
@@ -306,10 +325,10 @@ func (l *Loop) catchUp(c *Conn) {
 // Shutdown ends c in order: what waits is sent, then last, which has room whatever the queue's limit, then
 // the end of the stream; the peer's bytes are thrown away until it closes too, or until linger has passed.
 // Closing at once would reset the connection if the peer had anything under way, and the peer could lose
-// our last words. last is copied if it must wait.
+// our last words. last is copied if it must wait. A conn that has no stream to end is closed.
 func (l *Loop) Shutdown(c *Conn, last []byte, linger time.Duration) {
-	if c.has(flagDialing) {
-		l.Close(c, ClosedLocally) // there is no stream to end
+	if c.has(flagDialing) || c.Detached() {
+		l.Close(c, ClosedLocally)
 	}
 	if c.has(flagClosing | flagLinger) {
 		return

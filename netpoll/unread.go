@@ -9,7 +9,7 @@ import (
 // ReadPaused reads at most n bytes of a conn that is paused, and hands over what came. If that was the end of the
 // stream, c is closed. A conn with TLS below it cannot be read so. Loop goroutine only.
 func (l *Loop) ReadPaused(c *Conn, n int) {
-	if !c.has(flagPaused) || c.has(flagClosing|flagLinger|flagAgain) || l.below.has(c.slot, belowOn) {
+	if !c.has(flagPaused) || c.has(flagClosing|flagLinger|flagAgain) || c.Detached() || l.below.has(c.slot, belowOn) {
 		return
 	}
 	b, got, errno := l.readAtMost(c, n)
@@ -19,7 +19,7 @@ func (l *Loop) ReadPaused(c *Conn, n int) {
 // ReadRest reads what the kernel still holds of a conn that has closed, and hands it to received as to [Handler.Received]: of
 // one that was paused that may be a lot, with a last word of the peer's at its end. It is for [Handler.Closed] only.
 func (l *Loop) ReadRest(c *Conn, received func(c *Conn, b []byte) (used, need int)) {
-	for !l.below.has(c.slot, belowOn) {
+	for !c.Detached() && !l.below.has(c.slot, belowOn) {
 		b, got, errno := l.readAtMost(c, maxRead)
 		if got == 0 || errno != 0 {
 			break

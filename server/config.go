@@ -50,6 +50,7 @@ type Config struct {
 	Rooms              Rooms        // what rooms do
 	HistoryMemoryLimit int64        // bytes of all histories together; 256 MiB, below 0 no limit
 	Store              *StoreConfig // nil keeps histories in memory only
+	SocketIO           *SocketIO    // nil serves none
 	Handler            Handler      // the application; its zero value leaves all decisions to the options
 
 	MessageLimit         int           // bytes of a message from a client, after inflation; 64 KiB

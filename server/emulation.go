@@ -40,7 +40,7 @@ func (l *loop) serveEmulation(c *netpoll.Conn, s *session, r *httpRequest) {
 		l.refuse(c, s, errEmulation)
 		return
 	}
-	if e.Node != l.server.uid {
+	if e.Node != string(l.server.nodeID) {
 		l.answer(c, s, &answer{status: http.StatusNotFound})
 		return
 	}

@@ -54,6 +54,8 @@ type Socket struct {
 // may block: the session's later packets wait meanwhile, up to a bound beyond which it is not read. Ack is called as soon as an
 // acknowledgement comes, so that Event can wait for one.
 type SocketApp interface {
+	// Start is given the node before it serves anybody, for the other methods to use.
+	Start(*Server)
 	// Connect lets a client into a namespace, or returns why not: a *[SocketRefusal], or another error, which is logged and of
 	// which the client hears nothing but "internal error".
 	Connect(r *SocketConnect) (SocketWelcome, error)
@@ -63,9 +65,10 @@ type SocketApp interface {
 	Event(s Socket, e *SocketEvent)
 	// Ack is a client's answer to packet id, as [Server.EmitSocket] has sent it with SocketPacket.Ack.
 	Ack(s Socket, id uint64, p SocketPacket)
-	// Disconnect is told of the end of each socket that Connect has let in, exactly once and last. reason is one of Socket.IO's, such
-	// as "transport close".
-	Disconnect(s Socket, namespace, reason string)
+	// Disconnect is told of the end of each socket that Connect has let in, exactly once and last, also if the node is closing: the
+	// store, if there is one, is still open then. reason is one of Socket.IO's, such as "transport close"; rooms are those that the
+	// socket was in, without that of its id.
+	Disconnect(s Socket, namespace, reason string, rooms []string)
 }
 
 // SocketConnect is a client at the door of a namespace.
@@ -88,10 +91,13 @@ type SocketHandshake struct {
 
 // SocketWelcome lets a client in.
 type SocketWelcome struct {
-	ID   string // the id that the client gets; empty for SocketConnect.ID. A socket that is recovered has the one it had.
-	PID  string // its private id, for recovery; empty for none
-	User string // whose connection it is from now on; the session's first non-empty one counts
-	Info []byte // conn_info of that user, any JSON value
+	ID  string // the id that the client gets; empty for SocketConnect.ID. A socket that is recovered has the one it had.
+	PID string // its private id, for recovery; empty for none
+
+	// Grant is what [Server.Admit] has let the client in with, or another that says whose connection it is: of user, info, meta,
+	// capabilities and end it is the session's first that counts, and the others must be of the same user. Its Data and Subs are
+	// for the application. Nil is nobody's.
+	Grant *ConnectReply
 
 	Rooms  []string       // that it is in from the beginning
 	Missed []SocketPacket // sent before the answer
@@ -136,11 +142,20 @@ type SocketTarget struct {
 	Except    []string
 }
 
+// SocketInfo is one of the sockets that [Server.Sockets] lists.
+type SocketInfo struct {
+	Socket Socket
+	ID     string   // what Server.SocketID makes of Socket, also if SocketWelcome had another
+	Rooms  []string // without that of its id
+}
+
 // The methods of [Server] for sockets, all for any goroutine but a loop's:
 //
 //	EmitSocket(s Socket, p SocketPacket, o EmitOptions)             sends an event to one socket; never blocks
 //	AckSocket(s Socket, id uint64, p SocketPacket)                  answers an event; never blocks
 //	Broadcast(t SocketTarget, p SocketPacket, o EmitOptions) error  never blocks; in the order of the calls of one goroutine for each receiver
+//	BroadcastTo(ctx, t SocketTarget, p SocketPacket, o EmitOptions) ([]Socket, error)  as Broadcast, and says to whom; for acknowledgements
+//	SocketID(s Socket) string                                       the id that SocketConnect.ID was
 //	CountSockets(ctx, t SocketTarget) (int, error)
 //	JoinSockets(ctx, t SocketTarget, rooms ...string) error         returns when they are in: what is broadcast then reaches them
 //	LeaveSockets(ctx, t SocketTarget, rooms ...string) error

@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"crypto/rand"
 	"net/http"
 
 	"github.com/seed4ac54ce5/edge/frame"
@@ -147,9 +146,6 @@ func chunkPayload(wire []byte) (n int) {
 	}
 	return n
 }
-
-// newName returns a name for a node: nobody has a use for guessing it.
-func newName() string { return rand.Text() }
 
 // serveHTTPStream makes the conn a stream of the client protocol: the request's body are its first commands.
 func (l *loop) serveHTTPStream(c *netpoll.Conn, s *session, r *httpRequest) {

@@ -73,6 +73,15 @@ func ShutdownWrite(fd int) syscall.Errno {
 	return errno
 }
 
+// HungUp asks, raw (ppoll(2)), whether the peer of a socket has ended its stream or reset it. What came before that may be unread.
+func HungUp(fd int) bool {
+	const gone = unix.POLLRDHUP | unix.POLLHUP | unix.POLLERR
+	p := unix.PollFd{Fd: int32(fd), Events: unix.POLLRDHUP}
+	var now unix.Timespec
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+	return p.Revents&gone != 0
+}
+
 // OpenNull opens /dev/null, raw, so that the descriptor is of the calling thread's table.
 func OpenNull() (int, syscall.Errno) {
 	path := [...]byte{'/', 'd', 'e', 'v', '/', 'n', 'u', 'l', 'l', 0}

@@ -176,11 +176,18 @@ func listen(t *testing.T) int {
 // dial returns a blocking socket that is connected to a listener.
 func dial(t *testing.T, ln int) int {
 	t.Helper()
+	client := connect(t, ln)
+	t.Cleanup(func() { Close(client) })
+	return client
+}
+
+// connect is dial of a socket that the test closes.
+func connect(t *testing.T, ln int) int {
+	t.Helper()
 	client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { Close(client) })
 	at, err := unix.Getsockname(ln)
 	if err != nil {
 		t.Fatal(err)
@@ -246,5 +253,31 @@ func TestWake(t *testing.T) {
 	ClearWake(bell)
 	if _, err := unix.Read(bell, b[:]); err != error(unix.EAGAIN) {
 		t.Errorf("read after ClearWake: %v; want %v", err, unix.EAGAIN)
+	}
+}
+
+// A peer has hung up when it has ended its stream, behind bytes that were not read too, or reset it.
+func TestHungUp(t *testing.T) {
+	for name, linger := range map[string]int32{"end of the stream": 0, "reset": 1} {
+		ln := listen(t)
+		client := connect(t, ln)
+		fd, errno := Accept(ln)
+		if errno != 0 {
+			t.Fatal(errno)
+		}
+		if _, errno := Send(client, []byte("unread")); errno != 0 || HungUp(fd) {
+			t.Errorf("%v; hung up: %v", errno, HungUp(fd))
+		}
+		if err := unix.SetsockoptLinger(client, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: linger}); err != nil {
+			t.Error(err)
+		}
+		Close(client)
+		for err := error(unix.EINTR); err == error(unix.EINTR); {
+			_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}, 120_000)
+		}
+		if !HungUp(fd) {
+			t.Errorf("%s is not seen", name)
+		}
+		Close(fd)
 	}
 }
