@@ -16,6 +16,7 @@ import (
 const (
 	pathEmulation  = "/emulation"
 	emulationLimit = 64 << 10 // bytes of a request
+	maxLine        = 64       // requests that wait for one session
 )
 
 // emulation is what such a request says.
@@ -105,6 +106,10 @@ func (l *loop) commandsFor(id netpoll.ConnID, commands []byte) {
 
 // waitInLine has a request wait until a session has finished what came before.
 func (l *loop) waitInLine(c *netpoll.Conn, s *session, id netpoll.ConnID) {
+	if len(l.lines[id]) >= maxLine {
+		l.refuse(c, s, frame.ErrUnavailable)
+		return
+	}
 	l.putBack(c, s)
 	if own := l.net.ID(c); !slices.Contains(l.lines[id], own) {
 		l.lines[id] = append(l.lines[id], own)

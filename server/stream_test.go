@@ -26,7 +26,12 @@ type listener struct {
 // stream opens one with a whole request.
 func (n *node) stream(request string) *listener {
 	n.t.Helper()
-	c := n.dial()
+	return n.streamOn(n.dial(), request)
+}
+
+// streamOn is stream on a conn that stands.
+func (n *node) streamOn(c *client, request string) *listener {
+	n.t.Helper()
 	c.send([]byte(request))
 	r, err := http.ReadResponse(c.in, nil)
 	if err != nil {
