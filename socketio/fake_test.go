@@ -112,13 +112,13 @@ func (f *fakeNode) tryConnect(namespace, auth string) (*fakeSocket, error) {
 // take is given a packet, under mu.
 func (c *fakeSocket) take(p server.SocketPacket, o server.EmitOptions) {
 	text := string(p.Data)
-	for _, a := range p.Attachments {
-		text += " " + string(a)
-	}
 	if o.WantsAck {
 		c.acks = append(c.acks, o.AckID)
 	} else if i, j := strings.LastIndex(text, `,"`), strings.LastIndex(text, `"]`); c.pid != "" && i >= 0 && j > i {
 		text, c.offset = text[:i]+"]", text[i+2:j]
+	}
+	for _, a := range p.Attachments {
+		text += " " + string(a)
 	}
 	if o.Volatile {
 		text += " volatile"
