@@ -46,7 +46,9 @@ var mayImport = map[string][]string{
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},
 	"bench/page":           {"bench"},
-	"examples/chat":        {"server"},
+	"examples/chat":        {"server", "socketio"},
+	"examples/chat-sdk":    {"server"},
+	"socketio":             {"server"},
 	"socketio/packet":      {},
 	"internal/poison":      {},
 	"internal/near":        {},
@@ -57,6 +59,8 @@ var mayImport = map[string][]string{
 	"test/sdk/application": {"server"}, // for the tests with the JavaScript client
 
 	"test/faults/application": {"server"},
+
+	"examples/socketio-conformance": {"server", "socketio"},
 }
 
 // kernelGate is the only package that may use unsafe, cgo or raw system calls.

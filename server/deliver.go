@@ -216,7 +216,12 @@ func (l *loop) Deliver(m hub.Member, wire []byte, pubs []*hub.Publication) (kept
 	if l.net.Backlog(c) > 0 && l.postpone(c, m.Form(), ns, pubs) {
 		return false
 	}
-	l.counts.PayloadOut += uint64(wirings[wireOf(m.Form())].payload(wire))
+	w := wireOf(m.Form())
+	if w == wireEvents {
+		l.writeEvents(c, pubs)
+		return false
+	}
+	l.counts.PayloadOut += uint64(wirings[w].payload(wire))
 	if l.joining && len(wire) <= maxJoined && l.securedOf(c) == nil {
 		l.net.Cork(c, wire)
 		return false

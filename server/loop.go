@@ -46,7 +46,10 @@ type loop struct {
 	debts        debts
 	chanInfos    map[netpoll.ConnID][]chanInfo
 	behind       behind
-	heldCORS     map[netpoll.ConnID][]byte // cors of requests that are held
+	heldCORS     map[netpoll.ConnID][]byte           // cors of requests that are held
+	lines        map[netpoll.ConnID][]netpoll.ConnID // requests with commands for a session that has to finish others first
+	audiences    audiences
+	stays        bool // the request in hand is to be read again, here later or on another loop
 	subEnds      subEnds
 	subTokens    map[netpoll.ConnID][]subToken
 	capabilities map[netpoll.ConnID]*auth.Capabilities // of clients whose token grants any
@@ -86,6 +89,8 @@ type loop struct {
 	body     []byte // of a request, out of its chunks
 	packed   []byte // of an answer, compressed
 	header   []byte // lines of one
+	chunk    []byte // of a stream, without its size
+	events   []byte // such a chunk with it
 	joined   []byte // those in one frame
 	packet   []byte // of Engine.IO
 	payload  []byte // of a poll
@@ -131,6 +136,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		granted:      make(map[netpoll.ConnID]uint64),
 		behind:       newBehind(s.config.QueueLimit, s.budget),
 		heldCORS:     make(map[netpoll.ConnID][]byte),
+		lines:        make(map[netpoll.ConnID][]netpoll.ConnID),
 		random:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	l.setLimits(s.config.clientLimits())
@@ -168,6 +174,10 @@ func (l *loop) receive(c *netpoll.Conn, s *session, b []byte) (used, need int) {
 		used, need = l.readRequests(c, s, b)
 	case stateHeld: // what stands behind a request waits for its answer
 	default:
+		if s.stream() != nil {
+			used = len(b) // its client has no more to say here
+			break
+		}
 		used, need = l.readFrames(c, s, b)
 		l.endPings()
 		l.charge(c, s, used)
@@ -269,6 +279,7 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 		l.counts.Disconnect(1006)
 	}
 	delete(l.heldCORS, l.net.ID(c))
+	l.callNext(l.net.ID(c))
 	l.depart(c, s)
 	l.noteGone(c, why)
 	if why == netpoll.ClosedStalled {

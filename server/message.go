@@ -219,7 +219,7 @@ func (l *loop) fail(c *netpoll.Conn, s *session, err *frame.CloseError) {
 	l.end(c, s, uint16(err.Code), err.Reason)
 }
 
-// end sends a close frame as our last word.
+// end tells a session why it ends, as our last word.
 func (l *loop) end(c *netpoll.Conn, s *session, code uint16, reason string) {
 	if s.state == stateClosing || c.Closing() {
 		return
@@ -236,9 +236,20 @@ func (l *loop) end(c *netpoll.Conn, s *session, code uint16, reason string) {
 	l.counts.Disconnect(code)
 	s.finish()
 	l.leave(c, s, protocol.Disconnect{Code: code, Reason: reason})
+	l.appendEnd(s, code, reason)
+	l.lastWord(c)
+}
+
+// appendEnd makes a reason the last that a session hears: a close frame, or on a stream a message and the end of the body.
+func (l *loop) appendEnd(s *session, code uint16, reason string) {
+	if s.stream() != nil {
+		l.replies = s.encoding().AppendDisconnectPush(l.reply(s), protocol.Disconnect{Code: code, Reason: reason})
+		l.endReplies(s)
+		l.out = append(l.out, frame.LastChunk...)
+		return
+	}
 	l.endReplies(s)
 	l.out = frame.AppendClose(l.out, frame.StatusCode(code), reason)
-	l.lastWord(c)
 }
 
 // lastWord sends what is due to c, a close frame or an HTTP answer at its end, and ends the conn in order.

@@ -88,18 +88,23 @@ func (s *session) finish() {
 
 // transport is what s counts as.
 func (s *session) transport() metrics.Transport {
-	switch {
+	switch stream := s.stream(); {
 	case s.has(flagEcho):
 		return metrics.Echo
 	case s.has(flagPolling):
 		return metrics.SocketPolling
 	case s.has(flagEngine):
 		return metrics.SocketWebSocket
+	case stream != nil:
+		return stream.transport
 	}
 	return metrics.WebSocket
 }
 
-// speaks reports whether s is a WebSocket whose messages are commands.
+// stream returns what is to be known of s as a stream, nil if it is none.
+func (s *session) stream() *streaming { return wirings[s.wire].stream }
+
+// speaks reports whether s is a session of the client protocol.
 func (s *session) speaks() bool {
 	return s.state == stateNew || s.state == stateReady
 }

@@ -46,8 +46,8 @@ type SocketIOLimits struct {
 
 // Socket names a client in one namespace: one membership of one session, for ever. Its zero value names nobody.
 type Socket struct {
-	conn   netpoll.ConnID
-	serial uint32 // of its session's sockets
+	Conn   netpoll.ConnID // of its session
+	Serial uint32         // of its session's sockets
 }
 
 // SocketApp is an application for Socket.IO's clients. Package socketio is one.
@@ -93,14 +93,19 @@ type SocketHandshake struct {
 
 // SocketWelcome lets a client in.
 type SocketWelcome struct {
-	ID   string // the id that the client gets; empty for SocketConnect.ID. A socket that is recovered has the one it had.
-	PID  string // its private id, for recovery; empty for none
-	User string // whose connection it is from now on; the session's first non-empty one counts
-	Info []byte // conn_info of that user, any JSON value
+	ID  string // the id that the client gets; empty for SocketConnect.ID. A socket that is recovered has the one it had.
+	PID string // its private id, for recovery; empty for none
+
+	// Grant is what [Server.Admit] has let the client in with, or another that says whose connection it is: of user, info, meta,
+	// capabilities and end it is the session's first that counts, and the others must be of the same user. Its Data and Subs are
+	// for the application. Nil is nobody's.
+	Grant *ConnectReply
 
 	Rooms  []string       // that it is in from the beginning
 	Missed []SocketPacket // sent before the answer
-	Joined func()         // called when it is in its rooms: what is broadcast from then on reaches it. May be nil; runs on the loop and must not block.
+	// Joined is called when it is in its rooms: what is broadcast from then on reaches it. It is called exactly once, also if the client
+	// has gone meanwhile. It may be nil; it runs on the loop and must not block.
+	Joined func()
 }
 
 // SocketRefusal is the CONNECT_ERROR that answers a client.
