@@ -37,6 +37,8 @@ type loop struct {
 	partials     partials
 	midway       midway
 	engines      engines
+	pollings     pollings
+	duePolls     []netpoll.ConnID          // sessions that have something for the poll that is held
 	calls        map[netpoll.ConnID]*call  // what is out at the worker pool
 	farewells    []func()                  // what the pool has had no room for
 	unserved     map[netpoll.ConnID][]byte // commands that wait until the replies before them have left
@@ -91,6 +93,7 @@ type loop struct {
 	events   []byte // such a chunk with it
 	joined   []byte // those in one frame
 	packet   []byte // of Engine.IO
+	payload  []byte // of a poll
 	framed   []byte // a frame for a conn that is not in hand
 	inflated []byte
 	sealed   []byte // TLS records
@@ -257,6 +260,10 @@ func (l *loop) Expired(c *netpoll.Conn) {
 		l.timer(c, s)
 	case stateEngine:
 		l.engineTimer(c, s)
+	case stateProbe:
+		l.probeTimer(c, s)
+	case stateClosing: // it has waited for a poll
+		l.net.Close(c, netpoll.ClosedLocally)
 	}
 	l.flush(c)
 }
@@ -291,6 +298,7 @@ func (l *loop) Turn() (more bool) {
 		more = l.runTimed() || more
 	}
 	more = l.fanOut() || more
+	l.answerPolls()
 	if full := l.rosters.Stats.WaitingBytes > maxWaiting; full != l.full {
 		l.noteFull(full)
 	}

@@ -68,7 +68,7 @@ func (l *loop) due() int { return len(l.out) + len(l.replies) }
 func (l *loop) optionsOf(s *session) *frame.Options {
 	l.options.Deflate = s.deflate.Agreed()
 	l.options.MaxMessage = l.limits.message
-	if s.state == stateEngine {
+	if s.state == stateEngine || s.state == stateProbe {
 		l.options.MaxMessage = l.server.config.SocketIO.MaxPayload
 	}
 	if s.state == stateNew {
@@ -180,6 +180,8 @@ func (l *loop) message(c *netpoll.Conn, s *session, op frame.Opcode, payload []b
 		l.echo(s, op, payload)
 	case stateEngine:
 		l.engineMessage(c, s, op, payload)
+	case stateProbe:
+		l.probeMessage(c, s, op, payload)
 	default:
 		l.readCommands(c, s, payload)
 	}
