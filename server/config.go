@@ -31,6 +31,10 @@ type Config struct {
 	// /echo and the playground.
 	Development bool
 
+	// Other ways to connect than by WebSocket, which development mode has on: server-sent events, and HTTP answers that do not end.
+	SSE        bool
+	HTTPStream bool
+
 	Echo bool // serves /echo outside development mode too, to whoever comes: it asks for no token and has no limits
 
 	ProxyProtocol ProxyProtocol     // how a balancer tells where its connections come from
@@ -151,6 +155,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.ShutdownWindow, 30*time.Second)
 	orElse(&c.Version, "edge")
 	orElse(&c.Log, slog.Default())
+	c.SocketIO = c.SocketIO.withDefaults()
 	if c.PingInterval > 0 {
 		c.PongTimeout = min(c.PongTimeout, c.PingInterval*2/3) // the answer is due before the next question
 	}
@@ -192,6 +197,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("%w: queue limit of %d bytes; it must be positive", ErrConfig, c.QueueLimit)
 	case c.PingInterval > 0 && c.PingInterval < time.Second:
 		return fmt.Errorf("%w: ping interval of %v; the protocol counts whole seconds", ErrConfig, c.PingInterval)
+	}
+	if err := c.SocketIO.check(); err != nil {
+		return err
 	}
 	if _, err := netpoll.ParseTables(c.PrivateTables); err != nil {
 		return fmt.Errorf("%w: private descriptor tables: %w", ErrConfig, err)
