@@ -45,11 +45,15 @@ const (
 	Echo                // the development path that sends back what it gets
 	SSE
 	HTTPStream
+	SocketWebSocket // Engine.IO in a WebSocket
+	SocketPolling   // Engine.IO by long-polling
 	Transports
 )
 
 // String returns the label's value.
-func (t Transport) String() string { return [...]string{"websocket", "echo", "sse", "http_stream"}[t] }
+func (t Transport) String() string {
+	return [...]string{"websocket", "echo", "sse", "http_stream", "socketio_websocket", "socketio_polling"}[t]
+}
 
 // ConnectResult is what came of a connect command.
 type ConnectResult uint8

@@ -96,6 +96,12 @@ func (l *loop) goOn(c *netpoll.Conn, s *session, rest []byte) {
 
 // readOn reads c again, unless something stands against it.
 func (l *loop) readOn(c *netpoll.Conn, s *session) {
+	if s.has(flagPolling) {
+		if !s.has(flagOffloaded | flagThrottled) {
+			l.releasePost(s)
+		}
+		return
+	}
 	if !s.has(flagOffloaded|flagThrottled) && s.state != stateHeld && l.net.Backlog(c) == 0 {
 		if len(l.lines) > 0 {
 			l.callNext(l.net.ID(c))

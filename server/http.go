@@ -45,7 +45,11 @@ type route struct {
 	socket  bool   // takes requests for a WebSocket: those come as soon as their head is there
 	only    bool   // takes nothing else, and judges all itself
 	cors    bool   // pages of other sites may use it, those that may connect
-	serve   func(l *loop, c *netpoll.Conn, s *session, r *httpRequest)
+
+	// head looks at a request with a body before that is there, and reports whether to go on: else it has answered, and ended the conn,
+	// or moved it. May be nil.
+	head  func(l *loop, c *netpoll.Conn, s *session, r *httpRequest) (goOn bool)
+	serve func(l *loop, c *netpoll.Conn, s *session, r *httpRequest)
 }
 
 // publicRoutes returns what the public addresses serve.
@@ -54,6 +58,7 @@ func (s *Server) publicRoutes() []route {
 	if s.config.Development || s.config.Echo {
 		all = append(all, route{path: pathEcho, socket: true, only: true, serve: (*loop).serveEcho})
 	}
+	all = append(all, s.config.SocketIO.engineRoutes()...)
 	all = append(all, s.streamRoutes()...)
 	return append(all, s.config.routes...)
 }
@@ -155,6 +160,8 @@ func (l *loop) readRouted(c *netpoll.Conn, s *session, b []byte, n int) (used, n
 	case r.Length() > int64(route.limit):
 		l.refuse(c, s, frame.ErrBodyTooBig)
 		return len(b), 0
+	case route.head != nil && !route.head(l, c, s, r):
+		return 0, 0
 	}
 	way := body{head: uint32(n), limit: uint32(route.limit), chunked: r.Chunked()}
 	if !way.chunked {

@@ -33,6 +33,7 @@ type Server struct {
 	hub       *hub.Hub
 	store     *store.Store // nil for none
 	ids       clientIDs
+	engineIDs shortIDs
 	secrets   clientIDs // of the sessions whose commands come by requests of their own
 	nodeID    []byte    // by which such a request names the node
 	encoders  [wireForms]encoder
@@ -113,6 +114,7 @@ func Open(config Config) (*Server, error) {
 		handler:      config.Handler,
 		hub:          hub.New(),
 		ids:          newClientIDs(),
+		engineIDs:    newShortIDs(),
 		secrets:      newClientIDs(),
 		budget:       netpoll.NewBudget(config.QueueBudget),
 		inputs:       netpoll.NewBudget(config.InputBudget),

@@ -18,6 +18,7 @@ type session struct {
 	ticket        admission.Ticket // of its address
 	partial       uint32           // message in several frames: index into loop.partials, 0 for none; in a head: bytes scanned
 	expires       uint32           // second of the loop's clock at which what the token grants ends; 0 for never
+	engine        uint32           // of Engine.IO: index into loop.engines, 0 for none
 	flags         uint32
 	state         state
 	wire          wireForm // in which it gets publications
@@ -35,6 +36,8 @@ const (
 	stateProxy                // the header of a balancer is not complete
 	stateTLS                  // the TLS handshake is not over
 	stateClosing              // a close frame or an HTTP answer is our last word
+	stateEngine               // a session of Engine.IO
+	stateProbe                // a WebSocket that the client of such a session tries out
 	stateHeld                 // a request waits for its answer: see hold
 )
 
@@ -55,6 +58,8 @@ const (
 	flagProxied                   // a balancer has told its address: loop.peers
 	flagAdmitted                  // counted by admission
 	flagNoOrigin                  // its request had no origin: a program
+	flagEngine                    // a session of Engine.IO
+	flagPolling                   // its client polls
 	flagIdle                      // between two requests: nothing of the next one has come
 	flagLastRequest               // the conn ends behind the answer to the request in hand
 	flagGzip                      // the client takes that answer compressed like this,
@@ -86,6 +91,10 @@ func (s *session) transport() metrics.Transport {
 	switch stream := s.stream(); {
 	case s.has(flagEcho):
 		return metrics.Echo
+	case s.has(flagPolling):
+		return metrics.SocketPolling
+	case s.has(flagEngine):
+		return metrics.SocketWebSocket
 	case stream != nil:
 		return stream.transport
 	}
@@ -99,6 +108,9 @@ func (s *session) stream() *streaming { return wirings[s.wire].stream }
 func (s *session) speaks() bool {
 	return s.state == stateNew || s.state == stateReady
 }
+
+// stands reports whether s is a client's session, of whatever protocol.
+func (s *session) stands() bool { return s.speaks() || s.state == stateEngine }
 
 // encoding is how s's commands and replies are written.
 func (s *session) encoding() protocol.Encoding {
