@@ -61,6 +61,8 @@ var mayImport = map[string][]string{
 
 	"test/faults/application": {"server"},
 
+	"test/sdk/socketio/application": {"server", "socketio"}, // for the same with that of Socket.IO
+
 	"examples/socketio-conformance": {"server", "socketio"},
 }
 
