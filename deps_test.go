@@ -20,7 +20,7 @@ const module = "github.com/seed4ac54ce5/edge/"
 var mayImport = map[string][]string{
 	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "metrics", "bench", "bench/page", "tuning", "logging", "tracing", "internal/systemd"},
 	"config":               {"server", "auth", "admission", "hook", "proxyproto", "tlsrecord", "internal/near"},
-	"server":               {"netpoll", "frame", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api", "tuning"},
+	"server":               {"netpoll", "frame", "engineio", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api", "tuning", "socketio/packet"},
 	"auth":                 {},
 	"admission":            {"internal/slab"},
 	"proxyproto":           {},
@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"test/faults":          {"bench", "frame", "auth", "proxyproto", "test/faultproxy", "test/balancer"}, // drives real processes
 	"netpoll":              {"internal/sys", "internal/poison"},
 	"frame":                {},
+	"engineio":             {},
 	"protocol":             {},
 	"hub":                  {"internal/slab"},
 	"store":                {"hub"},
@@ -45,16 +46,22 @@ var mayImport = map[string][]string{
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},
 	"bench/page":           {"bench"},
-	"examples/chat":        {"server"},
+	"examples/chat":        {"server", "socketio"},
+	"examples/chat-sdk":    {"server"},
+	"socketio":             {"server"},
+	"socketio/packet":      {},
 	"internal/poison":      {},
 	"internal/near":        {},
 	"internal/slab":        {"internal/sys"},
 	"internal/sys":         {},
 	"internal/systemd":     {},
 	"internal/testutil":    {},
+	"test/aside":           {},
 	"test/sdk/application": {"server"}, // for the tests with the JavaScript client
 
 	"test/faults/application": {"server"},
+
+	"examples/socketio-conformance": {"server", "socketio"},
 }
 
 // kernelGate is the only package that may use unsafe, cgo or raw system calls.

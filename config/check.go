@@ -79,6 +79,7 @@ func check(s *settings, known Problems) (found Problems) {
 		complain("missing; write the path of a file", "history.store.path", "history.store.enabled")
 	}
 	s.checkRooms(complain)
+	s.sockets.check(complain, func(name string) bool { return s.node.Development || indexOf(s.node.Rooms.Namespaces, name) >= 0 })
 	return found
 }
 

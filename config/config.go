@@ -46,6 +46,9 @@ func (c *Config) Server() server.Config {
 		store := c.settings.store
 		n.Store = &store
 	}
+	if c.hasSockets() {
+		n.SocketIO = c.settings.sockets.config()
+	}
 	return n
 }
 

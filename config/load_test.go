@@ -44,6 +44,9 @@ func TestDefaults(t *testing.T) {
 			Kind: "stream", HistoryMetaTTL: 720 * time.Hour, ForceRecoveryMode: "stream", SlowConsumer: "close",
 			AckTimeout: 30 * time.Second, TypingTTL: 5 * time.Second,
 		}
+		if r.development {
+			want.SocketIO = defaultSockets()
+		}
 		c := loadFrom(t, r.from)
 		if got := c.Server(); !reflect.DeepEqual(got, want) {
 			t.Errorf("Load(%+v) = %+v; want %+v", r.from, got, want)

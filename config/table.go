@@ -22,6 +22,7 @@ type settings struct {
 	subTokens    tokens
 	apiKey       secret
 	hooks        hooks
+	sockets      sockets
 	storeEnabled bool
 	store        server.StoreConfig
 	logLevel     string
@@ -189,6 +190,7 @@ var nodeKeys = func() []key[settings] {
 	before("client.disallow_anonymous_connection_tokens", []key[settings]{{
 		Key{ofSubscriptions + ".enabled", "", "false", live, "", "subscriptions have tokens of their own, by keys under `" + ofSubscriptions + "` that are called as those under `" + ofConnections + "`"},
 		is(func(s *settings) *bool { return &s.separate }, boolean)}})
+	before("log.level", under(ofSockets, func(s *settings) *sockets { return &s.sockets }, socketKeys))
 	before("api.insecure", secretKeys(Key{"api.key", "", "", live, "", "what users of the HTTP API show; without one nobody may use it"},
 		func(s *settings) *secret { return &s.apiKey }, "letters and digits, as edge genconfig makes them", wrongAPIKey))
 	return all

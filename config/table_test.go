@@ -75,9 +75,10 @@ func TestEachRoomOptionHasAKey(t *testing.T) {
 func filled() *Config {
 	c := &Config{origins: make(map[string]string)}
 	full := settings{storeEnabled: true, separate: true}
-	for _, part := range []any{&full.node, &full.store, &full.tls, &full.tokens, &full.subTokens, &full.apiKey, &full.hooks} {
+	for _, part := range []any{&full.node, &full.store, &full.tls, &full.tokens, &full.subTokens, &full.apiKey, &full.hooks, &full.sockets} {
 		fill(reflect.ValueOf(part).Elem())
 	}
+	full.sockets.AllowUpgrades, full.sockets.Transports, full.sockets.Parser = false, nil, "msgpack"
 	full.tls.MinVersion, full.tls.ClientCerts, full.tls.Kernel = "1.3", "required", "auto"
 	for _, k := range keys {
 		k.copy(&c.settings, &full)
@@ -89,7 +90,7 @@ func filled() *Config {
 // Each field of a node's configuration has a key, save those that are not the operator's.
 func TestEachFieldOfANodeHasAKey(t *testing.T) {
 	notKeys := []string{
-		"Echo", "Handler", "Version", "Log", "LogDropped", "Metrics", "Listeners", "InternalListener", "WrapAPI", "Access.Tokens.Transport", "Access.Tokens.Fetched", "Access.Subscriptions.Transport", "Access.Subscriptions.Fetched",
+		"Echo", "SocketIO.EchoPath", "SocketIO.App", "Handler", "Version", "Log", "LogDropped", "Metrics", "Listeners", "InternalListener", "WrapAPI", "Access.Tokens.Transport", "Access.Tokens.Fetched", "Access.Subscriptions.Transport", "Access.Subscriptions.Fetched",
 	}
 	got := unset("", reflect.ValueOf(filled().Server()))
 	slices.Sort(got)

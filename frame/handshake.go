@@ -19,12 +19,12 @@ func CheckUpgrade(r *Request) *HTTPError {
 	switch {
 	case string(r.Method) != http.MethodGet:
 		return errNotGet
-	case r.hasBody():
+	case r.HasBody():
 		return errBody
 	case !r.hasUpgrade && r.Key == nil && r.Version == nil:
 		return errPlain // a browser's or a health check's request, not a broken handshake
 	case !r.toWebSocket:
-		return errUpgrade
+		return ErrUpgrade
 	case !r.connUpgrade:
 		return errConnection
 	case string(r.Version) != "13":

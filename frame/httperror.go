@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// HTTPError is the answer to a request that does not become a WebSocket. The values here are fixed and shared, so
+// HTTPError is the answer to a request that is refused, and ends its conn. The values here are fixed and shared, so
 // an error costs no allocation; a session may make more of its own.
 type HTTPError struct {
 	Status int
@@ -21,6 +21,8 @@ var (
 	ErrNotFound    = &HTTPError{Status: http.StatusNotFound, Reason: "not found"}
 	ErrTimeout     = &HTTPError{Status: http.StatusRequestTimeout, Reason: "request too slow"}
 	ErrUnavailable = &HTTPError{Status: http.StatusServiceUnavailable, Reason: "overloaded", Header: "Retry-After: 5\r\n"}
+	ErrMethod      = &HTTPError{Status: http.StatusMethodNotAllowed, Reason: "method not allowed"}
+	ErrBodyTooBig  = &HTTPError{Status: http.StatusRequestEntityTooLarge, Reason: "body too large"}
 	ErrEarlyData   = &HTTPError{Status: http.StatusBadRequest, Reason: "data before the handshake is complete"}
 )
 
@@ -37,6 +39,10 @@ var (
 	errOrigin        = badRequest("bad origin")
 	errList          = badRequest("bad list in header field")
 	errContentLength = badRequest("bad content length")
+	errTransfer      = badRequest("transfer encoding is not chunked")
+	errChunk         = badRequest("bad chunk")
+	errChunkWaste    = badRequest("too little body in its chunks")
+	errExpect        = &HTTPError{Status: http.StatusExpectationFailed, Reason: "unknown expectation"}
 	errHeadTooBig    = &HTTPError{Status: http.StatusRequestHeaderFieldsTooLarge, Reason: "header too large"}
 	errFields        = &HTTPError{Status: http.StatusRequestHeaderFieldsTooLarge, Reason: "too many header fields"}
 	errTargetTooBig  = &HTTPError{Status: http.StatusRequestURITooLong, Reason: "request target too long"}
@@ -47,7 +53,7 @@ var (
 var (
 	errNotGet     = &HTTPError{Status: http.StatusMethodNotAllowed, Reason: "method not allowed", Header: "Allow: GET\r\n"}
 	errBody       = badRequest("upgrade with a body")
-	errUpgrade    = badRequest("upgrade is not to websocket")
+	ErrUpgrade    = badRequest("upgrade is not to websocket")
 	errConnection = badRequest("connection is not upgrade")
 	errKey        = badRequest("bad websocket key")
 	errPlain      = upgradeRequired("this is a websocket endpoint")
@@ -78,8 +84,9 @@ func AppendRetryLater(dst []byte, status, seconds int) []byte {
 	return append(dst, body...)
 }
 
-// AppendHTTPError appends the whole answer that e stands for. The conn is to be closed once it is sent.
-func AppendHTTPError(dst []byte, e *HTTPError) []byte {
+// AppendHTTPError appends the whole answer that e stands for, with more header lines, each with its CRLF. The conn is to be
+// closed once it is sent.
+func AppendHTTPError(dst []byte, e *HTTPError, more ...byte) []byte {
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = strconv.AppendInt(dst, int64(e.Status), 10)
 	dst = append(dst, ' ')
@@ -88,6 +95,7 @@ func AppendHTTPError(dst []byte, e *HTTPError) []byte {
 	dst = strconv.AppendInt(dst, int64(len(e.Reason)+1), 10)
 	dst = append(dst, "\r\n"...)
 	dst = append(dst, e.Header...)
+	dst = append(dst, more...)
 	dst = append(dst, "\r\n"...)
 	dst = append(dst, e.Reason...)
 	return append(dst, '\n')

@@ -44,6 +44,11 @@ func isAll(b []byte, class uint8) bool { return classPrefix(b, class) == len(b) 
 // b must be a token: outside those, setting the sixth bit could make a match out of other bytes.
 func equalFold(b []byte, lower string) bool { return len(b) == len(lower) && sameFold(b, lower) }
 
+// equalFoldToken is equalFold for what may be no token.
+func equalFoldToken(b []byte, lower string) bool {
+	return classPrefix(b, tokenByte) == len(b) && equalFold(b, lower)
+}
+
 // sameFold is equalFold for equal lengths, apart so that the check of these is inlined.
 func sameFold(b []byte, lower string) bool {
 	b = b[:len(lower)]
@@ -101,6 +106,16 @@ func (l *list) space() {
 func (l *list) tokenElement() (token []byte, ok bool) {
 	token = l.token()
 	return token, len(token) > 0 && l.ended()
+}
+
+// IsTokenList reports whether b is a list of tokens, such as names of methods or fields.
+func IsTokenList(b []byte) bool {
+	for l := list(b); l.next(); {
+		if _, ok := l.tokenElement(); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // param takes a parameter of an extension, name or name=value (RFC 6455 section 9.1), after its semicolon. value is

@@ -28,10 +28,12 @@ type Request struct {
 	fields        []byte // every field line, and the empty line after them
 	authority     []byte // the host in a target in absolute form
 	contentLength []byte
-	hasUpgrade    bool // there is an Upgrade field
-	toWebSocket   bool // and it names websocket
-	connUpgrade   bool // Connection names upgrade
-	chunked       bool // there is a Transfer-Encoding field
+	hasUpgrade    bool   // there is an Upgrade field
+	toWebSocket   bool   // and it names websocket
+	connUpgrade   bool   // Connection names upgrade
+	connClose     bool   // Connection names close
+	transfer      []byte // Transfer-Encoding
+	expect        []byte // Expect
 }
 
 // ParseRequest decodes the HTTP/1.1 request head at the front of b into r and returns its size n. With n 0 and no
@@ -168,11 +170,13 @@ func (r *Request) setField(name, value []byte) *HTTPError {
 		r.hasUpgrade = true
 		listed = addToken(&r.toWebSocket, value, "websocket")
 	case equalFold(name, "connection"):
-		listed = addToken(&r.connUpgrade, value, "upgrade")
+		listed = addToken(&r.connUpgrade, value, "upgrade") && addToken(&r.connClose, value, "close")
 	case equalFold(name, "content-length"):
 		once = setOnce(&r.contentLength, value)
 	case equalFold(name, "transfer-encoding"):
-		r.chunked = true
+		once = setOnce(&r.transfer, value)
+	case equalFold(name, "expect"):
+		once = setOnce(&r.expect, value)
 	case equalFold(name, "sec-websocket-key"):
 		once = setOnce(&r.Key, value)
 	case equalFold(name, "sec-websocket-version"):
@@ -200,16 +204,40 @@ func (r *Request) checkFields() *HTTPError {
 		return errHost
 	case !isAll(r.Origin, targetByte):
 		return errOrigin
-	case r.contentLength != nil && (r.chunked || !isLength(r.contentLength)):
+	case r.contentLength != nil && (r.transfer != nil || !isLength(r.contentLength)):
 		return errContentLength
+	case r.transfer != nil && !equalFoldToken(r.transfer, "chunked"):
+		return errTransfer
+	case r.expect != nil && !equalFoldToken(r.expect, "100-continue"):
+		return errExpect
 	}
 	return nil
 }
 
-// hasBody reports whether more of the request follows its head.
-func (r *Request) hasBody() bool {
-	return r.chunked || len(bytes.Trim(r.contentLength, "0")) > 0
+// HasBody reports whether more of the request follows its head.
+func (r *Request) HasBody() bool {
+	return r.transfer != nil || len(bytes.Trim(r.contentLength, "0")) > 0
 }
+
+// Chunked reports whether the body comes in chunks, for [Chunks]; else it has the bytes that Length says.
+func (r *Request) Chunked() bool { return r.transfer != nil }
+
+// Length returns how many bytes the head says that the body has.
+func (r *Request) Length() (n int64) {
+	for _, c := range r.contentLength { // isLength has counted them
+		n = 10*n + int64(c-'0')
+	}
+	return n
+}
+
+// Upgrades reports whether the request has an Upgrade field.
+func (r *Request) Upgrades() bool { return r.hasUpgrade }
+
+// Closes reports whether the client wants the conn closed behind the answer (RFC 9112 section 9.6).
+func (r *Request) Closes() bool { return r.connClose }
+
+// ExpectsContinue reports whether the client waits for a word before it sends the body (RFC 9110 section 10.1.1).
+func (r *Request) ExpectsContinue() bool { return r.expect != nil }
 
 // Header returns the value of the first field of that name, in any case of letters, or nil. name is in lower case.
 // The value has no control characters but may be anything else, also invalid UTF-8.

@@ -30,7 +30,7 @@ type job struct {
 	gap *Publication // not nil: there is no batch, and members are told that they have missed what came before this one
 
 	from  int           // wires carry pubs[from:]
-	made  uint16        // the forms, as bits, whose wires have been made
+	made  uint32        // the forms, as bits, whose wires have been made
 	wires [Forms][]byte // good where made
 	bufs  [Forms][]byte // what several publications are joined in; nil after a conn has kept it
 

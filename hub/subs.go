@@ -11,7 +11,7 @@ var ErrSubscribed = errors.New("hub: already subscribed")
 // ErrUnrecovered says that publications are missing which the subscriber must have; nothing has changed.
 var ErrUnrecovered = errors.New("hub: unrecovered")
 
-// Form is the index, 0 to 15, of a way to put publications on the wire. Its meaning is the server's.
+// Form is the index, 0 to 31, of a way to put publications on the wire. Its meaning is the server's.
 type Form uint8
 
 // Forms is the number of forms.
@@ -19,16 +19,16 @@ const Forms = 1 << formBits
 
 // Member is who is delivered to on a loop.
 //
-//	31  28 27                   0
+//	31  27 26                   0
 //	[form ][ conn slot           ]
 type Member uint32
 
 const (
-	formBits = 4
+	formBits = 5
 	slotBits = 32 - formBits
 )
 
-// NewMember returns the member for the conn in slot, below 1<<28, which receives the given form.
+// NewMember returns the member for the conn in slot, below 1<<27, which receives the given form.
 func NewMember(slot uint32, form Form) Member {
 	return Member(uint32(form)<<slotBits | slot)
 }

@@ -10,7 +10,7 @@ func TestMember(t *testing.T) {
 	for _, row := range []struct {
 		slot uint32
 		form Form
-	}{{0, 0}, {1, 0}, {0, 15}, {1<<28 - 1, 0}, {1<<28 - 1, 15}, {123456, 7}} {
+	}{{0, 0}, {1, 0}, {0, 31}, {1<<27 - 1, 0}, {1<<27 - 1, 31}, {123456, 7}} {
 		m := NewMember(row.slot, row.form)
 		if m.Slot() != row.slot || m.Form() != row.form {
 			t.Errorf("NewMember(%d, %d) = slot %d, form %d", row.slot, row.form, m.Slot(), m.Form())

@@ -43,11 +43,17 @@ type Transport uint8
 const (
 	WebSocket Transport = iota
 	Echo                // the development path that sends back what it gets
+	SSE
+	HTTPStream
+	SocketWebSocket // Engine.IO in a WebSocket
+	SocketPolling   // Engine.IO by long-polling
 	Transports
 )
 
 // String returns the label's value.
-func (t Transport) String() string { return [...]string{"websocket", "echo"}[t] }
+func (t Transport) String() string {
+	return [...]string{"websocket", "echo", "sse", "http_stream", "socketio_websocket", "socketio_polling"}[t]
+}
 
 // ConnectResult is what came of a connect command.
 type ConnectResult uint8

@@ -31,6 +31,10 @@ type Config struct {
 	// /echo and the playground.
 	Development bool
 
+	// Other ways to connect than by WebSocket, which development mode has on: server-sent events, and HTTP answers that do not end.
+	SSE        bool
+	HTTPStream bool
+
 	Echo bool // serves /echo outside development mode too, to whoever comes: it asks for no token and has no limits
 
 	ProxyProtocol ProxyProtocol     // how a balancer tells where its connections come from
@@ -40,11 +44,13 @@ type Config struct {
 	API           API               // the HTTP API on the internal address
 
 	records netpoll.RecordLayer // does records in the place of a kernel; tests only
+	routes  []route             // served besides the node's own; tests only
 
 	Access             Access       // who may connect
 	Rooms              Rooms        // what rooms do
 	HistoryMemoryLimit int64        // bytes of all histories together; 256 MiB, below 0 no limit
 	Store              *StoreConfig // nil keeps histories in memory only
+	SocketIO           *SocketIO    // nil serves none
 	Handler            Handler      // the application; its zero value leaves all decisions to the options
 
 	MessageLimit         int           // bytes of a message from a client, after inflation; 64 KiB
@@ -61,6 +67,7 @@ type Config struct {
 	PongTimeout          time.Duration // 8 s
 	HeadTimeout          time.Duration // from accept to a whole request head; 5 s
 	StaleTimeout         time.Duration // from there to a connect command; 10 s
+	KeepAliveTimeout     time.Duration // from an HTTP answer to the next request of its conn; 65 s
 	StallLimit           time.Duration // how long a client's socket may take nothing; 10 s
 	ExpiredCloseDelay    time.Duration // how long a session may go on when what its token granted has ended; 25 s
 	ExpiredSubCloseDelay time.Duration // the same for a subscription; 25 s
@@ -141,12 +148,14 @@ func (c Config) withDefaults() Config {
 	orElse(&c.PongTimeout, 8*time.Second)
 	orElse(&c.HeadTimeout, 5*time.Second)
 	orElse(&c.StaleTimeout, 10*time.Second)
+	orElse(&c.KeepAliveTimeout, 65*time.Second)
 	orElse(&c.StallLimit, 10*time.Second)
 	orElse(&c.ExpiredCloseDelay, 25*time.Second)
 	orElse(&c.ExpiredSubCloseDelay, 25*time.Second)
 	orElse(&c.ShutdownWindow, 30*time.Second)
 	orElse(&c.Version, "edge")
 	orElse(&c.Log, slog.Default())
+	c.SocketIO = c.SocketIO.withDefaults()
 	if c.PingInterval > 0 {
 		c.PongTimeout = min(c.PongTimeout, c.PingInterval*2/3) // the answer is due before the next question
 	}
@@ -188,6 +197,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("%w: queue limit of %d bytes; it must be positive", ErrConfig, c.QueueLimit)
 	case c.PingInterval > 0 && c.PingInterval < time.Second:
 		return fmt.Errorf("%w: ping interval of %v; the protocol counts whole seconds", ErrConfig, c.PingInterval)
+	}
+	if err := c.SocketIO.check(); err != nil {
+		return err
 	}
 	if _, err := netpoll.ParseTables(c.PrivateTables); err != nil {
 		return fmt.Errorf("%w: private descriptor tables: %w", ErrConfig, err)

@@ -9,17 +9,6 @@ import (
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
-// The wire form of a publication, as bits.
-const (
-	formProtobuf  hub.Form = 1 << iota // else JSON
-	formDeflate                        // the client inflates, with a full window
-	formJoinLeave                      // hears of others who come and go
-)
-
-// fullWindow is the window, in bits, with which publications are deflated: clients that keep a smaller one get them
-// plain, as one deflated form is shared by all.
-const fullWindow = 15
-
 // inbox lets the hub post to a loop.
 type inbox struct{ net *netpoll.Loop }
 
@@ -40,43 +29,36 @@ func eventOf(p netpoll.Post) hub.Event {
 // maxHeader is room for the header of a server's frame (RFC 6455 section 5.2).
 const maxHeader = 10
 
-// encoder appends a publication's frame to dst.
-type encoder func(dst []byte, p *hub.Publication) []byte
-
-// newEncoders returns the encoder of each form.
-func newEncoders(ids clientIDs) (all [2 * formDeflate]encoder) {
-	for i := range all {
-		form := hub.Form(i)
-		all[i] = func(dst []byte, p *hub.Publication) []byte { return appendPush(dst, p, form, ids) }
-	}
-	return all
-}
-
-// appendPush encodes p as a frame of its own. The header is written last, as its size follows the payload's.
-func appendPush(dst []byte, p *hub.Publication, form hub.Form, ids clientIDs) []byte {
+// appendFrame encodes p as a frame of its own.
+func appendFrame(dst []byte, p *hub.Publication, e protocol.Encoding, ids clientIDs) []byte {
 	from := len(dst)
 	dst = append(dst, make([]byte, maxHeader)...)
-	if form&formDeflate == 0 {
-		dst = appendMessage(dst, p, form, ids)
-	} else {
-		plain := appendMessage(nil, p, form, ids)
-		dst = frame.Deflate(dst, plain, frame.DeflateParams{WindowBits: fullWindow})
-	}
+	dst = appendMessage(dst, p, e, ids)
+	return endFrame(dst, from, frame.Header{Fin: true, OpCode: opcodeOf(e)})
+}
+
+// appendDeflated is appendFrame for those who inflate.
+func appendDeflated(dst []byte, p *hub.Publication, e protocol.Encoding, ids clientIDs) []byte {
+	from := len(dst)
+	dst = append(dst, make([]byte, maxHeader)...)
+	plain := appendMessage(nil, p, e, ids)
+	dst = frame.Deflate(dst, plain, frame.DeflateParams{WindowBits: fullWindow})
+	return endFrame(dst, from, frame.Header{Fin: true, OpCode: opcodeOf(e), Rsv: frame.RsvCompressed})
+}
+
+// endFrame writes the header of a frame whose payload stands in dst behind maxHeader bytes from from on, and closes the gap. It
+// is written last, as its size follows the payload's.
+func endFrame(dst []byte, from int, head frame.Header) []byte {
 	var header [maxHeader]byte
 	payload := len(dst) - from - maxHeader
-	head := frame.Header{Fin: true, OpCode: opcodeOf(encodingOf(form)), Length: int64(payload)}
-	if form&formDeflate != 0 {
-		head.Rsv = frame.RsvCompressed
-	}
-	h := frame.AppendHeader(header[:0], head)
-	n := copy(dst[from:], h)
+	head.Length = int64(payload)
+	n := copy(dst[from:], frame.AppendHeader(header[:0], head))
 	copy(dst[from+n:], dst[from+maxHeader:])
 	return dst[:from+n+payload]
 }
 
 // appendMessage encodes p's push.
-func appendMessage(dst []byte, p *hub.Publication, form hub.Form, ids clientIDs) []byte {
-	e := encodingOf(form)
+func appendMessage(dst []byte, p *hub.Publication, e protocol.Encoding, ids clientIDs) []byte {
 	var info protocol.ClientInfo
 	if len(p.Info) > 0 {
 		info = parseInfo(p.Info)
@@ -103,13 +85,6 @@ func appendMessage(dst []byte, p *hub.Publication, form hub.Form, ids clientIDs)
 	return e.AppendPublicationPush(dst, p.Room, &value)
 }
 
-func encodingOf(form hub.Form) protocol.Encoding {
-	if form&formProtobuf != 0 {
-		return protocol.Protobuf
-	}
-	return protocol.JSON
-}
-
 // opcodeOf returns that of the frames that carry messages of an encoding.
 func opcodeOf(e protocol.Encoding) frame.Opcode {
 	if e == protocol.Protobuf {
@@ -118,16 +93,16 @@ func opcodeOf(e protocol.Encoding) frame.Opcode {
 	return frame.OpText
 }
 
-// wire returns p's frame in the given form, made once for all who share it; nil if the form's clients do not get p.
+// wire returns p in the given form, made once for all who share it; nothing if the form's clients do not get p.
 func (l *loop) wire(p *hub.Publication, form hub.Form) []byte {
 	if p.Kind != hub.PubData && form&formJoinLeave == 0 {
 		return nil
 	}
-	form &^= formJoinLeave
+	w := wireOf(form)
 	if !large(p) {
-		form &^= formDeflate
+		w = wirings[w].small
 	}
-	return p.Wire(form, l.server.encoders[form])
+	return p.Wire(w.form(), l.server.encoders[w])
 }
 
 // deflateFrom is the size of a publication's data, in bytes, from which it is deflated for those who inflate: it is
@@ -137,22 +112,28 @@ const deflateFrom = 256
 // large reports whether p is worth deflating.
 func large(p *hub.Publication) bool { return len(p.Data) >= deflateFrom }
 
-// Join implements [hub.Sink]: one publication is a frame of its own, made once. Several plain ones share a frame.
+// Join implements [hub.Sink]: one publication is made once for all. Several are joined as their form has it.
 func (l *loop) Join(dst []byte, pubs []*hub.Publication, form hub.Form) []byte {
-	if form&formProtobuf == 0 && anyOpaque(pubs) {
+	w := &wirings[wireOf(form)]
+	if !w.opaque && anyOpaque(pubs) {
 		return inappropriate
 	}
 	if len(pubs) == 1 {
 		return l.wire(pubs[0], form)
 	}
-	if form&formDeflate != 0 && slices.ContainsFunc(pubs, large) {
-		return l.joinFrames(dst, pubs, form)
+	return w.join(l, dst, pubs, form)
+}
+
+// joinLarge puts frame behind frame if any of them is deflated.
+func (l *loop) joinLarge(dst []byte, pubs []*hub.Publication, form hub.Form) []byte {
+	if slices.ContainsFunc(pubs, large) {
+		return l.joinWires(dst, pubs, form)
 	}
 	return l.joinMessages(dst, pubs, form)
 }
 
-// joinFrames puts frame behind frame.
-func (l *loop) joinFrames(dst []byte, pubs []*hub.Publication, form hub.Form) []byte {
+// joinWires puts wire behind wire.
+func (l *loop) joinWires(dst []byte, pubs []*hub.Publication, form hub.Form) []byte {
 	for _, p := range pubs {
 		dst = append(dst, l.wire(p, form)...)
 	}
@@ -171,11 +152,12 @@ func (l *loop) joinMessages(dst []byte, pubs []*hub.Publication, form hub.Form) 
 	if n == 0 {
 		return nil
 	}
-	json := form&formProtobuf == 0
+	e := wirings[wireOf(form)].encoding
+	json := e == protocol.JSON
 	if json {
 		size += n - 1
 	}
-	dst = frame.AppendHeader(dst, frame.Header{Fin: true, OpCode: opcodeOf(encodingOf(form)), Length: int64(size)})
+	dst = frame.AppendHeader(dst, frame.Header{Fin: true, OpCode: opcodeOf(e), Length: int64(size)})
 	first := true
 	for _, p := range pubs {
 		m := message(l.wire(p, form))
@@ -226,10 +208,20 @@ func (l *loop) Deliver(m hub.Member, wire []byte, pubs []*hub.Publication) (kept
 	if ns != nil && ns.durable && !l.takes(l.net.ID(c), ns, pubs) {
 		return false
 	}
+	if c.Detached() {
+		l.counts.PayloadOut += uint64(wirings[wireOf(m.Form())].payload(wire))
+		l.wakePoll(c, l.engineOf(l.sessions.At(m.Slot())))
+		return l.net.WriteRef(c, wire)
+	}
 	if l.net.Backlog(c) > 0 && l.postpone(c, m.Form(), ns, pubs) {
 		return false
 	}
-	l.counts.PayloadOut += uint64(payloadSize(wire))
+	w := wireOf(m.Form())
+	if w == wireEvents {
+		l.writeEvents(c, pubs)
+		return false
+	}
+	l.counts.PayloadOut += uint64(wirings[w].payload(wire))
 	if l.joining && len(wire) <= maxJoined && l.securedOf(c) == nil {
 		l.net.Cork(c, wire)
 		return false

@@ -24,42 +24,29 @@ const (
 	nameProtobuf = "centrifuge-protobuf"
 )
 
-var headLimits = frame.RequestLimits{Head: 16 << 10, Target: 8 << 10, Fields: 100}
-
-// readHead waits for the whole request head and answers it.
-func (l *loop) readHead(c *netpoll.Conn, s *session, b []byte) (used, need int) {
-	n, err := frame.ParseRequest(b, int(s.partial), &headLimits, &l.request)
-	switch {
-	case err != nil:
-		l.refuse(c, s, err)
-		return len(b), 0
-	case n == 0:
-		s.partial = uint32(len(b))
-		return 0, 0
-	case n < len(b):
-		l.refuse(c, s, frame.ErrEarlyData)
-		return len(b), 0
-	}
-	s.partial = 0
-	if err := l.upgrade(c, s, &l.request); err != nil {
+// serveWebSocket makes the conn a session, if r may have one.
+func (l *loop) serveWebSocket(c *netpoll.Conn, s *session, r *httpRequest) {
+	if err := l.upgrade(c, s, r, stateNew); err != nil {
 		l.refuse(c, s, err)
 	}
-	return n, 0
 }
 
-// upgrade makes the conn a WebSocket, if r may have one.
-func (l *loop) upgrade(c *netpoll.Conn, s *session, r *frame.Request) *frame.HTTPError {
-	next := l.stateOfPath(r.Path)
-	if next == stateHead {
-		return frame.ErrNotFound
+// serveEcho makes the conn a WebSocket that sends back what it gets.
+func (l *loop) serveEcho(c *netpoll.Conn, s *session, r *httpRequest) {
+	if err := l.upgrade(c, s, r, stateEcho); err != nil {
+		l.refuse(c, s, err)
 	}
-	if err := frame.CheckUpgrade(r); err != nil {
+}
+
+// upgrade makes the conn a WebSocket, if r may have one, in the state next.
+func (l *loop) upgrade(c *netpoll.Conn, s *session, r *httpRequest, next state) *frame.HTTPError {
+	if err := r.checkUpgrade(); err != nil {
 		return err
 	}
 	if !l.originAllowed(r.Origin, r.Host) {
 		return frame.ErrForbidden
 	}
-	name, protobuf, err := selectProtocol(r, next)
+	name, protobuf, err := selectProtocol(r.Request, next)
 	if err != nil {
 		return err
 	}
@@ -67,15 +54,17 @@ func (l *loop) upgrade(c *netpoll.Conn, s *session, r *frame.Request) *frame.HTT
 	if err != nil {
 		return err
 	}
-	if next == stateNew && !l.fields.keep(l.net.ID(c), r) {
+	if next == stateNew && !l.fields.keep(l.net.ID(c), r.Request) {
 		return frame.ErrUnavailable
 	}
 	l.out = frame.AppendUpgrade(l.out, r.Key, name, deflate)
 	s.deflate = deflate
+	s.clear(flagsOfRequest)
 	l.open(c, s, next)
 	if protobuf {
 		s.set(flagProtobuf)
 	}
+	s.wire = wireOfWebSocket(protobuf, deflate)
 	if len(r.Origin) == 0 {
 		s.set(flagNoOrigin)
 	}
@@ -98,19 +87,6 @@ func (l *loop) open(c *netpoll.Conn, s *session, next state) {
 	} else {
 		l.net.SetTimer(c, l.server.config.StaleTimeout)
 	}
-}
-
-// stateOfPath returns the first state of a session on a public path, stateHead for an unknown one.
-func (l *loop) stateOfPath(path []byte) state {
-	switch string(path) {
-	case pathWebSocket:
-		return stateNew
-	case pathEcho:
-		if l.server.config.Development || l.server.config.Echo {
-			return stateEcho
-		}
-	}
-	return stateHead
 }
 
 // selectProtocol returns the subprotocol to answer with, "" for none, and whether the conn speaks protobuf, as the
@@ -154,11 +130,12 @@ func isLoopback(host string) bool {
 	return err == nil && ip.IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
-// refuse answers a request that does not become a WebSocket, and ends the conn.
+// refuse answers a request with an error, and ends the conn: who knows what follows.
 func (l *loop) refuse(c *netpoll.Conn, s *session, e *frame.HTTPError) {
 	l.reject(c, rejectionOf(e))
+	l.endPost(c, s)
 	s.finish()
-	l.out = frame.AppendHTTPError(l.out, e)
+	l.out = frame.AppendHTTPError(l.out, e, l.cors...)
 	l.lastWord(c)
 }
 
@@ -169,7 +146,7 @@ func rejectionOf(e *frame.HTTPError) metrics.Rejection {
 		return metrics.RejectMethod
 	case http.StatusUpgradeRequired:
 		return metrics.RejectVersion
-	case http.StatusRequestHeaderFieldsTooLarge, http.StatusRequestURITooLong:
+	case http.StatusRequestHeaderFieldsTooLarge, http.StatusRequestURITooLong, http.StatusRequestEntityTooLarge:
 		return metrics.RejectTooLarge
 	case http.StatusNotFound:
 		return metrics.RejectNotFound

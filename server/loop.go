@@ -24,6 +24,8 @@ type loop struct {
 	rosters *hub.Local
 	ids     clientIDs
 
+	engineIDs shortIDs // of sessions of Engine.IO
+
 	// Loop goroutine only.
 	limits       clientLimits
 	options      frame.Options // without what a session negotiated
@@ -34,6 +36,9 @@ type loop struct {
 	users        users
 	partials     partials
 	midway       midway
+	engines      engines
+	pollings     pollings
+	duePolls     []netpoll.ConnID          // sessions that have something for the poll that is held
 	calls        map[netpoll.ConnID]*call  // what is out at the worker pool
 	farewells    []func()                  // what the pool has had no room for
 	unserved     map[netpoll.ConnID][]byte // commands that wait until the replies before them have left
@@ -41,6 +46,10 @@ type loop struct {
 	debts        debts
 	chanInfos    map[netpoll.ConnID][]chanInfo
 	behind       behind
+	heldCORS     map[netpoll.ConnID][]byte           // cors of requests that are held
+	lines        map[netpoll.ConnID][]netpoll.ConnID // requests with commands for a session that has to finish others first
+	audiences    audiences
+	stays        bool // the request in hand is to be read again, here later or on another loop
 	subEnds      subEnds
 	subTokens    map[netpoll.ConnID][]subToken
 	capabilities map[netpoll.ConnID]*auth.Capabilities // of clients whose token grants any
@@ -51,6 +60,7 @@ type loop struct {
 	decoder      protocol.Decoder
 	command      protocol.Command
 	request      frame.Request
+	http         httpRequest // the one in hand
 	counts       metrics.Counts
 	rejected     rejections
 	worked       time.Duration // of l.net.Busy, what has been counted as turns
@@ -61,6 +71,7 @@ type loop struct {
 	pings        int                   // of the conn in hand in this call
 	lastPing     []byte
 	reaped       time.Duration // when the loop last looked for messages that do not become whole
+	hand         *netpoll.Conn // whose bytes are being served; l.out is what they cause for it
 	spent        int           // commands and control frames of the conn in hand that have been served since the last charge
 	inGate       bool          // this loop may fan out
 	slice        time.Duration // for how long, before it looks at its sockets again
@@ -73,7 +84,17 @@ type loop struct {
 	out      []byte // bytes for the conn in hand: what one read has caused leaves in one write
 	replies  []byte // replies for it that will share a frame
 	late     []*hub.Publication
+	cors     []byte // header lines for a page of another site, of the answer to the request in hand
+	heldOut  []byte // an answer to a request that was held
+	body     []byte // of a request, out of its chunks
+	packed   []byte // of an answer, compressed
+	header   []byte // lines of one
+	chunk    []byte // of a stream, without its size
+	events   []byte // such a chunk with it
 	joined   []byte // those in one frame
+	packet   []byte // of Engine.IO
+	payload  []byte // of a poll
+	framed   []byte // a frame for a conn that is not in hand
 	inflated []byte
 	sealed   []byte // TLS records
 	clear    []byte // plaintext of them
@@ -99,6 +120,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		server:       s,
 		net:          n,
 		ids:          s.ids,
+		engineIDs:    s.engineIDs,
 		users:        newUsers(),
 		calls:        make(map[netpoll.ConnID]*call),
 		unserved:     make(map[netpoll.ConnID][]byte),
@@ -113,6 +135,8 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		capabilities: make(map[netpoll.ConnID]*auth.Capabilities),
 		granted:      make(map[netpoll.ConnID]uint64),
 		behind:       newBehind(s.config.QueueLimit, s.budget),
+		heldCORS:     make(map[netpoll.ConnID][]byte),
+		lines:        make(map[netpoll.ConnID][]netpoll.ConnID),
 		random:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	l.setLimits(s.config.clientLimits())
@@ -143,15 +167,23 @@ func (l *loop) Received(c *netpoll.Conn, b []byte) (used, need int) {
 
 // receive takes what has come for a session as far as it is complete.
 func (l *loop) receive(c *netpoll.Conn, s *session, b []byte) (used, need int) {
-	if s.state == stateHead {
-		used, need = l.readHead(c, s, b)
-	} else {
+	l.hand = c
+	defer func() { l.hand = nil }()
+	switch s.state {
+	case stateHead:
+		used, need = l.readRequests(c, s, b)
+	case stateHeld: // what stands behind a request waits for its answer
+	default:
+		if s.stream() != nil {
+			used = len(b) // its client has no more to say here
+			break
+		}
 		used, need = l.readFrames(c, s, b)
 		l.endPings()
 		l.charge(c, s, used)
 	}
 	l.limitInput(c, s, len(b)-used)
-	if s.state == stateEcho { // answers as large as what they answer
+	if s.state == stateEcho || s.state == stateEngine || s.state == stateHead { // answers as large as what they answer
 		l.flushOrWait(c)
 	} else {
 		l.flush(c)
@@ -217,13 +249,21 @@ func (l *loop) Expired(c *netpoll.Conn) {
 	defer l.guard(c)
 	s := l.sessions.At(c.Slot())
 	switch s.state {
-	case stateProxy, stateTLS, stateHead:
+	case stateHead:
+		l.endWaiting(c, s)
+	case stateProxy, stateTLS:
 		l.hangUp(c, s, metrics.RejectHeadTimeout)
 	case stateNew:
 		l.reject(c, metrics.RejectStale)
 		l.disconnect(c, s, protocol.DisconnectStale)
 	case stateReady:
 		l.timer(c, s)
+	case stateEngine:
+		l.engineTimer(c, s)
+	case stateProbe:
+		l.probeTimer(c, s)
+	case stateClosing: // it has waited for a poll
+		l.net.Close(c, netpoll.ClosedLocally)
 	}
 	l.flush(c)
 }
@@ -238,6 +278,8 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 	if !s.early() && s.state != stateClosing {
 		l.counts.Disconnect(1006)
 	}
+	delete(l.heldCORS, l.net.ID(c))
+	l.callNext(l.net.ID(c))
 	l.depart(c, s)
 	l.noteGone(c, why)
 	if why == netpoll.ClosedStalled {
@@ -256,6 +298,7 @@ func (l *loop) Turn() (more bool) {
 		more = l.runTimed() || more
 	}
 	more = l.fanOut() || more
+	l.answerPolls()
 	if full := l.rosters.Stats.WaitingBytes > maxWaiting; full != l.full {
 		l.noteFull(full)
 	}

@@ -5,15 +5,16 @@ import (
 	"github.com/seed4ac54ce5/edge/internal/slab"
 )
 
-// midway is where those conns of a loop stand in their frames that stand within one, or between the frames of a
-// message. The others, nearly all at any time, have no record.
+// midway is where those conns of a loop stand that stand within a frame, between the frames of a message, or in the body of a
+// request. The others, nearly all at any time, have no record.
 type midway struct {
 	records slab.Slab[place, *place]
 }
 
-// place is a stream that is not idle.
+// place is a stream that is not idle, or before the conn is a WebSocket a body that is not whole.
 type place struct {
 	stream frame.Stream
+	body   body
 	next   uint32
 }
 
@@ -38,6 +39,15 @@ func (m *midway) store(i *uint32, s frame.Stream) {
 		*i = m.records.Alloc()
 	}
 	m.records.At(*i).stream = s
+}
+
+// body returns that of record *i, a new record if there is none.
+func (m *midway) body(i *uint32) *body {
+	if *i == 0 {
+		*i = m.records.Alloc()
+		m.records.At(*i).body = body{}
+	}
+	return &m.records.At(*i).body
 }
 
 // drop frees record *i, if there is one.

@@ -33,9 +33,13 @@ type Server struct {
 	hub       *hub.Hub
 	store     *store.Store // nil for none
 	ids       clientIDs
-	encoders  [2 * formDeflate]encoder
-	work      *work // of the application and of tokens, and large messages
-	shakes    *work // of TLS; nil without that
+	engineIDs shortIDs
+	secrets   clientIDs // of the sessions whose commands come by requests of their own
+	nodeID    []byte    // by which such a request names the node
+	encoders  [wireForms]encoder
+	public    []route // what the public addresses serve
+	work      *work   // of the application and of tokens, and large messages
+	shakes    *work   // of TLS; nil without that
 	gate      *gate
 	budget    *netpoll.Budget // of what waits for clients
 	admission *admission.Control
@@ -110,6 +114,8 @@ func Open(config Config) (*Server, error) {
 		handler:      config.Handler,
 		hub:          hub.New(),
 		ids:          newClientIDs(),
+		engineIDs:    newShortIDs(),
+		secrets:      newClientIDs(),
 		budget:       netpoll.NewBudget(config.QueueBudget),
 		inputs:       netpoll.NewBudget(config.InputBudget),
 		namespaceIDs: make(map[string]hub.Namespace),
@@ -121,7 +127,9 @@ func Open(config Config) (*Server, error) {
 		stop:         make(chan struct{}),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
-	s.encoders = newEncoders(s.ids)
+	s.nodeID = []byte(s.uid())
+	s.encoders = newEncoders(s)
+	s.public = s.publicRoutes()
 	if err := s.SetRooms(config.Rooms); err != nil {
 		return nil, err
 	}

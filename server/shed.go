@@ -53,7 +53,7 @@ func (d *shedding) begin(l *loop, o shedOrder) {
 	}
 	*d = shedding{order: o, begun: l.net.Now()}
 	l.net.Each(func(c *netpoll.Conn) {
-		if o.number == everybody || l.sessions.At(c.Slot()).speaks() {
+		if o.number == everybody || l.sessions.At(c.Slot()).stands() {
 			d.ids = append(d.ids, l.net.ID(c))
 		}
 	})
@@ -145,7 +145,7 @@ func (d *shedding) lookAgain(l *loop, now time.Duration) {
 	d.busy = kept
 }
 
-// release ends a session, unless something is under way for it: a balancer's header, a TLS handshake or a request head, a command
+// release ends a session, unless something is under way for it: a balancer's header, a TLS handshake or a request, a command
 // that the application decides about, replies that have not left, publications from before its turn. It reports false if
 // the session is to be looked at again.
 func (d *shedding) release(l *loop, who leaver, now time.Duration) (done bool) {
@@ -155,7 +155,7 @@ func (d *shedding) release(l *loop, who leaver, now time.Duration) (done bool) {
 	}
 	s := l.sessions.At(c.Slot())
 	switch {
-	case now < d.ends && (s.early() || s.has(flagOffloaded)):
+	case now < d.ends && (s.early() && !s.has(flagIdle) || s.has(flagOffloaded)):
 		return false
 	case now < d.ends+lastNews && l.rosters.Owes(&s.subs, who.at):
 		return false
@@ -203,4 +203,7 @@ func (l *loop) noteGone(c *netpoll.Conn, why netpoll.Reason) {
 }
 
 // sessionCount returns how many sessions stand that a rebalance may end.
-func (l *loop) sessionCount() int { return int(l.counts.Connections[metrics.WebSocket]) }
+func (l *loop) sessionCount() int {
+	n := &l.counts.Connections
+	return int(n[metrics.WebSocket] + n[metrics.SSE] + n[metrics.HTTPStream] + n[metrics.SocketWebSocket] + n[metrics.SocketPolling])
+}

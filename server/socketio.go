@@ -1,8 +1,10 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/netpoll"
@@ -44,8 +46,8 @@ type SocketIOLimits struct {
 
 // Socket names a client in one namespace: one membership of one session, for ever. Its zero value names nobody.
 type Socket struct {
-	conn   netpoll.ConnID
-	serial uint32 // of its session's sockets
+	Conn   netpoll.ConnID // of its session
+	Serial uint32         // of its session's sockets
 }
 
 // SocketApp is an application for Socket.IO's clients. Package socketio is one.
@@ -54,6 +56,8 @@ type Socket struct {
 // may block: the session's later packets wait meanwhile, up to a bound beyond which it is not read. Ack is called as soon as an
 // acknowledgement comes, so that Event can wait for one.
 type SocketApp interface {
+	// Start is given the node before it serves anybody, for the other methods to use.
+	Start(*Server)
 	// Connect lets a client into a namespace, or returns why not: a *[SocketRefusal], or another error, which is logged and of
 	// which the client hears nothing but "internal error".
 	Connect(r *SocketConnect) (SocketWelcome, error)
@@ -63,9 +67,10 @@ type SocketApp interface {
 	Event(s Socket, e *SocketEvent)
 	// Ack is a client's answer to packet id, as [Server.EmitSocket] has sent it with SocketPacket.Ack.
 	Ack(s Socket, id uint64, p SocketPacket)
-	// Disconnect is told of the end of each socket that Connect has let in, exactly once and last. reason is one of Socket.IO's, such
-	// as "transport close".
-	Disconnect(s Socket, namespace, reason string)
+	// Disconnect is told of the end of each socket that Connect has let in, exactly once and last, also if the node is closing: the
+	// store, if there is one, is still open then. reason is one of Socket.IO's, such as "transport close"; rooms are those that the
+	// socket was in, without that of its id.
+	Disconnect(s Socket, namespace, reason string, rooms []string)
 }
 
 // SocketConnect is a client at the door of a namespace.
@@ -88,14 +93,19 @@ type SocketHandshake struct {
 
 // SocketWelcome lets a client in.
 type SocketWelcome struct {
-	ID   string // the id that the client gets; empty for SocketConnect.ID. A socket that is recovered has the one it had.
-	PID  string // its private id, for recovery; empty for none
-	User string // whose connection it is from now on; the session's first non-empty one counts
-	Info []byte // conn_info of that user, any JSON value
+	ID  string // the id that the client gets; empty for SocketConnect.ID. A socket that is recovered has the one it had.
+	PID string // its private id, for recovery; empty for none
+
+	// Grant is what [Server.Admit] has let the client in with, or another that says whose connection it is: of user, info, meta,
+	// capabilities and end it is the session's first that counts, and the others must be of the same user. Its Data and Subs are
+	// for the application. Nil is nobody's.
+	Grant *ConnectReply
 
 	Rooms  []string       // that it is in from the beginning
 	Missed []SocketPacket // sent before the answer
-	Joined func()         // called when it is in its rooms: what is broadcast from then on reaches it. May be nil; runs on the loop and must not block.
+	// Joined is called when it is in its rooms: what is broadcast from then on reaches it. It is called exactly once, also if the client
+	// has gone meanwhile. It may be nil; it runs on the loop and must not block.
+	Joined func()
 }
 
 // SocketRefusal is the CONNECT_ERROR that answers a client.
@@ -136,11 +146,20 @@ type SocketTarget struct {
 	Except    []string
 }
 
+// SocketInfo is one of the sockets that [Server.Sockets] lists.
+type SocketInfo struct {
+	Socket Socket
+	ID     string   // what Server.SocketID makes of Socket, also if SocketWelcome had another
+	Rooms  []string // without that of its id
+}
+
 // The methods of [Server] for sockets, all for any goroutine but a loop's:
 //
 //	EmitSocket(s Socket, p SocketPacket, o EmitOptions)             sends an event to one socket; never blocks
 //	AckSocket(s Socket, id uint64, p SocketPacket)                  answers an event; never blocks
 //	Broadcast(t SocketTarget, p SocketPacket, o EmitOptions) error  never blocks; in the order of the calls of one goroutine for each receiver
+//	BroadcastTo(ctx, t SocketTarget, p SocketPacket, o EmitOptions) ([]Socket, error)  as Broadcast, and says to whom; for acknowledgements
+//	SocketID(s Socket) string                                       the id that SocketConnect.ID was
 //	CountSockets(ctx, t SocketTarget) (int, error)
 //	JoinSockets(ctx, t SocketTarget, rooms ...string) error         returns when they are in: what is broadcast then reaches them
 //	LeaveSockets(ctx, t SocketTarget, rooms ...string) error
@@ -150,3 +169,78 @@ type SocketTarget struct {
 //	Sockets(ctx, t SocketTarget) ([]SocketInfo, error)
 //	DisconnectSocket(s Socket, all bool)                            from its namespace, or its whole session; never blocks
 //	DisconnectSockets(t SocketTarget, all bool)                     never blocks
+
+const defaultMaxPayload = 1_000_000
+
+// withDefaults returns a copy of c in which what is zero is filled in; nil for nil.
+func (c *SocketIO) withDefaults() *SocketIO {
+	if c == nil {
+		return nil
+	}
+	d := *c
+	orElse(&d.Path, "/socket.io/")
+	d.Path = withSlash(d.Path)
+	if d.EchoPath != "" {
+		d.EchoPath = withSlash(d.EchoPath)
+	}
+	orElse(&d.PingInterval, 25*time.Second)
+	orElse(&d.PingTimeout, 20*time.Second)
+	orElse(&d.UpgradeTimeout, 10*time.Second)
+	orElse(&d.ConnectTimeout, 45*time.Second)
+	orElse(&d.MaxPayload, defaultMaxPayload)
+	orElse(&d.Limits.Attachments, 10)
+	orElse(&d.Limits.AttachmentTimeout, 10*time.Second)
+	orElse(&d.Limits.Namespaces, 16)
+	orElse(&d.Limits.Rooms, 128)
+	orElse(&d.Limits.Depth, 64)
+	orElse(&d.Limits.Sessions, 100_000)
+	return &d
+}
+
+// withSlash returns a path with the slash that the paths of requests go on behind.
+func withSlash(path string) string {
+	if strings.HasSuffix(path, "/") {
+		return path
+	}
+	return path + "/"
+}
+
+// check returns what is wrong with a filled-in c.
+func (c *SocketIO) check() error {
+	if c == nil {
+		return nil
+	}
+	for _, d := range []struct {
+		what  string
+		value time.Duration
+	}{
+		{"ping interval", c.PingInterval}, {"ping timeout", c.PingTimeout}, {"upgrade timeout", c.UpgradeTimeout},
+		{"connect timeout", c.ConnectTimeout}, {"attachment timeout", c.Limits.AttachmentTimeout},
+	} {
+		if d.value < time.Millisecond {
+			return fmt.Errorf("%w: socket.io %s of %v; it must be 1ms or more", ErrConfig, d.what, d.value)
+		}
+	}
+	for _, n := range []struct {
+		what  string
+		value int
+	}{
+		{"attachments", c.Limits.Attachments}, {"namespaces", c.Limits.Namespaces}, {"rooms", c.Limits.Rooms},
+		{"depth", c.Limits.Depth}, {"sessions", c.Limits.Sessions},
+	} {
+		if n.value < 0 {
+			return fmt.Errorf("%w: socket.io limit of %d %s; it must be positive", ErrConfig, n.value, n.what)
+		}
+	}
+	switch {
+	case c.MaxPayload < 1 || c.MaxPayload > maxMessageLimit:
+		return fmt.Errorf("%w: socket.io payload of %d bytes; it may be 1 to %d", ErrConfig, c.MaxPayload, maxMessageLimit)
+	case c.NoPolling && c.NoWebSocket:
+		return fmt.Errorf("%w: socket.io without any transport", ErrConfig)
+	case c.Path[0] != '/' || c.EchoPath != "" && c.EchoPath[0] != '/':
+		return fmt.Errorf("%w: socket.io paths %q and %q; they begin with a slash", ErrConfig, c.Path, c.EchoPath)
+	case c.EchoPath != "" && (strings.HasPrefix(c.EchoPath, c.Path) || strings.HasPrefix(c.Path, c.EchoPath)):
+		return fmt.Errorf("%w: socket.io paths %q and %q; neither may be below the other", ErrConfig, c.Path, c.EchoPath)
+	}
+	return nil
+}

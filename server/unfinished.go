@@ -61,8 +61,8 @@ func (l *loop) giveUp(c *netpoll.Conn) {
 
 // limitInput refuses a conn of which n bytes more are to be kept, if there is no memory for them.
 func (l *loop) limitInput(c *netpoll.Conn, s *session, n int) {
-	if n == 0 && s.partial == 0 || c.Closing() || l.server.inputs.Fits(n) {
-		return
+	if n == 0 && s.partial == 0 || c.Closing() || s.state == stateHeld || l.server.inputs.Fits(n) {
+		return // of a request that is held, what stands behind it is little
 	}
 	l.reject(c, metrics.RejectInputMemory)
 	if s.state == stateHead {

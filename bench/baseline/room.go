@@ -12,6 +12,9 @@ import (
 type house struct {
 	threads []*thread     // set before any runs
 	batch   time.Duration // how long publications are gathered
+	ping    time.Duration // between two pings to a member, 0 for none
+	private bool          // each thread has a descriptor table of its own
+	open    chan struct{} // closed when all listen
 
 	mu    sync.RWMutex // guards rooms
 	rooms map[string]*room

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/sys"
 	"golang.org/x/sys/unix"
@@ -22,6 +22,7 @@ const (
 	upgrading uint8 = iota
 	echoing
 	talking
+	chatting // in Socket.IO
 )
 
 // peer is what a thread knows of a descriptor.
@@ -47,36 +48,67 @@ type thread struct {
 	push     []byte // the frame of the publication at hand
 	due      []delivery
 	mail     mailbox
+	pinged   time.Time // when some were last
+	next     int       // the last of them
+	used     int       // descriptors are below it
 }
 
-// newThread opens the descriptors of the house's next thread.
-func newThread(h *house, at netip.AddrPort) (*thread, error) {
+// addThreads makes the house's threads, and the bells that all of them ring: those stand in every table.
+func (h *house) addThreads(n int) error {
 	limit, err := sys.DescriptorLimit()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	t := &thread{
-		id:    len(h.threads),
-		house: h,
-		peers: make([]peer, limit),
-		held:  make(map[int][]byte),
-		in:    make([]byte, bufferSize),
+	if err := sys.FindRuntimePoller(); err != nil {
+		return err
 	}
+	for i := range n {
+		t := &thread{id: i, house: h, peers: make([]peer, limit), held: make(map[int][]byte), in: make([]byte, bufferSize)}
+		if t.mail.bell, err = unix.Eventfd(0, unix.EFD_NONBLOCK); err != nil {
+			return err
+		}
+		h.threads = append(h.threads, t)
+	}
+	return nil
+}
+
+// live opens the thread's descriptors, in a table of its own if that is wanted, and runs once all threads have theirs.
+func (t *thread) live(at netip.AddrPort, opened chan<- error) {
+	err := t.openTable()
+	if err == nil {
+		err = t.openDescriptors(at)
+	}
+	opened <- err
+	if err == nil {
+		<-t.house.open
+		t.run()
+	}
+}
+
+func (t *thread) openTable() error {
+	if !t.house.private {
+		return nil
+	}
+	var bells []int
+	for _, other := range t.house.threads {
+		bells = append(bells, other.mail.bell)
+	}
+	return sys.UnshareTable(bells)
+}
+
+func (t *thread) openDescriptors(at netip.AddrPort) (err error) {
 	if err := t.listen(at); err != nil {
-		return nil, fmt.Errorf("listen on %v: %w", at, err)
+		return fmt.Errorf("listen on %v: %w", at, err)
 	}
 	if t.epoll, err = unix.EpollCreate1(0); err != nil {
-		return nil, err
-	}
-	if t.mail.bell, err = unix.Eventfd(0, unix.EFD_NONBLOCK); err != nil {
-		return nil, err
+		return err
 	}
 	for _, fd := range []int{t.listener, t.mail.bell} {
 		if errno := t.watch(fd); errno != 0 {
-			return nil, errno
+			return errno
 		}
 	}
-	return t, nil
+	return nil
 }
 
 func (t *thread) listen(at netip.AddrPort) (err error) {
@@ -110,10 +142,9 @@ func (t *thread) watch(fd int) syscall.Errno {
 
 // run serves for ever.
 func (t *thread) run() {
-	runtime.LockOSThread()
 	var events [maxEvents]sys.EpollEvent
 	for {
-		n, errno := sys.EpollWaitBlock(t.epoll, events[:], t.deliverDue())
+		n, errno := sys.EpollWaitBlock(t.epoll, events[:], sooner(t.deliverDue(), t.pingDue()))
 		if errno != 0 && errno != unix.EINTR {
 			fmt.Fprintln(os.Stderr, "baseline: epoll_wait:", errno)
 			os.Exit(1)
@@ -143,6 +174,7 @@ func (t *thread) accept() {
 			return
 		}
 		t.peers[fd] = peer{}
+		t.used = max(t.used, fd+1)
 		if t.watch(fd) != 0 {
 			sys.Close(fd)
 		}
