@@ -46,7 +46,9 @@ var mayImport = map[string][]string{
 	"bench/baseline":       {"internal/sys"}, // the bare loop that figures are compared with
 	"bench/compare":        {"bench"},
 	"bench/page":           {"bench"},
-	"examples/chat":        {"server"},
+	"examples/chat":        {"server", "socketio"},
+	"examples/chat-sdk":    {"server"},
+	"socketio":             {"server"},
 	"socketio/packet":      {},
 	"internal/poison":      {},
 	"internal/near":        {},

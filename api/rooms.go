@@ -18,7 +18,7 @@ func (h *Handler) presence(ctx context.Context, r *ChannelRequest) (any, error) 
 	}
 	byID := make(map[string]ClientInfo, len(clients))
 	for _, c := range clients {
-		c.settle()
+		c.Settle()
 		byID[c.Client] = c
 	}
 	return PresenceResult{byID}, nil
@@ -45,7 +45,7 @@ func (h *Handler) history(ctx context.Context, r *HistoryRequest) (any, error) {
 	}
 	result := HistoryResult{make([]Publication, 0, len(past.Publications)), past.Epoch, past.Offset}
 	for _, p := range past.Publications {
-		p.settle()
+		p.Settle()
 		result.Publications = append(result.Publications, p)
 	}
 	return result, nil
@@ -102,17 +102,18 @@ func (h *Handler) rpc(ctx context.Context, r *RPCRequest) (any, error) {
 	return RPCResult{data}, nil
 }
 
-// settle moves what is no JSON to where it can be told in base64.
-func (p *Publication) settle() {
+// Settle moves what is no JSON to where it can be told in base64.
+func (p *Publication) Settle() {
 	p.Data, p.B64Data = settled(p.Data)
 	if p.Info != nil {
 		info := *p.Info
-		info.settle()
+		info.Settle()
 		p.Info = &info
 	}
 }
 
-func (c *ClientInfo) settle() {
+// Settle does the same.
+func (c *ClientInfo) Settle() {
 	c.ConnInfo, c.B64ConnInfo = settled(c.ConnInfo)
 	c.ChanInfo, c.B64ChanInfo = settled(c.ChanInfo)
 }

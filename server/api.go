@@ -48,10 +48,15 @@ func (s *Server) Publish(ctx context.Context, room string, data []byte, o Publis
 	case s.full.Load() > 0:
 		return PublishResult{}, protocol.ErrTooManyRequests
 	}
+	return s.put(ctx, ns, name, o.publication(data), &o)
+}
+
+// put publishes pub as o says, and returns when it is safe if it is to be stored.
+func (s *Server) put(ctx context.Context, ns *namespace, room []byte, pub *hub.Publication, o *PublishOptions) (PublishResult, error) {
 	stored := make(chan outcome, 1)
 	options := o.forHub()
 	options.Done = func(r hub.Result, err error) { stored <- outcome{r, err} }
-	result, err := s.hub.Publish(ns.id, name, o.publication(data), options)
+	result, err := s.hub.Publish(ns.id, room, pub, options)
 	if err == hub.ErrStoring {
 		select {
 		case p := <-stored:

@@ -91,18 +91,7 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 // begin opens the session. It reports false if that has come to its limits, or has something for the client that it cannot read:
 // it is closed then.
 func (l *loop) begin(c *netpoll.Conn, s *session, id uint32, r *protocol.ConnectRequest, v *ConnectReply) bool {
-	s.state = stateReady
-	s.set(flagConnected)
-	ticket, verdict := l.server.admission.AdmitUser(v.User)
-	s.who = l.users.login(c.Slot(), []byte(v.User), v.Info, []byte(v.token), ticket)
-	l.setCapabilities(l.net.ID(c), v.Capabilities)
-	if v.granted != 0 {
-		l.granted[l.net.ID(c)] = v.granted
-	}
-	l.attach(l.net.ID(c), v.Meta)
-	if !verdict.Admitted() {
-		l.reject(c, metrics.RejectUserConnections)
-		l.disconnect(c, s, protocol.DisconnectConnectionLimit)
+	if !l.login(c, s, v) {
 		return false
 	}
 	if !l.suits(c, s, v.Data) {
@@ -134,6 +123,25 @@ func (l *loop) begin(c *netpoll.Conn, s *session, id uint32, r *protocol.Connect
 	}
 	l.replies = s.encoding().AppendConnectReply(l.reply(s), id, &result)
 	return true
+}
+
+// login makes a session that of whoever has been let in. It reports false if that user has too many: it is closed then.
+func (l *loop) login(c *netpoll.Conn, s *session, v *ConnectReply) bool {
+	s.state = stateReady
+	s.set(flagConnected)
+	ticket, verdict := l.server.admission.AdmitUser(v.User)
+	s.who = l.users.login(c.Slot(), []byte(v.User), v.Info, []byte(v.token), ticket)
+	l.setCapabilities(l.net.ID(c), v.Capabilities)
+	if v.granted != 0 {
+		l.granted[l.net.ID(c)] = v.granted
+	}
+	l.attach(l.net.ID(c), v.Meta)
+	if verdict.Admitted() {
+		return true
+	}
+	l.reject(c, metrics.RejectUserConnections)
+	l.disconnect(c, s, protocol.DisconnectConnectionLimit)
+	return false
 }
 
 // firstSubs makes the server-side subscriptions that a session begins with: the application's, which recover if the

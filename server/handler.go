@@ -115,6 +115,8 @@ type ConnectReply struct {
 
 	token   string // id of the token that it came with
 	granted uint64 // the rooms that this has put it into: see users.rooms
+
+	byApplication bool // Handler.Connect has decided, where it was asked by [Server.Admit]
 }
 
 // RefreshReply lets a session go on, or does not.

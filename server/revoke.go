@@ -64,10 +64,10 @@ const justIssued = 2 * time.Second
 // checkRevoked returns an error of package auth for a token that is void. Times of issue are whole seconds, and with a user's
 // tokens all of the second of the revocation are void: also the one that the application gives out right after it, when the
 // user's clients come back. Such a token counts as expired, and the next one will do.
-func (l *loop) checkRevoked(id *auth.Identity) error {
+func (s *Server) checkRevoked(id *auth.Identity) error {
 	now := time.Now()
 	switch {
-	case !l.server.revoked.Has(id, now):
+	case !s.revoked.Has(id, now):
 		return nil
 	case !id.Issued.IsZero() && now.Sub(id.Issued) < justIssued:
 		return auth.ErrExpired

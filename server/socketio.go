@@ -91,10 +91,13 @@ type SocketHandshake struct {
 
 // SocketWelcome lets a client in.
 type SocketWelcome struct {
-	ID   string // the id that the client gets; empty for SocketConnect.ID. A socket that is recovered has the one it had.
-	PID  string // its private id, for recovery; empty for none
-	User string // whose connection it is from now on; the session's first non-empty one counts
-	Info []byte // conn_info of that user, any JSON value
+	ID  string // the id that the client gets; empty for SocketConnect.ID. A socket that is recovered has the one it had.
+	PID string // its private id, for recovery; empty for none
+
+	// Grant is what [Server.Admit] has let the client in with, or another that says whose connection it is: of user, info, meta,
+	// capabilities and end it is the session's first that counts, and the others must be of the same user. Its Data and Subs are
+	// for the application. Nil is nobody's.
+	Grant *ConnectReply
 
 	Rooms  []string       // that it is in from the beginning
 	Missed []SocketPacket // sent before the answer

@@ -40,33 +40,15 @@ func (l *loop) connectWithToken(c *netpoll.Conn, s *session, cmd *protocol.Comma
 		r.Subs = bytes.Clone(r.Subs)
 	}
 	verify(l, c, s, id, v, r.Token, v.Connect, func(c *netpoll.Conn, s *session, claims auth.ConnectClaims, err error) {
-		if err := l.checkClaims(&claims, err); err != nil {
+		if err := l.server.checkClaims(&claims, err); err != nil {
 			l.reject(c, metrics.RejectToken)
 			l.refuseCommand(c, s, id, err)
 			return
 		}
-		reply := l.replyTo(&claims)
+		reply := grantOf(&claims)
+		reply.granted = l.users.rooms(claims.Subs)
 		l.welcome(c, s, id, &r, &reply)
 	})
-}
-
-// checkClaims returns why a connection token does not open a session: err of its verifier, or what it claims.
-func (l *loop) checkClaims(claims *auth.ConnectClaims, err error) error {
-	if err == nil {
-		err = l.checkRevoked(&claims.Identity)
-	}
-	switch {
-	case err != nil:
-		return refusalOf(err)
-	case claims.User == "" && l.access().NoAnonymousTokens:
-		return protocol.DisconnectPermissionDenied
-	}
-	for i := range claims.Subs {
-		if _, err := l.room([]byte(claims.Subs[i].Channel)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // refusalOf returns what a client is told about a token that its verifier refuses.
@@ -78,18 +60,6 @@ func refusalOf(err error) error {
 		return protocol.ErrInternal // temporary: the client comes back
 	}
 	return protocol.DisconnectInvalidToken
-}
-
-// replyTo is what a connection token grants.
-func (l *loop) replyTo(k *auth.ConnectClaims) ConnectReply {
-	reply := ConnectReply{
-		User: k.User, Info: k.Info, ExpireAt: k.Expiry, Meta: k.Meta,
-		token: k.ID, granted: l.users.rooms(k.Subs), Capabilities: k.Capabilities,
-	}
-	for i := range k.Subs {
-		reply.Subs = append(reply.Subs, subscriptionOf(&k.Subs[i]))
-	}
-	return reply
 }
 
 // subscriptionOf is one subscription that a token grants.
@@ -127,7 +97,7 @@ func (l *loop) checkFor(c *netpoll.Conn, s *session, room []byte, claims *auth.S
 	if !claims.For(string(room), user, string(l.clientID(c))) {
 		return protocol.DisconnectInvalidToken
 	}
-	if err := l.checkRevoked(&claims.Identity); err != nil {
+	if err := l.server.checkRevoked(&claims.Identity); err != nil {
 		return refusalOf(err)
 	}
 	return nil
@@ -142,7 +112,7 @@ func (l *loop) refresh(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		return
 	}
 	verify(l, c, s, id, v, token, v.Connect, func(c *netpoll.Conn, s *session, claims auth.ConnectClaims, err error) {
-		err = l.checkClaims(&claims, err)
+		err = l.server.checkClaims(&claims, err)
 		switch {
 		case err == error(protocol.ErrTokenExpired):
 			err = protocol.DisconnectExpired

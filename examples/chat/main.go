@@ -1,98 +1,134 @@
-// Chat is an application with a node inside: rooms that remember and know who is there, names, and rules of its own.
-// Run it and open the page that it names, or connect any client of the protocol.
+// Chat is a chat in a web page, with the official Socket.IO client and an application of package socketio: rooms, who is there,
+// who types, what was said before, acknowledgements, and recovery of what was said while a page was cut off.
 //
+//	npm ci --prefix examples/chat --ignore-scripts
 //	go run ./examples/chat
 //
-// A client says who it is in connect's data, as {"name":"ann"}. In rooms whose names begin with "chat:" it publishes
-// {"text":"hello"}; the call "who" with {"room":"chat:lobby"} answers with the names of those who are there.
+// The page shows how it works from the browser's side, and these few lines from the server's. Open it in two windows.
 package main
 
 import (
 	"context"
-	"encoding/json"
+	_ "embed"
+	"errors"
+	"flag"
 	"fmt"
-	"log"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
 	"os/signal"
-	"slices"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/server"
+	"github.com/seed4ac54ce5/edge/socketio"
 )
 
-// chat is the application. What it has to remember the node does.
-type chat struct{ node *server.Server }
+//go:embed page.html
+var pageText string
 
-var (
-	banned   = []string{"darn", "heck"}
-	errName  = &server.Error{Code: 400, Message: "a name has 1 to 20 bytes"}
-	errWords = &server.Error{Code: 401, Message: "mind your language"}
-)
+var page = template.Must(template.New("page").Parse(pageText))
 
-func (c *chat) connect(r *server.ConnectRequest) (server.ConnectReply, error) {
-	who := struct{ Name string }{"guest-" + r.Client[:4]}
-	if r.Data != nil && json.Unmarshal(r.Data, &who) != nil || who.Name == "" || len(who.Name) > 20 {
-		return server.ConnectReply{}, errName
-	}
-	return server.ConnectReply{User: who.Name}, nil
+// clientFile is the browser's client, in the folder that npm has made.
+const clientFile = "socket.io-client/dist/socket.io.min.js"
+
+// options are the program's flags.
+type options struct {
+	address  string        // of the node
+	page     string        // of the page
+	internal string        // of health and metrics
+	modules  string        // what npm has made
+	absence  time.Duration // how long a page may be cut off and lose nothing
+	log      *slog.Logger
 }
 
-// subscribe lets a client in and tells those who are there already.
-func (c *chat) subscribe(who server.Client, r *server.SubscribeRequest) (reply server.SubscribeReply, err error) {
-	if !strings.HasPrefix(r.Room, "chat:") {
-		return reply, server.ErrPermissionDenied
-	}
-	notice, _ := json.Marshal(map[string]string{"system": who.User + " comes in"}) // strings always have a form
-	_, err = c.node.Publish(context.Background(), r.Room, notice, server.PublishOptions{})
-	return reply, err
+// site is a node and the page that talks to it.
+type site struct {
+	node *server.Server
+	web  *http.Server
+	at   net.Listener
 }
 
-func (c *chat) publish(_ server.Client, r *server.PublishRequest) (reply server.PublishReply, err error) {
-	var message struct{ Text string }
-	if json.Unmarshal(r.Data, &message) != nil || message.Text == "" {
-		return reply, server.ErrBadRequest
+// open opens the node with the chat, and the page.
+func open(o options) (*site, error) {
+	client := filepath.Join(o.modules, filepath.FromSlash(clientFile))
+	if _, err := os.Stat(client); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not there: npm ci --prefix examples/chat --ignore-scripts makes it, and --modules says where it is", client)
 	}
-	for word := range strings.FieldsSeq(strings.ToLower(message.Text)) {
-		if slices.Contains(banned, strings.Trim(word, ".,!?")) {
-			return reply, errWords
-		}
+	at, err := net.Listen("tcp", o.page)
+	if err != nil {
+		return nil, err
 	}
-	return reply, nil
+	node, err := openNode(&o, "http://"+at.Addr().String())
+	if err != nil {
+		return nil, errors.Join(err, at.Close())
+	}
+	s := &site{node: node, at: at, web: &http.Server{ReadHeaderTimeout: 5 * time.Second}}
+	s.web.Handler = pages(node.Addresses()[0], client)
+	return s, nil
 }
 
-// call answers "who".
-func (c *chat) call(_ server.Client, r *server.RPCRequest) ([]byte, error) {
-	var about struct{ Room string }
-	if r.Method != "who" || json.Unmarshal(r.Data, &about) != nil {
-		return nil, server.ErrMethodNotFound
-	}
-	present, err := c.node.Presence(about.Room)
-	names := []string{}
-	for _, who := range present {
-		names = append(names, who.User)
-	}
-	slices.Sort(names)
-	data, _ := json.Marshal(slices.Compact(names))
-	return data, err
+// openNode opens a node for pages of one origin.
+func openNode(o *options, origin string) (*server.Server, error) {
+	chat := newChat(socketio.New(socketio.Options{
+		Recovery: &socketio.Recovery{MaxDisconnection: o.absence},
+		Log:      o.log,
+	}))
+	return server.Open(server.Config{
+		Addresses:       []string{o.address},
+		InternalAddress: o.internal,
+		Access:          server.Access{Origins: []string{origin}},
+		SocketIO:        chat.io.Server(server.SocketIO{}),
+		Log:             o.log,
+	})
 }
 
-// open starts the node.
-func (c *chat) open(config server.Config) (*server.Server, error) {
-	rooms := server.RoomOptions{HistorySize: 100, HistoryTTL: time.Hour, ForceRecovery: true, Presence: true, AllowHistoryForSubscriber: true}
-	config.Rooms.Namespaces = []server.Namespace{{Name: "chat", RoomOptions: rooms}}
-	start := func(node *server.Server) { c.node = node }
-	config.Handler = server.Handler{Start: start, Connect: c.connect, Subscribe: c.subscribe, Publish: c.publish, RPC: c.call}
-	return server.Open(config)
+// pages serves the page of a node, and the client's file.
+func pages(node, client string) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_ = page.Execute(w, struct{ Node string }{"http://" + node}) // the asker may have gone
+	})
+	mux.HandleFunc("GET /socket.io.min.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, client) })
+	return mux
+}
+
+// run serves until ctx is done.
+func (s *site) run(ctx context.Context) error {
+	ended := make(chan error, 1)
+	go func() { ended <- s.web.Serve(s.at) }()
+	err := s.node.Run(ctx)
+	err = errors.Join(err, s.web.Close())
+	if web := <-ended; !errors.Is(web, http.ErrServerClosed) {
+		err = errors.Join(err, web)
+	}
+	return err
 }
 
 func main() {
-	node, err := new(chat).open(server.Config{})
+	o := options{log: slog.Default()}
+	flag.StringVar(&o.address, "address", "127.0.0.1:8000", "host:port of the node")
+	flag.StringVar(&o.page, "page", "127.0.0.1:8080", "host:port of the page")
+	flag.StringVar(&o.internal, "internal-address", "127.0.0.1:9000", "host:port of health and metrics")
+	flag.StringVar(&o.modules, "modules", "examples/chat/node_modules", "folder in which npm has put socket.io-client")
+	flag.DurationVar(&o.absence, "absence", 2*time.Minute, "how long a page may be cut off and lose nothing")
+	flag.Parse()
+	s, err := open(o)
 	if err != nil {
-		log.Fatal(err)
+		fmt.Fprintln(os.Stderr, strings.TrimSpace(err.Error()))
+		os.Exit(1)
 	}
-	fmt.Printf("open http://%s/ and enter chat:lobby, or connect to ws://%s/connection/websocket\n", node.InternalAddress(), node.Addresses()[0])
+	fmt.Printf("open http://%s/ in two windows\n", s.at.Addr())
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	_ = node.Run(ctx) // it has logged what went wrong
+	if err := s.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
