@@ -212,6 +212,9 @@ func (l *loop) Deliver(m hub.Member, wire []byte, pubs []*hub.Publication) (kept
 		return false
 	}
 	l.counts.PayloadOut += uint64(wirings[wireOf(m.Form())].payload(wire))
+	if wireOf(m.Form()).isSocket() {
+		return l.deliverSocket(c, m, wire, pubs)
+	}
 	if l.joining && len(wire) <= maxJoined && l.securedOf(c) == nil {
 		l.net.Cork(c, wire)
 		return false

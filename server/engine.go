@@ -19,6 +19,9 @@ type engine struct {
 	limit time.Duration  // when the session ends unless that is lifted; 0 for never
 	flags uint32
 	next  uint32
+
+	sockets uint32 // the newest of its sockets, index into loop.sockets; 0 for none
+	serials uint32 // how many it has had
 }
 
 // engines are the records of a loop.
@@ -77,6 +80,9 @@ func (l *loop) openEngine(c *netpoll.Conn, s *session, flags uint32, upgrade boo
 		e.limit = now + config.ConnectTimeout
 	}
 	l.aimEngine(c, e)
+	if !e.has(engineEcho) {
+		l.engineOpened(c, s)
+	}
 	l.idText = l.engineIDs.append(l.idText[:0], &l.idSpace, uint64(l.net.ID(c)), 0)
 	open := engineio.Handshake{
 		SID: l.idText, Upgrade: upgrade,
@@ -116,6 +122,10 @@ func (l *loop) takeMessage(c *netpoll.Conn, s *session, e *engine, p engineio.Pa
 		l.sendBinary(c, s, p.Data)
 	case e.has(engineEcho):
 		l.sendText(c, s, p.Data)
+	case p.Binary:
+		l.engineBinary(c, s, p.Data)
+	default:
+		l.enginePacket(c, s, p.Data)
 	}
 }
 
@@ -139,6 +149,9 @@ func (l *loop) closeEngine(c *netpoll.Conn, s *session, code uint16, reason stri
 		return
 	}
 	if code >= 3000 { // the other protocol's
+		if terminal(code) {
+			l.dismissSockets(c, s)
+		}
 		code = noStatus
 	}
 	l.counts.Disconnect(code)
@@ -155,10 +168,16 @@ func (l *loop) closeEngine(c *netpoll.Conn, s *session, code uint16, reason stri
 	l.shutdown(c, frame.AppendClose(last[:0], frame.StatusCode(code), reason))
 }
 
+// terminal reports whether a close code of the other protocol tells clients to stay away.
+func terminal(code uint16) bool { return !(protocol.Disconnect{Code: code}).Reconnect() }
+
 // leaveEngine gives back what a session has of Engine.IO, once.
 func (l *loop) leaveEngine(c *netpoll.Conn, s *session, reason string) {
 	if s.engine == 0 || l.engineOf(s).owner != l.net.ID(c) {
 		return
+	}
+	if !l.engineOf(s).has(engineEcho) {
+		l.engineClosed(c, s, reason)
 	}
 	l.engines.Free(s.engine)
 	s.engine = 0

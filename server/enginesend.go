@@ -50,3 +50,17 @@ func (l *loop) sendFrame(c *netpoll.Conn, op frame.Opcode, payload []byte) {
 
 // engineReady reports whether what is sent to a session now would leave at once.
 func (l *loop) engineReady(c *netpoll.Conn, _ *session) bool { return l.net.Backlog(c) == 0 }
+
+// sendWire sends a session's client what has been encoded in its form, and reports whether it is kept: then it must never change
+// again.
+func (l *loop) sendWire(c *netpoll.Conn, _ *session, wire []byte) (kept bool) {
+	if c == l.hand {
+		l.out = append(l.out, wire...)
+		return false
+	}
+	if l.joining && len(wire) <= maxJoined && l.securedOf(c) == nil {
+		l.net.Cork(c, wire)
+		return false
+	}
+	return l.writeRef(c, wire)
+}
