@@ -150,15 +150,12 @@ func (s *Server) make(l *loop, k *socketCall) {
 	}
 }
 
-// askSocketApp has the application decide about a client, and the loop carry that out.
+// askSocketApp has the application decide about a client, and the loop carry that out. If the application panics its session ends.
 func (l *loop) askSocketApp(app SocketApp, r *SocketConnect) {
-	a := &socketAnswer{socket: r.Socket, namespace: r.Namespace, err: errAppFailed}
-	defer func() { l.net.Send(netpoll.Post{Kind: postAnswered, Item: a}) }()
+	a := &socketAnswer{socket: r.Socket, namespace: r.Namespace}
 	a.welcome, a.err = app.Connect(r)
+	l.net.Send(netpoll.Post{Kind: postAnswered, Item: a})
 }
-
-// errAppFailed is the answer of an application that has panicked: what it has said about that is reported besides.
-var errAppFailed = &SocketRefusal{Message: "internal error"}
 
 // socketFailure is a panic of the application's in a call for a socket.
 type socketFailure struct {
