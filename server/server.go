@@ -36,7 +36,9 @@ type Server struct {
 	engineIDs   shortIDs
 	socketIDs   shortIDs
 	socketRooms socketRooms
-	socketWork  *work // of Socket.IO's application
+	socketWork  *work     // of Socket.IO's application
+	secrets     clientIDs // of the sessions whose commands come by requests of their own
+	nodeID      []byte    // by which such a request names the node
 	encoders    [wireForms]encoder
 	public      []route // what the public addresses serve
 	work        *work   // of the application and of tokens, and large messages
@@ -117,6 +119,7 @@ func Open(config Config) (*Server, error) {
 		ids:          newClientIDs(),
 		engineIDs:    newShortIDs(),
 		socketIDs:    newShortIDs(),
+		secrets:      newClientIDs(),
 		budget:       netpoll.NewBudget(config.QueueBudget),
 		inputs:       netpoll.NewBudget(config.InputBudget),
 		namespaceIDs: make(map[string]hub.Namespace),
@@ -128,6 +131,7 @@ func Open(config Config) (*Server, error) {
 		stop:         make(chan struct{}),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
+	s.nodeID = []byte(s.uid())
 	s.encoders = newEncoders(s)
 	s.public = s.publicRoutes()
 	if err := s.SetRooms(config.Rooms); err != nil {

@@ -162,7 +162,10 @@ func (t *sockets) forgetHandshakes(now time.Duration) {
 // socketWire returns the form in which a session gets events.
 func (l *loop) socketWire(s *session) wireForm {
 	w := wireSocketText
-	if l.engineOf(s).has(engineBase64) {
+	switch {
+	case s.has(flagPolling):
+		w = wireSocketPoll
+	case l.engineOf(s).has(engineBase64):
 		w = wireSocketBase64
 	}
 	if l.server.config.SocketIO.MessagePack {
@@ -342,7 +345,7 @@ func (l *loop) socketIn(s *session, namespace []byte) uint32 {
 
 // socketOf returns the session of a socket and its index; nil if it has ended.
 func (l *loop) socketOf(k Socket) (c *netpoll.Conn, s *session, i uint32) {
-	if c = l.net.Conn(k.conn); c == nil || c.Closing() {
+	if c = l.net.Conn(k.Conn); c == nil || c.Closing() {
 		return nil, nil, 0
 	}
 	s = l.sessions.At(c.Slot())
@@ -350,7 +353,7 @@ func (l *loop) socketOf(k Socket) (c *netpoll.Conn, s *session, i uint32) {
 		return nil, nil, 0
 	}
 	for i = l.engineOf(s).sockets; i != 0; i = l.sockets.records.At(i).next {
-		if l.sockets.records.At(i).serial == k.serial {
+		if l.sockets.records.At(i).serial == k.Serial {
 			return c, s, i
 		}
 	}
@@ -374,11 +377,11 @@ func (l *loop) connectSocket(c *netpoll.Conn, s *session, p *packet.Packet) {
 	}
 	switch {
 	case len(p.Namespace) > maxNamespaceName:
-		l.refuseSocket(c, s, p.Namespace, &SocketRefusal{Message: "Invalid namespace"})
+		l.denySocket(c, s, p.Namespace, &SocketRefusal{Message: "Invalid namespace"})
 		return
 	case n >= config.Limits.Namespaces:
 		l.reject(c, metrics.RejectPolicy)
-		l.refuseSocket(c, s, p.Namespace, &SocketRefusal{Message: "too many namespaces"})
+		l.denySocket(c, s, p.Namespace, &SocketRefusal{Message: "too many namespaces"})
 		return
 	}
 	e, name := l.engineOf(s), string(p.Namespace)
@@ -387,7 +390,7 @@ func (l *loop) connectSocket(c *netpoll.Conn, s *session, p *packet.Packet) {
 	*t.records.At(i) = socket{serial: e.serials, space: t.enter(name), next: e.sockets}
 	e.sockets = i
 	whose := Socket{l.net.ID(c), e.serials}
-	shake := t.shakes[whose.conn]
+	shake := t.shakes[whose.Conn]
 	if shake == nil {
 		shake = &SocketHandshake{Header: make(http.Header), Address: l.addressOf(c, s), Secure: l.server.tls != nil}
 	}
@@ -396,8 +399,8 @@ func (l *loop) connectSocket(c *netpoll.Conn, s *session, p *packet.Packet) {
 	}})
 }
 
-// refuseSocket answers a client that is not let in.
-func (l *loop) refuseSocket(c *netpoll.Conn, s *session, namespace []byte, why *SocketRefusal) {
+// denySocket answers a client that is not let in.
+func (l *loop) denySocket(c *netpoll.Conn, s *session, namespace []byte, why *SocketRefusal) {
 	data := packet.AppendString([]byte(`{"message":`), []byte(why.Message))
 	if why.Data != nil {
 		data = append(append(data, `,"data":`...), why.Data...)
@@ -453,7 +456,7 @@ func (l *loop) finishConnect(a *socketAnswer) {
 		return
 	}
 	l.freeSocket(s, i)
-	l.refuseSocket(c, s, []byte(a.namespace), l.refusalOf(c, a.err))
+	l.denySocket(c, s, []byte(a.namespace), l.refusalOf(c, a.err))
 }
 
 // refusalOf returns what a client is told of an error.
@@ -472,7 +475,7 @@ func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAns
 	if why := l.takeSocket(c, s, w.Grant); why != nil {
 		if s.state == stateEngine {
 			l.freeSocket(s, i)
-			l.refuseSocket(c, s, []byte(a.namespace), refusalOfError(why))
+			l.denySocket(c, s, []byte(a.namespace), refusalOfError(why))
 		}
 		l.call(c, s, gone)
 		return

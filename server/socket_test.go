@@ -157,8 +157,8 @@ func (a *socketApp) enter(n *node, namespaces ...string) (c *client, all []Socke
 	return c, all
 }
 
-// says fails unless c receives these frames next.
-func (c *client) says(t testing.TB, want ...string) {
+// receives fails unless c receives these frames next.
+func (c *client) receives(t testing.TB, want ...string) {
 	t.Helper()
 	for _, w := range want {
 		if got := c.next(); got != w {
@@ -203,12 +203,12 @@ func TestSocketConnects(t *testing.T) {
 		t.Errorf("handshake %+v", shake)
 	}
 	c.send(textOf(`40/no,`))
-	c.says(t, text(`44/no,{"message":"go \"away\"","data":{"why":1}}`))
+	c.receives(t, text(`44/no,{"message":"go \"away\"","data":{"why":1}}`))
 	c.send(textOf(`40/bug`))
-	c.says(t, text(`44/bug,{"message":"internal error"}`))
+	c.receives(t, text(`44/bug,{"message":"internal error"}`))
 	a.expect(t, "connect /no ", "connect /bug ")
 	c.send(textOf(`40/again,7`))
-	c.says(t, text(`42/again,["missed"]`), text(`40/again,{"sid":"the-id-it-had-before","pid":"private"}`))
+	c.receives(t, text(`42/again,["missed"]`), text(`40/again,{"sid":"the-id-it-had-before","pid":"private"}`))
 	a.expect(t, "connect /again ", "connected /again")
 	c.send(textOf(`41/again,`))
 	a.expect(t, "disconnect /again: client namespace disconnect [r]")
@@ -308,7 +308,7 @@ func TestSocketRows(t *testing.T) {
 					c.send(textOf(p))
 				}
 			}
-			c.says(t, r.got...)
+			c.receives(t, r.got...)
 			want := slices.Clone(r.app)
 			if slices.Equal(r.got, ends) {
 				if !slices.Contains(want, `disconnect /: client namespace disconnect []`) {
@@ -341,14 +341,14 @@ func TestSocketConnectTimeout(t *testing.T) {
 	defer silent.close()
 	defer refused.close()
 	refused.send(textOf("40/no,"))
-	refused.says(t, text(`44/no,{"message":"no"}`), "close 1005")
-	silent.says(t, "close 1005")
+	refused.receives(t, text(`44/no,{"message":"no"}`), "close 1005")
+	silent.receives(t, "close 1005")
 	a.wait(t, 1)
 	c, _ := a.enter(n, "/")
 	defer c.close()
 	c.send(textOf("41"))
 	a.expect(t, "disconnect /: client namespace disconnect []")
-	n.socket().says(t, "close 1005") // a timeout later
+	n.socket().receives(t, "close 1005") // a timeout later
 	c.send(textOf("40/b,"))
 	if got := c.next(); !strings.Contains(got, "sid") {
 		t.Errorf("after the timeout: %s", got)
@@ -363,7 +363,7 @@ func TestSocketAttachmentTimeout(t *testing.T) {
 	defer c.close()
 	c.send(textOf(`452-["a"]`))
 	c.send(bytesOf("x"))
-	c.says(t, "close 1005")
+	c.receives(t, "close 1005")
 	a.expect(t, "disconnect /: forced close []")
 	if used := n.inputs.Used(); used != 0 {
 		t.Errorf("%d bytes left in the budget", used)
@@ -377,7 +377,7 @@ func TestSocketLimits(t *testing.T) {
 	c, all := a.enter(n, "/", "/b")
 	defer c.close()
 	c.send(textOf("40/c,"))
-	c.says(t, text(`44/c,{"message":"too many namespaces"}`))
+	c.receives(t, text(`44/c,{"message":"too many namespaces"}`))
 	if err := n.JoinSocket(ctx, all[0], "1", "2", "1"); err != nil {
 		t.Error(err)
 	}
@@ -395,7 +395,7 @@ func TestSocketLimits(t *testing.T) {
 	c.send(textOf(`42["a",[]]`))
 	a.expect(t, `event / ["a",[]] []`)
 	c.send(textOf(`42["a",[[]]]`))
-	c.says(t, "close 1005")
+	c.receives(t, "close 1005")
 }
 
 // Answers and emits go to their socket alone.
@@ -410,21 +410,21 @@ func TestSocketEmits(t *testing.T) {
 	c, all := a.enter(n, "/", "/b")
 	defer c.close()
 	c.send(textOf(`42/b,3["echo",{"a":[1]}]`))
-	c.says(t, text(`43/b,3["echo",{"a":[1]}]`))
+	c.receives(t, text(`43/b,3["echo",{"a":[1]}]`))
 	c.send(textOf(`451-4["echo",{"_placeholder":true,"num":0}]`))
 	c.send(bytesOf("\x00\xff"))
-	c.says(t, text(`461-4["echo",{"_placeholder":true,"num":0}]`), bin("\x00\xff"))
+	c.receives(t, text(`461-4["echo",{"_placeholder":true,"num":0}]`), bin("\x00\xff"))
 	n.EmitSocket(all[1], packetOf(`["x",1]`), EmitOptions{})
 	n.EmitSocket(all[0], packetOf(`["y"]`), EmitOptions{WantsAck: true, AckID: 0})
 	n.EmitSocket(all[0], packetOf(`{}`), EmitOptions{})
 	n.EmitSocket(Socket{}, packetOf(`["nobody"]`), EmitOptions{})
-	n.EmitSocket(Socket{all[0].conn, 99}, packetOf(`["nobody"]`), EmitOptions{})
-	c.says(t, text(`42/b,["x",1]`), text(`420["y"]`))
+	n.EmitSocket(Socket{all[0].Conn, 99}, packetOf(`["nobody"]`), EmitOptions{})
+	c.receives(t, text(`42/b,["x",1]`), text(`420["y"]`))
 	n.DisconnectSocket(all[1], false)
 	n.EmitSocket(all[1], packetOf(`["late"]`), EmitOptions{})
-	c.says(t, text(`41/b,`))
+	c.receives(t, text(`41/b,`))
 	n.DisconnectSocket(all[0], true)
-	c.says(t, text(`41`), "close 1005")
+	c.receives(t, text(`41`), "close 1005")
 	got := a.wait(t, 4)
 	if want := []string{"disconnect /b: server namespace disconnect []", "disconnect /: server namespace disconnect []"}; !slices.Equal(got[2:], want) {
 		t.Errorf("application was called %q; want %q", got[2:], want)
