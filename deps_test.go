@@ -59,6 +59,8 @@ var mayImport = map[string][]string{
 	"test/sdk/application": {"server"}, // for the tests with the JavaScript client
 
 	"test/faults/application": {"server"},
+
+	"examples/socketio-conformance": {"server", "socketio"},
 }
 
 // kernelGate is the only package that may use unsafe, cgo or raw system calls.

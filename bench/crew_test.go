@@ -270,7 +270,7 @@ func TestWhoIsNotLetIn(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	l := startLead(t, ctx, Options{Scenario: Idle, Targets: []string{testutil.Nobody}, Connections: 4, Workers: 2, JoinKey: "right"})
 	s := meetStranger(t, l.address)
-	if w := s.say(s.hello(linkVersion+1, "right")); !strings.Contains(w.Refused, "version 1 of the protocol and the worker version 2") {
+	if w := s.say(s.hello(linkVersion+1, "right")); !strings.Contains(w.Refused, "version 2 of the protocol and the worker version 3") {
 		t.Errorf("another version is told %q", w.Refused)
 	}
 	s = meetStranger(t, l.address)

@@ -34,6 +34,9 @@ type SocketIO struct {
 	// "lobby" of "/" is the room "lobby", room "lobby" of "/game" is "game:lobby".
 	RoomsAsChannels []string
 
+	// RecordTTL is how long what the application keeps with [Server.KeepRecord] stays, from its newest on; 1 h.
+	RecordTTL time.Duration
+
 	// App is the application. It is asked on the worker pool, save for what is said to be otherwise.
 	App SocketApp
 }
@@ -50,8 +53,8 @@ type SocketIOLimits struct {
 
 // Socket names a client in one namespace: one membership of one session, for ever. Its zero value names nobody.
 type Socket struct {
-	conn   netpoll.ConnID
-	serial uint32 // of its session's sockets
+	Conn   netpoll.ConnID // of its session
+	Serial uint32         // of its session's sockets
 }
 
 // SocketApp is an application for Socket.IO's clients. Package socketio is one.
@@ -107,7 +110,9 @@ type SocketWelcome struct {
 
 	Rooms  []string       // that it is in from the beginning
 	Missed []SocketPacket // sent before the answer
-	Joined func()         // called when it is in its rooms: what is broadcast from then on reaches it. May be nil; runs on the loop and must not block.
+	// Joined is called when it is in its rooms: what is broadcast from then on reaches it. It is called exactly once, also if the client
+	// has gone meanwhile. It may be nil; it runs on the loop and must not block.
+	Joined func()
 }
 
 // SocketRefusal is the CONNECT_ERROR that answers a client.

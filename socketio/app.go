@@ -28,10 +28,9 @@ func (a app) Connect(r *server.SocketConnect) (welcome server.SocketWelcome, err
 		}
 	}()
 	h := newHandshake(r)
-	if err := n.admit(h); err != nil {
+	if err := a.admit(n, r, h, &welcome); err != nil {
 		return welcome, refusal(err)
 	}
-	welcome = server.SocketWelcome{User: h.User, Info: h.Info, Rooms: h.Rooms}
 	if keep := a.io.options.KeepHandshakes; keep || n.meets() || len(h.Data) > 0 {
 		a.io.states.change(r.Socket, func(st *state) {
 			st.data = maps.Clone(h.Data)
@@ -39,6 +38,43 @@ func (a app) Connect(r *server.SocketConnect) (welcome server.SocketWelcome, err
 		})
 	}
 	return welcome, nil
+}
+
+// admit asks who decides about a client at the door of n, and says in welcome as what it comes in.
+func (a app) admit(n *Namespace, r *server.SocketConnect, h *Handshake, welcome *server.SocketWelcome) error {
+	asked := false
+	ask := func() error {
+		if asked {
+			return nil
+		}
+		asked = true
+		return n.admit(h)
+	}
+	if n.journal == nil || a.io.options.Recovery.Middlewares {
+		if err := ask(); err != nil {
+			return err
+		}
+	}
+	was, data, err := a.io.restore(n, r, ask)
+	if err != nil {
+		return err
+	}
+	if was != nil {
+		*welcome = *was
+		if asked {
+			welcome.Grant = h.grant()
+		}
+		h.ID, h.Data = was.ID, data
+		return nil
+	}
+	if err := ask(); err != nil {
+		return err
+	}
+	*welcome = server.SocketWelcome{Grant: h.grant(), Rooms: h.Rooms}
+	if n.journal != nil {
+		a.io.remember(n, r.Socket, h, welcome)
+	}
+	return nil
 }
 
 // refusal returns what the node is to be told of a middleware's error.
@@ -97,7 +133,11 @@ func (a app) Disconnect(s server.Socket, namespace, reason string, rooms []strin
 	if n == nil {
 		return
 	}
-	defer a.io.exit(n)
+	if st.trail == nil {
+		defer a.io.exit(n)
+	} else {
+		defer a.io.settle(st, reason, rooms)
+	}
 	for _, w := range st.acks {
 		w.finish(nil, ErrDisconnected)
 	}

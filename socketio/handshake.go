@@ -25,10 +25,11 @@ type Handshake struct {
 	Issued  time.Time
 
 	// What a function of [Namespace.Use] may set.
-	User  string         // who it is: its connection counts as that user's, for limits, revocation and presence
-	Info  []byte         // what others are shown of that user, any JSON value
-	Rooms []string       // that the socket is in from the beginning
-	Data  map[string]any // of the socket: see [Socket.Set]
+	User  string               // who it is: its connection counts as that user's, for limits, revocation and presence
+	Info  []byte               // what others are shown of that user, any JSON value
+	Grant *server.ConnectReply // what [server.Server.Admit] has let it in with, in place of User and Info; nil for those
+	Rooms []string             // that the socket is in from the beginning
+	Data  map[string]any       // of the socket: see [Socket.Set]
 }
 
 func newHandshake(r *server.SocketConnect) *Handshake {
@@ -41,6 +42,14 @@ func newHandshake(r *server.SocketConnect) *Handshake {
 		h.Issued = r.Handshake.Issued
 	}
 	return h
+}
+
+// grant returns as whom the client comes in, nil for nobody.
+func (h *Handshake) grant() *server.ConnectReply {
+	if h.Grant == nil && (h.User != "" || h.Info != nil) {
+		return &server.ConnectReply{User: h.User, Info: h.Info}
+	}
+	return h.Grant
 }
 
 // Query returns what stands in the URL behind the question mark.
@@ -76,7 +85,7 @@ func (h *Handshake) MarshalJSON() ([]byte, error) {
 	if auth == nil {
 		auth = json.RawMessage("{}")
 	}
-	return json.Marshal(map[string]any{
+	p, err := encodeArgs([]any{map[string]any{
 		"headers": headers,
 		"time":    h.Issued.Format("Mon Jan 02 2006 15:04:05 GMT-0700 (MST)"),
 		"address": h.Address.Addr().String(),
@@ -86,5 +95,9 @@ func (h *Handshake) MarshalJSON() ([]byte, error) {
 		"url":     h.URL,
 		"query":   query,
 		"auth":    auth,
-	})
+	}}, 0)
+	if err != nil {
+		return nil, err
+	}
+	return p.Data[1 : len(p.Data)-1], nil // without the brackets
 }
