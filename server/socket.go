@@ -342,7 +342,7 @@ func (l *loop) socketIn(s *session, namespace []byte) uint32 {
 
 // socketOf returns the session of a socket and its index; nil if it has ended.
 func (l *loop) socketOf(k Socket) (c *netpoll.Conn, s *session, i uint32) {
-	if c = l.net.Conn(k.conn); c == nil || c.Closing() {
+	if c = l.net.Conn(k.Conn); c == nil || c.Closing() {
 		return nil, nil, 0
 	}
 	s = l.sessions.At(c.Slot())
@@ -350,7 +350,7 @@ func (l *loop) socketOf(k Socket) (c *netpoll.Conn, s *session, i uint32) {
 		return nil, nil, 0
 	}
 	for i = l.engineOf(s).sockets; i != 0; i = l.sockets.records.At(i).next {
-		if l.sockets.records.At(i).serial == k.serial {
+		if l.sockets.records.At(i).serial == k.Serial {
 			return c, s, i
 		}
 	}
@@ -387,7 +387,7 @@ func (l *loop) connectSocket(c *netpoll.Conn, s *session, p *packet.Packet) {
 	*t.records.At(i) = socket{serial: e.serials, space: t.enter(name), next: e.sockets}
 	e.sockets = i
 	whose := Socket{l.net.ID(c), e.serials}
-	shake := t.shakes[whose.conn]
+	shake := t.shakes[whose.Conn]
 	if shake == nil {
 		shake = &SocketHandshake{Header: make(http.Header), Address: l.addressOf(c, s), Secure: l.server.tls != nil}
 	}

@@ -418,7 +418,7 @@ func TestSocketEmits(t *testing.T) {
 	n.EmitSocket(all[0], packetOf(`["y"]`), EmitOptions{WantsAck: true, AckID: 0})
 	n.EmitSocket(all[0], packetOf(`{}`), EmitOptions{})
 	n.EmitSocket(Socket{}, packetOf(`["nobody"]`), EmitOptions{})
-	n.EmitSocket(Socket{all[0].conn, 99}, packetOf(`["nobody"]`), EmitOptions{})
+	n.EmitSocket(Socket{all[0].Conn, 99}, packetOf(`["nobody"]`), EmitOptions{})
 	c.says(t, text(`42/b,["x",1]`), text(`420["y"]`))
 	n.DisconnectSocket(all[1], false)
 	n.EmitSocket(all[1], packetOf(`["late"]`), EmitOptions{})

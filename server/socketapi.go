@@ -19,7 +19,7 @@ var ErrNoSocket = errors.New("server: no such socket")
 // SocketID returns the id that a socket has unless [SocketWelcome] has another for it.
 func (s *Server) SocketID(k Socket) string {
 	var space scratch
-	return string(s.socketIDs.append(nil, &space, uint64(k.conn), k.serial))
+	return string(s.socketIDs.append(nil, &space, uint64(k.Conn), k.Serial))
 }
 
 // parseSocketID returns the socket whose id SocketID makes.
@@ -81,7 +81,7 @@ func (s *Server) single(t *SocketTarget) (except uint64, ok bool) {
 		return 0, true
 	}
 	k, ok := s.parseSocketID(t.Except[0])
-	return uint64(k.conn), ok
+	return uint64(k.Conn), ok
 }
 
 // emitNamed sends an event to the socket whose id is the name of a room, unless the target excepts it.

@@ -84,7 +84,7 @@ func (l *loop) call(c *netpoll.Conn, s *session, k socketCall) {
 func (l *loop) newMailbox(id netpoll.ConnID) *mailbox { return &mailbox{loop: l, conn: id} }
 
 // lastCall hands the application a call for a session that has ended.
-func (l *loop) lastCall(k socketCall) { l.deposit(l.newMailbox(k.socket.conn), k) }
+func (l *loop) lastCall(k socketCall) { l.deposit(l.newMailbox(k.socket.Conn), k) }
 
 // deposit adds a call, and has the pool serve the box. It reports whether there are now more than may wait.
 func (l *loop) deposit(b *mailbox, k socketCall) (full bool) {
@@ -171,7 +171,7 @@ func (l *loop) failSocketOf(f *socketFailure) {
 		return
 	}
 	l.counts.Panics++
-	l.server.report(fault{conn: f.socket.conn, what: f.err.Error()})
+	l.server.report(fault{conn: f.socket.Conn, what: f.err.Error()})
 }
 
 // relieve reads a session again, of whose calls enough are done.

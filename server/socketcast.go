@@ -195,7 +195,7 @@ func (l *loop) inNamespace(m hub.Member, namespace string) bool {
 // namedBy returns the session on this loop whose socket in the namespace has an id of its own that is the name of a room.
 func (l *loop) namedBy(namespace, room string) *netpoll.Conn {
 	k, ok := l.server.parseSocketID(room)
-	if !ok || k.conn.Loop() != l.net.Number() {
+	if !ok || k.Conn.Loop() != l.net.Number() {
 		return nil
 	}
 	c, _, i := l.joinedSocket(k)
@@ -253,7 +253,7 @@ func (s *Server) onSocket(ctx context.Context, k Socket, do func(l *loop, c *net
 
 // loopOf returns the loop of a socket, nil for one that no socket has.
 func (s *Server) loopOf(k Socket) *loop {
-	if n := k.conn.Loop(); k.serial != 0 && n < len(s.loops) {
+	if n := k.Conn.Loop(); k.Serial != 0 && n < len(s.loops) {
 		return s.loops[n]
 	}
 	return nil
