@@ -10,7 +10,7 @@ func (k *churnPlay) stood(c *netpoll.Conn, p *peer) { k.d.leave(c, p) }
 // turn has nothing to send: what there is to do is dialled and answered.
 func (k *churnPlay) turn(int64) (more bool) { return false }
 
-func (k *churnPlay) message(c *netpoll.Conn, p *peer, b []byte) { k.d.lines(c, p, b) }
+func (k *churnPlay) message(c *netpoll.Conn, p *peer, b []byte) { k.d.hear(c, p, b) }
 
 // ended counts a life that went to its end in order.
 func (k *churnPlay) ended(p *peer, stage uint8, why netpoll.Reason) {

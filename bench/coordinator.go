@@ -487,7 +487,7 @@ func (c *coordinator) bury(m *mate) {
 	c.count(r.Closes, p.lost-m.progress.lost)
 	c.count(r.Failures, p.failed-m.progress.failed)
 	due := Ledger{Expected: p.sent, Received: min(p.answered, p.sent)}
-	if c.run.options.rooms() {
+	if c.run.options.inRooms() {
 		due = c.dueTo(m)
 	}
 	r.Delivery.add(&due)

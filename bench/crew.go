@@ -170,7 +170,7 @@ func (r *run) heard() []uint32 {
 	most := make([]uint32, r.options.Rooms)
 	r.ask(func(d *driver) {
 		for i := range d.peers {
-			if p := &d.peers[i]; r.options.rooms() && p.stage == ready && !r.isPublisher(p.number) {
+			if p := &d.peers[i]; r.options.inRooms() && p.stage == ready && !r.isPublisher(p.number) {
 				room := r.roomOf(p.number)
 				most[room] = max(most[room], p.track.last)
 			}

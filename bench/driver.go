@@ -63,6 +63,7 @@ type driver struct {
 	run  *run
 	play play
 	keep keeper // the play, if it is one
+	ear  ear    // the same
 
 	peers    []peer              // by slot
 	slots    []uint32            // of the connections, by index
@@ -70,25 +71,30 @@ type driver struct {
 	next     uint32              // and how many it has begun
 	again    []uint32            // numbers to dial once more
 	resting  bool                // not before the next beat, as the last try failed
+	polls    []poll              // by slot, with polling
+	waiting  map[uint32][]byte   // by slot of a session's first conn: the packets that no POST could take yet
 	secureds map[uint32]*secured // by slot, nil without TLS
 	later    calendar            // numbers to dial once more at their time
 	pending  int                 // connections on their way to ready
 	dials    pace
 	stages   struct{ dialing, crowding, sending, draining, over bool } // crowding: however many are on their way
 
-	now      int64  // on the run's clock, when the bytes at hand were read
-	out      []byte // frames to the conn at hand
-	sealed   []byte // records of them
-	text     []byte // the message being put together
-	decoder  protocol.Decoder
-	reply    protocol.Reply // the last one decoded
-	repeats  repeats
-	mask     uint32   // of the last frame
-	command  uint32   // id of the last command
-	wait     int      // seconds for which the last refusal asked to stay away
-	census   []uint32 // members of each room over all loops, once they have been counted
-	counters counters
-	result   result
+	now       int64  // on the run's clock, when the bytes at hand were read
+	out       []byte // frames to the conn at hand
+	sealed    []byte // records of them
+	request   []byte // the HTTP request being put together
+	body      []byte // of an answer in chunks
+	text      []byte // the message being put together
+	decoder   protocol.Decoder
+	reply     protocol.Reply // the last one decoded
+	replyLine []byte         // and what from
+	repeats   repeats
+	mask      uint32   // of the last frame
+	command   uint32   // id of the last command
+	wait      int      // seconds for which the last refusal asked to stay away
+	census    []uint32 // members of each room over all loops, once they have been counted
+	counters  counters
+	result    result
 }
 
 // result is what a driver has to tell at the end.
@@ -112,6 +118,8 @@ func newDriver(l *netpoll.Loop, r *run) *driver {
 		peers: make([]peer, 0, share),
 		slots: make([]uint32, share),
 		mask:  id*2 + 1,
+
+		waiting: make(map[uint32][]byte),
 		result: result{
 			connect:  newHistogram(),
 			latency:  newHistogram(),
@@ -124,6 +132,7 @@ func newDriver(l *netpoll.Loop, r *run) *driver {
 	d.play = r.newPlay(d)
 	_, d.repeats.wanted = d.play.(*roomsPlay)
 	d.keep, _ = d.play.(keeper)
+	d.ear, _ = d.play.(ear)
 	return d
 }
 
@@ -215,28 +224,43 @@ func (d *driver) dial(number uint32, now int64) {
 	}
 	d.pending++
 	slot := id.Slot()
-	for int(slot) >= len(d.peers) {
-		d.peers = append(d.peers, peer{})
-	}
+	d.room(slot)
 	d.peers[slot] = peer{began: now, number: number, stage: dialing}
+	if d.run.options.polls() {
+		d.newPoll(slot, firstConn, noSlot)
+	}
 	d.slots[d.index(number)] = slot
 	d.loop.SetTimer(d.loop.Conn(id), connectTimeout)
 }
 
+// room makes room for the peer of a slot.
+func (d *driver) room(slot uint32) {
+	for int(slot) >= len(d.peers) {
+		d.peers = append(d.peers, peer{})
+	}
+}
+
 func (d *driver) dialFailed(number uint32, err error) {
+	p := &peer{number: number}
+	d.countFailed(p, "dial: "+plainError(err).Error())
+	d.play.ended(p, dialing, netpoll.ClosedDial)
+}
+
+// plainError returns what the kernel says, if it is that, without what differs from one time to the next.
+func plainError(err error) error {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
-		err = errno
+		return errno
 	}
-	p := &peer{number: number}
-	d.countFailed(p, "dial: "+err.Error())
-	d.play.ended(p, dialing, netpoll.ClosedDial)
+	return err
 }
 
 // Opened says what comes before the request: who a proxy brings, and the TLS handshake.
 func (d *driver) Opened(c *netpoll.Conn) {
 	p := &d.peers[c.Slot()]
-	p.stage = securing
+	if p.stage == dialing {
+		p.stage = securing
+	}
 	to, _ := d.run.routes.of(p.number)
 	if d.out = d.run.routes.proxy.append(d.out[:0], to, p.number); len(d.out) > 0 {
 		d.loop.Write(c, d.out)
@@ -245,11 +269,15 @@ func (d *driver) Opened(c *netpoll.Conn) {
 		d.shake(c, to.secure)
 		return
 	}
-	d.request(c, p)
+	d.begin(c, p)
 }
 
-// request asks for the upgrade of a connection that is ready to be written to.
-func (d *driver) request(c *netpoll.Conn, p *peer) {
+// begin makes the first request on a connection that is ready to be written to: for the upgrade, or for a session.
+func (d *driver) begin(c *netpoll.Conn, p *peer) {
+	if d.run.options.polls() {
+		d.polled(c)
+		return
+	}
 	p.stage = upgrading
 	d.write(c, d.run.requestOf(p.number).wire)
 }
@@ -258,7 +286,7 @@ func (d *driver) request(c *netpoll.Conn, p *peer) {
 // in one write.
 func (d *driver) Received(c *netpoll.Conn, b []byte) (used, need int) {
 	p := &d.peers[c.Slot()]
-	if p.stage == gone {
+	if p.stage == gone && !d.isSecond(c) {
 		return len(b), 0
 	}
 	d.now = d.run.clock()
@@ -270,6 +298,9 @@ func (d *driver) Received(c *netpoll.Conn, b []byte) (used, need int) {
 
 // receivedPlain is Received without TLS.
 func (d *driver) receivedPlain(c *netpoll.Conn, p *peer, b []byte) (used, need int) {
+	if d.run.options.polls() {
+		return d.receivedAnswer(c, b)
+	}
 	d.out = d.out[:0]
 	if p.stage == upgrading {
 		used = d.upgraded(c, p, b)
@@ -347,7 +378,15 @@ func (d *driver) stand(c *netpoll.Conn, p *peer) {
 // leave sends our close frame: the server is to answer it and to close.
 func (d *driver) leave(c *netpoll.Conn, p *peer) {
 	p.stage = leaving
-	d.out = frame.AppendMaskedClose(d.out, d.key(), 1000, "")
+	if d.run.options.Protocol == SocketIO {
+		d.text = append(append(d.text[:0], engineMessage, socketDisconnect), d.run.dialect.namespace...)
+		d.sendText(d.text)
+	}
+	if d.run.options.polls() {
+		d.sendText([]byte{engineClose})
+	} else {
+		d.out = frame.AppendMaskedClose(d.out, d.key(), 1000, "")
+	}
 	d.loop.SetTimer(c, closeTimeout)
 }
 
@@ -403,12 +442,21 @@ func (d *driver) Drained(*netpoll.Conn) {}
 
 // Slow gives up a connection whose server does not read.
 func (d *driver) Slow(c *netpoll.Conn) {
+	if d.run.options.polls() {
+		if c, _ = d.firstOf(c); c == nil {
+			return
+		}
+	}
 	d.drop(c, &d.peers[c.Slot()], "server does not read")
 }
 
 // Expired gives up a connection that took too long.
 func (d *driver) Expired(c *netpoll.Conn) {
 	p := &d.peers[c.Slot()]
+	if d.isSecond(c) {
+		d.rested(c)
+		return
+	}
 	if s, ok := d.play.(*slowPlay); ok && p.stage == ready {
 		s.sip(c)
 		return
@@ -422,13 +470,16 @@ func (d *driver) Closed(c *netpoll.Conn, why netpoll.Reason) {
 	if s, ok := d.play.(*slowPlay); ok {
 		s.rest(c, p)
 	}
+	defer d.unsecure(c)
+	if d.unpoll(c, why) {
+		return
+	}
 	label := "closed without a close frame: " + why.String()
 	if p.stage < ready {
 		label = stageName(p.stage) + ": " + why.String()
 	}
 	d.now = d.run.clock()
 	d.end(p, label, why)
-	d.unsecure(c)
 }
 
 func stageName(stage uint8) string {

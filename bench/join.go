@@ -38,20 +38,33 @@ func (d *driver) upgraded(c *netpoll.Conn, p *peer, b []byte) int {
 		return 0
 	}
 	p.stage = joining
-	if !d.run.options.rooms() {
-		d.stand(c, p)
-		return n
-	}
-	if d.run.options.Protocol == EdgeProtocol { // in Socket.IO the server speaks first
+	switch d.run.options.Protocol {
+	case Centrifuge:
 		d.join(p)
-	}
+	case EchoProtocol:
+		d.arrive(p)
+		d.stand(c, p)
+	} // in Socket.IO the server speaks first
 	return n
+}
+
+// arrive begins the life of a connection to a server that knows no rooms.
+func (d *driver) arrive(p *peer) {
+	switch play := d.play.(type) {
+	case *mixPlay:
+		play.enter(p.number)
+	case *stormPlay:
+		play.judge(play.member(p.number), false, false)
+	}
 }
 
 // join sends connect and, unless p is a publisher's, subscribe in one message, as SDKs do.
 func (d *driver) join(p *peer) {
 	if m, ok := d.play.(*mixPlay); ok {
-		m.join(p)
+		m.enter(p.number)
+		d.text = protocol.JSON.AppendConnect(d.text[:0], connectID, d.run.connectRequest(p.number))
+		p.owed = 1 + m.ask(p.number)
+		d.out = frame.AppendMasked(d.out, d.key(), frame.OpText, d.text, false)
 		return
 	}
 	d.text = protocol.JSON.AppendConnect(d.text[:0], connectID, d.run.connectRequest(p.number))
@@ -59,6 +72,9 @@ func (d *driver) join(p *peer) {
 	if !d.run.isPublisher(p.number) {
 		d.text = append(d.text, '\n')
 		room := d.run.roomName(d.run.roomOf(p.number))
+		if d.run.options.Scenario == Echo {
+			room = d.run.personalRoom(p.number)
+		}
 		request := protocol.SubscribeRequest{Channel: room}
 		if s, ok := d.play.(*stormPlay); ok {
 			s.ask(p.number, &request)

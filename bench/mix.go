@@ -47,6 +47,7 @@ type mixPlay struct {
 	sources []mixSource
 	events  eventQueue
 	pending map[uint32]mixPending
+	patient []mixDeadline // for answers that a server may not give, the earliest first
 	count   MixCounts
 
 	start    int64      // when the load began, 0 before
@@ -59,7 +60,8 @@ type mixPlay struct {
 type mixRoom struct {
 	roomBook
 	name   []byte
-	quoted []byte // as JSON
+	quoted []byte   // as JSON
+	asked  []uint32 // ids of the publications under way, where they are what answers them
 }
 
 // mixMember is one connection through all its lives.
@@ -132,6 +134,9 @@ func newMixPlay(d *driver) *mixPlay {
 		members: make([]mixMember, d.share), rng: r.random(uint64(d.loop.Number()), 0),
 	}
 	rooms := (m.mix.Rooms + r.loops - 1) / r.loops
+	if r.options.alone() {
+		rooms = int(d.share)
+	}
 	for i := range rooms {
 		m.rooms = append(m.rooms, newMixRoom(r.roomName(m.d.number(uint32(i)))))
 		m.weights = append(m.weights, math.Pow(float64(i+1), -m.mix.Popularity))

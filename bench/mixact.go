@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
@@ -13,6 +12,7 @@ const maxMixActions = 128
 func (m *mixPlay) turn(now int64) (more bool) {
 	m.d.now = now
 	m.runEvents(now)
+	m.runPatience(now)
 	done := 0
 	for i := range m.sources {
 		s := &m.sources[i]
@@ -50,6 +50,10 @@ func (m *mixPlay) act(s *mixSource, due int64) {
 		return
 	}
 	c.row.Calls++
+	if m.d.run.options.alone() {
+		c.row.Refused++ // there is nobody to call
+		return
+	}
 	m.call(conn, number, s.action, room, due)
 }
 
@@ -71,7 +75,10 @@ func (m *mixPlay) publish(number, room uint32, due int64, size int) {
 	m.classes[m.member(number).class].row.Published++
 	data := stamp{m.d.number(room), r.number, due}.appendTo(nil, size)
 	id := m.command(number, mixPending{number, room, doPublish, due})
-	m.d.text = protocol.JSON.AppendPublish(m.d.text[:0], id, &protocol.PublishRequest{Channel: r.name, Data: data})
+	if m.d.run.options.alone() {
+		r.asked = append(r.asked, id)
+	}
+	m.d.text = m.d.appendPublish(m.d.text[:0], id, r.name, data)
 	m.send(conn)
 }
 
@@ -88,7 +95,8 @@ func (m *mixPlay) command(number uint32, p mixPending) (id uint32) {
 // send writes the command in text to conn.
 func (m *mixPlay) send(conn *netpoll.Conn) {
 	d := m.d
-	d.out = frame.AppendMasked(d.out[:0], d.key(), frame.OpText, d.text, false)
+	d.out = d.out[:0]
+	d.sendText(d.text)
 	d.write(conn, d.out)
 	d.out = d.out[:0]
 }
@@ -101,6 +109,12 @@ func (m *mixPlay) call(conn *netpoll.Conn, number uint32, action int, room uint3
 	name, text := []byte(nil), m.d.text[:0]
 	if len(m.rooms) > 0 {
 		name = m.rooms[room].name
+	}
+	if m.d.run.options.Protocol == SocketIO {
+		m.d.text = m.appendCall(text, id, number, action, name)
+		m.send(conn)
+		m.patient = append(m.patient, mixDeadline{m.d.now + int64(callPatience), id})
+		return
 	}
 	switch action {
 	case doTyping:

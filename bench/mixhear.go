@@ -14,40 +14,16 @@ var typingStart = []byte(`"data":{"typing":`)
 
 // message reads replies and pushes.
 func (m *mixPlay) message(c *netpoll.Conn, p *peer, b []byte) {
-	before := m.d.result.ledger.Received
 	member := m.member(p.number)
-	for line, _ := range protocol.JSON.Messages(b) { // JSON has none
-		m.line(c, p, member, line)
-	}
-	if n := m.d.result.ledger.Received - before; n > 0 {
-		m.d.counters.delivered.add(n)
-	}
+	m.d.hear(c, p, b)
 	if member.leaving && p.stage == ready && m.isDone(member) {
 		m.d.leave(c, p)
 	}
 }
 
-func (m *mixPlay) line(c *netpoll.Conn, p *peer, member *mixMember, line []byte) {
-	if bytes.HasPrefix(line, pushStart) {
-		if at := bytes.Index(line, dataStart); at >= 0 {
-			m.delivery(member, line[at+len(`"data":`):])
-			return
-		}
-		if bytes.Contains(line, typingStart) {
-			m.classes[member.class].row.TypingSeen++
-			return
-		}
-	}
-	d := m.d
-	if err := protocol.JSON.DecodeReply(&d.decoder, line, &d.reply); err != nil {
-		d.result.ledger.Damaged++
-		return
-	}
-	m.replied(c, p, &d.reply)
-}
-
-// delivery checks a publication whose data b begins with.
-func (m *mixPlay) delivery(member *mixMember, b []byte) {
+// published checks a publication whose data b begins with.
+func (m *mixPlay) published(p *peer, b []byte) {
+	member := m.member(p.number)
 	ledger := &m.d.result.ledger
 	s, _, err := parseStamp(b)
 	if err != nil || s.sequence == 0 {
@@ -67,6 +43,11 @@ func (m *mixPlay) delivery(member *mixMember, b []byte) {
 		record(c.latency, m.d.now-s.due)
 		record(m.d.result.latency, m.d.now-s.due)
 	}
+	if room := &m.rooms[in.room]; len(room.asked) > 0 {
+		id := room.asked[0]
+		room.asked = room.asked[1:]
+		m.answered(&protocol.Reply{Kind: protocol.ReplyResult, ID: id})
+	}
 }
 
 // replied deals with all that is not a publication.
@@ -75,6 +56,8 @@ func (m *mixPlay) replied(c *netpoll.Conn, p *peer, reply *protocol.Reply) {
 	switch {
 	case reply.Kind == protocol.ReplyPing:
 		d.out = frame.AppendMasked(d.out, d.key(), frame.OpText, protocol.JSON.AppendPong(nil), false)
+	case (reply.Kind == protocol.ReplyPublication || reply.Kind == protocol.ReplyPush) && bytes.Contains(d.replyLine, typingStart):
+		m.classes[m.member(p.number).class].row.TypingSeen++
 	case reply.Kind == protocol.ReplyPublication:
 		d.result.ledger.Damaged++
 	case reply.Kind == protocol.ReplyPush:
@@ -90,7 +73,10 @@ func (m *mixPlay) replied(c *netpoll.Conn, p *peer, reply *protocol.Reply) {
 func (m *mixPlay) answered(reply *protocol.Reply) {
 	d := m.d
 	pending, ok := m.pending[reply.ID]
-	if !ok {
+	switch {
+	case !ok && d.run.options.Protocol == SocketIO: // it was not waited for any more
+		return
+	case !ok:
 		d.result.errors["reply to nothing"]++
 		return
 	}

@@ -6,31 +6,44 @@ import (
 	"slices"
 	"time"
 
-	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
-// join sends connect and a subscribe for each room of a new life.
-func (m *mixPlay) join(p *peer) {
-	d, member := m.d, m.member(p.number)
+// enter begins a life of number's, in rooms that it draws.
+func (m *mixPlay) enter(number uint32) {
+	member := m.member(number)
 	member.life++
 	member.leaving, member.stalled, member.excused = false, false, false
-	m.chooseRooms(p.number, member)
-	d.text = protocol.JSON.AppendConnect(d.text[:0], connectID, d.run.connectRequest(p.number))
+	m.chooseRooms(number, member)
 	for i := range member.rooms {
 		s := &member.rooms[i]
-		room := &m.rooms[s.room]
-		s.join(&room.roomBook)
-		d.text = append(d.text, '\n')
-		d.text = protocol.JSON.AppendSubscribe(d.text, uint32(connectID+1+i), &protocol.SubscribeRequest{Channel: room.name})
+		s.join(&m.rooms[s.room].roomBook)
 	}
-	p.owed = uint8(1 + len(member.rooms))
-	d.out = frame.AppendMasked(d.out, d.key(), frame.OpText, d.text, false)
+}
+
+// ask has number join its rooms, each by a command of its own, and returns how many replies there will be. In Centrifuge's protocol the
+// commands follow in the text at hand.
+func (m *mixPlay) ask(number uint32) (replies uint8) {
+	d, member := m.d, m.member(number)
+	for i := range member.rooms {
+		room, id := m.rooms[member.rooms[i].room].name, uint32(connectID+1+i)
+		if d.run.options.Protocol == SocketIO {
+			d.sendJoin(id, room)
+			continue
+		}
+		d.text = append(d.text, '\n')
+		d.text = protocol.JSON.AppendSubscribe(d.text, id, &protocol.SubscribeRequest{Channel: room})
+	}
+	return uint8(len(member.rooms))
 }
 
 // chooseRooms draws the rooms of a life.
 func (m *mixPlay) chooseRooms(number uint32, member *mixMember) {
+	if m.d.run.options.alone() {
+		member.rooms = append(member.rooms[:0], membership{room: m.d.index(number)})
+		return
+	}
 	rng := m.d.run.random(uint64(number)<<32|uint64(member.life), 7)
 	of := m.classes[member.class].Rooms
 	wanted := min(of.Min+rng.IntN(of.Max-of.Min+1), len(m.rooms))
@@ -227,6 +240,9 @@ func (m *mixPlay) over(number uint32, stage uint8) {
 func (m *mixPlay) abandon(number uint32, member *mixMember) {
 	if member.unanswered == 0 {
 		return
+	}
+	if m.d.run.options.alone() {
+		m.rooms[m.d.index(number)].asked = nil
 	}
 	for id, p := range m.pending {
 		if p.number != number {

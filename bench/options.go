@@ -38,7 +38,7 @@ type Options struct {
 	Rooms       int      // --rooms; connection i is in room i modulo this
 	RoomPrefix  string   // --room-prefix: what room names begin with, so that others can join; "" for a name of the run's own
 	Personal    bool     // --personal: each member is in a room of its own besides
-	Protocol    Protocol // --protocol: how connections speak of rooms; "" for edge's way
+	Protocol    Protocol // --protocol: how connections speak; "" for Centrifuge, in the scenario echo for EchoProtocol
 	TokenSecret string   // --token-secret: what the server's HMAC tokens are signed with; each connection is a user of its own. "" for no tokens
 	Payload     int      // --payload: bytes of a message's JSON value
 	Duration    time.Duration
@@ -50,6 +50,13 @@ type Options struct {
 	PublishVia  string        // --publish-via: fanout: ViaConnection or ViaAPI; "" for the first
 	API         string        // --api: where the server's HTTP API is, http://host:port or with the path of its methods
 	APIKey      string        // --api-key: its key; "" for none
+
+	Transport        Transport // --transport: of Socket.IO; "" for WebSocket
+	Namespace        string    // --namespace: the same; "" for /
+	JoinEvent        string    // --join-event: the same: a name, or an array of JSON with "$room" in it; "" for join
+	PublishEvent     string    // --publish-event: with "$room" and $data; "" for publish
+	EchoEvent        string    // --echo-event: with $data, which the acknowledgement is to have again; "" for echo
+	PublicationEvent string    // --publication-event: how publications come; "" for publication
 
 	Mix  *Mix          // mix: who does what; nil for BuiltInMix
 	Day  time.Duration // --day: mix: how long a day takes, with its hours' activity; 0 for the same activity all along
@@ -110,7 +117,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.Publishers, 1)
 	orElse(&o.PublishVia, ViaConnection)
 	orElse(&o.PrivateTables, "auto")
-	orElse(&o.Protocol, EdgeProtocol)
+	o.protocolDefaults()
 	orElse(&o.RoomPrefix, "flood-"+runTag()+"-")
 	orElse(&o.Drain, 10*time.Second)
 	orElse(&o.ProxyClients, defaultClients)
@@ -217,13 +224,13 @@ func (o *Options) checkScenario() error {
 	return nil
 }
 
-// rooms reports whether the connections speak the protocol of rooms; if not, they echo.
-func (o *Options) rooms() bool { return o.Scenario != Echo }
-
 // mixes reports whether the connections are of the classes of a mix.
 func (o *Options) mixes() bool { return o.Scenario == Mixed || o.Scenario == Soak }
 
 // publishes reports whether there are connections that publish besides the others.
 func (o *Options) publishes() bool {
+	if o.alone() {
+		return false
+	}
 	return o.Scenario == Fanout && o.PublishVia != ViaAPI || o.Scenario == Storm || o.Scenario == Slow || o.Scenario == Idle && (o.PublishOnce || o.Message > 0)
 }

@@ -11,12 +11,9 @@ import (
 
 // lines reads a message of the protocol: one or more replies and pushes, a line each.
 func (d *driver) lines(c *netpoll.Conn, p *peer, b []byte) {
-	before := d.result.ledger.Received
 	for line, _ := range protocol.JSON.Messages(b) { // JSON has none
+		d.replyLine = line
 		d.line(c, p, line)
-	}
-	if n := d.result.ledger.Received - before; n > 0 {
-		d.counters.delivered.add(n)
 	}
 }
 
@@ -29,7 +26,7 @@ var (
 func (d *driver) line(c *netpoll.Conn, p *peer, line []byte) {
 	if bytes.HasPrefix(line, pushStart) {
 		if at := bytes.Index(line, dataStart); at >= 0 {
-			d.delivery(p, line[at+len(`"data":`):])
+			d.published(p, line[at+len(`"data":`):])
 			return
 		}
 	}
@@ -38,7 +35,7 @@ func (d *driver) line(c *netpoll.Conn, p *peer, line []byte) {
 		d.result.ledger.Damaged++
 		return
 	}
-	d.replied(c, p, &d.reply)
+	d.heard(c, p, &d.reply)
 }
 
 // delivery checks a publication that has come to p; b begins with its data.

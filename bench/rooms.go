@@ -3,9 +3,7 @@ package bench
 import (
 	"strconv"
 
-	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/netpoll"
-	"github.com/seed4ac54ce5/edge/protocol"
 )
 
 // roomsPlay has connections in rooms, which receive what publishers send there. It is idle's and
@@ -60,7 +58,10 @@ func (r *roomsPlay) publishOnce(due int64, size int) {
 func (r *roomsPlay) publish(room uint32, due int64, size int) {
 	d := r.d
 	c, p := d.of(d.run.publisherOf(room))
-	if p == nil {
+	switch {
+	case p == nil && d.run.options.alone():
+		return // it is away
+	case p == nil:
 		d.result.errors["publication without a publisher"]++
 		return
 	}
@@ -74,13 +75,12 @@ func (r *roomsPlay) publish(room uint32, due int64, size int) {
 func (r *roomsPlay) send(c *netpoll.Conn, room, data []byte) {
 	d := r.d
 	d.command = max(d.command+1, personalID+1)
-	d.counters.sent.add(1)
-	if d.run.options.Protocol == SocketIO {
-		d.text = appendEvent(d.text[:0], d.command, "publish", room, data)
-	} else {
-		d.text = protocol.JSON.AppendPublish(d.text[:0], d.command, &protocol.PublishRequest{Channel: room, Data: data})
+	if !d.run.options.alone() { // there nothing answers but the delivery
+		d.counters.sent.add(1)
 	}
-	d.out = frame.AppendMasked(d.out[:0], d.key(), frame.OpText, d.text, false)
+	d.text = d.appendPublish(d.text[:0], d.command, room, data)
+	d.out = d.out[:0]
+	d.sendText(d.text)
 	d.write(c, d.out)
 }
 
@@ -100,13 +100,7 @@ func (r *roomsPlay) sendMessages() (more bool) {
 	return false // the next reply makes the next turn
 }
 
-func (r *roomsPlay) message(c *netpoll.Conn, p *peer, b []byte) {
-	if r.d.run.options.Protocol == SocketIO {
-		r.d.packet(c, p, b)
-		return
-	}
-	r.d.lines(c, p, b)
-}
+func (r *roomsPlay) message(c *netpoll.Conn, p *peer, b []byte) { r.d.hear(c, p, b) }
 
 // ended remembers that a member who counted is gone: what it is due will be missing.
 func (r *roomsPlay) ended(p *peer, stage uint8, _ netpoll.Reason) {
@@ -138,6 +132,9 @@ func (r *run) isPublisher(number uint32) bool { return number >= uint32(r.option
 
 // publisherOf returns the connection that publishes to a room: always the same one, so that order holds.
 func (r *run) publisherOf(room uint32) uint32 {
+	if r.options.alone() {
+		return room
+	}
 	return uint32(r.options.Connections) + room%uint32(r.options.Publishers)
 }
 

@@ -23,6 +23,7 @@ type run struct {
 	tables       netpoll.Tables
 	routes       *routes
 	requests     []request // by target
+	dialect      dialect   // of Socket.IO, if that is spoken
 	steps        *pool     // of TLS handshakes, nil without TLS
 	loops        int
 	pendingLimit int // connections under way to ready, on each loop
@@ -47,10 +48,11 @@ type run struct {
 	report  *Report
 }
 
-// request is how to open a WebSocket to a target.
+// request is how to open a WebSocket to a target, or how to poll it.
 type request struct {
 	asked *frame.ClientRequest
 	wire  []byte
+	poll  pollRequest
 }
 
 // maxPending bounds the connections under way to ready, over all loops: no more than what fits the
@@ -97,6 +99,9 @@ func newRun(ctx context.Context, o Options, s share) (*run, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	if o.alone() {
+		o.Rooms = o.Connections
+	}
 	if o.ServerPID != 0 {
 		if _, err := processCPU(o.ServerPID); err != nil {
 			return nil, fmt.Errorf("%w: --server-pid %d: want a process that is there: %w", ErrUsage, o.ServerPID, err)
@@ -121,13 +126,20 @@ func newRun(ctx context.Context, o Options, s share) (*run, error) {
 	if r.tables, err = netpoll.ParseTables(o.PrivateTables); err != nil {
 		return nil, err
 	}
+	if o.Protocol == SocketIO {
+		if r.dialect, err = newDialect(&o); err != nil {
+			return nil, err
+		}
+	}
 	if r.loops, err = r.chooseLoops(); err != nil {
 		return nil, err
 	}
 	r.pendingLimit = min(max(maxPending/r.loops/int(s.workers), 16), 512)
 	for i := range routes.targets {
-		asked := routes.targets[i].request(r.path())
-		r.requests = append(r.requests, request{asked, frame.AppendRequest(nil, asked)})
+		t := routes.targets[i]
+		t.path = r.path(&t)
+		asked := t.request("")
+		r.requests = append(r.requests, request{asked, frame.AppendRequest(nil, asked), newPollRequest(&t)})
 	}
 	return r, nil
 }
@@ -160,6 +172,9 @@ func (r *run) chooseLoops() (int, error) {
 		}
 		const own = 64 // descriptors that are no connections
 		perTable := uint32(min(max(limit.Cur, 2*own)-own, maxConnections))
+		if r.options.polls() && r.options.Scenario != Idle && r.options.Scenario != Fanout {
+			connections *= 2 // who says much has a second connection for that
+		}
 		loops = max(loops, (connections+perTable-1)/perTable)
 	}
 	return int(min(loops, netpoll.MaxLoops)), nil
@@ -172,17 +187,6 @@ func (r *run) total() uint32 {
 		n += r.options.Publishers
 	}
 	return uint32(n)
-}
-
-// path returns where to open WebSockets if a target does not say.
-func (r *run) path() string {
-	switch {
-	case r.options.Protocol == SocketIO:
-		return socketIOPath
-	case r.options.rooms():
-		return roomsPath
-	}
-	return echoPath
 }
 
 // clock returns the nanoseconds since the run began, which never go back.
@@ -245,7 +249,7 @@ func (r *run) open() (err error) {
 			r.steps = newPool()
 		}
 	}
-	if r.options.Protocol == EdgeProtocol { // the probe speaks no other
+	if r.options.Protocol != SocketIO { // the probe speaks no other
 		r.probe = startProbe(&r.routes.targets[0], r.routes.proxy, r.connectRequest(0), r.options.Probe)
 	}
 	return nil

@@ -115,7 +115,7 @@ func (r *run) churn() {
 
 // idle holds the connections, and on request has each of them reached.
 func (r *run) idle() {
-	if r.options.publishes() {
+	if r.options.PublishOnce || r.options.Message > 0 {
 		r.takeCensus(everybody)
 	}
 	if r.options.Hold > 0 {
@@ -145,6 +145,11 @@ func (r *run) hold(name string, d time.Duration) {
 // messages has every connection send one message and then receive one.
 func (r *run) messages() {
 	members := r.reachable()
+	if r.options.alone() { // one message is both
+		r.phase("sending and receiving messages", members, countDelivered)
+		r.publishOnce(r.options.Message)
+		return
+	}
 	r.phase("sending messages", members, countAnswered)
 	before := r.progress().answered
 	r.tell(func(d *driver) {
@@ -235,7 +240,11 @@ func (r *run) reachable() (n uint64) {
 // publisherLoops returns the loops that have a publisher.
 func (r *run) publisherLoops() (loops []*netpoll.Loop) {
 	has := make([]bool, r.loops)
-	for p := range min(r.options.Publishers, r.loops*int(r.share.workers), r.options.Rooms) {
+	publishers := r.options.Publishers
+	if r.options.alone() {
+		publishers = r.options.Rooms
+	}
+	for p := range min(publishers, r.loops*int(r.share.workers), r.options.Rooms) {
 		if loop := r.publisherLoop(uint32(p)); loop >= 0 {
 			has[loop] = true
 		}

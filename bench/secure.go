@@ -79,7 +79,7 @@ func (d *driver) stepped(id netpoll.ConnID) {
 	}
 	d.loop.Resume(c)
 	if s.tls.Established() {
-		d.request(c, p)
+		d.begin(c, p)
 	}
 }
 
@@ -115,8 +115,17 @@ func (d *driver) opened(c *netpoll.Conn, s *secured, p *peer) {
 	}
 }
 
-// write sends whole messages.
+// write sends whole messages: frames, or the packets of a session that polls.
 func (d *driver) write(c *netpoll.Conn, b []byte) {
+	if d.run.options.polls() {
+		d.post(c, b)
+		return
+	}
+	d.transmit(c, b)
+}
+
+// transmit sends b as it is, or in records.
+func (d *driver) transmit(c *netpoll.Conn, b []byte) {
 	s := d.secure(c)
 	if s == nil {
 		d.loop.Write(c, b)

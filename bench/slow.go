@@ -111,12 +111,12 @@ func (s *slowPlay) rest(c *netpoll.Conn, p *peer) {
 // message enters what has come in the books that it belongs to.
 func (s *slowPlay) message(c *netpoll.Conn, p *peer, b []byte) {
 	if !s.d.run.shares(p.number) {
-		s.d.lines(c, p, b)
+		s.d.hear(c, p, b)
 		return
 	}
 	delivered, received := s.d.counters.delivered.value(), s.ledger.Received
 	s.swap()
-	s.d.lines(c, p, b)
+	s.d.hear(c, p, b)
 	s.swap()
 	s.d.counters.delivered.n.Store(delivered) // to the others
 	s.d.counters.slow.add(s.ledger.Received - received)

@@ -99,12 +99,13 @@ func (s *socketIO) obey(c net.Conn, packet string) {
 	case packet == "40":
 		s.write(c, `40{"sid":"b"}`)
 	case packet == "3":
-	case strings.HasPrefix(event, `"subscribe","`):
+	case strings.HasPrefix(event, `"join",{"room":"`):
 		s.members = append(s.members, c)
 		s.write(c, "43"+id+"[]")
 		s.write(c, "2")
-	case strings.HasPrefix(event, `"publish","`):
-		data := event[strings.LastIndexByte(event, ',')+1:]
+	case strings.HasPrefix(event, `"publish",{"room":"`):
+		_, data, _ := strings.Cut(strings.TrimSuffix(event, "}]"), `"data":`)
+		data += "]"
 		for _, m := range s.members {
 			s.write(m, `42["publication",`+data)
 		}
@@ -169,9 +170,14 @@ func drainOf(name string) time.Duration {
 }
 
 func TestAppendEvent(t *testing.T) {
+	o := (&Options{Protocol: SocketIO}).withDefaults()
+	d, err := newDialect(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for want, got := range map[string][]byte{
-		`422["subscribe","r"]`:      appendEvent(nil, 2, "subscribe", []byte("r"), nil),
-		`4212["publish","r","abc"]`: appendEvent(nil, 12, "publish", []byte("r"), []byte(`"abc"`)),
+		`422["join",{"room":"r"}]`:                    d.appendEvent(nil, 2, d.join, []byte("r"), nil),
+		`4212["publish",{"room":"r\"","data":"abc"}]`: d.appendEvent(nil, 12, d.publish, []byte(`r"`), []byte(`"abc"`)),
 	} {
 		if !bytes.Equal(got, []byte(want)) {
 			t.Errorf("appendEvent = %s; want %s", got, want)

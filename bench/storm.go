@@ -21,6 +21,7 @@ type stormPlay struct {
 	members []member          // by number divided by the loops; a publisher's is not used
 	epochs  []string          // of the rooms, as subscriptions have told them
 	indices map[string]uint32 // of them
+	pasts   []past            // as members, in Socket.IO
 	mark    []uint32          // what had been published to each room when the wait for the members was over, nil before
 
 	dropping bool   // members are to drop
@@ -63,7 +64,11 @@ type stormRound struct {
 const maxDrops = 4096
 
 func newStormPlay(d *driver) *stormPlay {
-	return &stormPlay{roomsPlay: roomsPlay{d: d}, members: make([]member, d.share), indices: make(map[string]uint32), round: newStormRound()}
+	s := &stormPlay{roomsPlay: roomsPlay{d: d}, members: make([]member, d.share), indices: make(map[string]uint32), round: newStormRound()}
+	if d.run.options.Protocol == SocketIO {
+		s.pasts = make([]past, d.share)
+	}
+	return s
 }
 
 func newStormRound() stormRound {
@@ -160,42 +165,24 @@ func (s *stormPlay) ask(number uint32, q *protocol.SubscribeRequest) {
 	}
 }
 
-// message reads what has come to a member.
-func (s *stormPlay) message(c *netpoll.Conn, p *peer, b []byte) {
+func (s *stormPlay) message(c *netpoll.Conn, p *peer, b []byte) { s.d.hear(c, p, b) }
+
+// replied reads what a member is told of the room that it has joined.
+func (s *stormPlay) replied(c *netpoll.Conn, p *peer, r *protocol.Reply) {
+	if p.stage == joining && r.ID == subscribeID && r.Kind == protocol.ReplyResult && s.d.run.options.Protocol == Centrifuge {
+		s.subscribed(p, r, s.d.replyLine)
+	}
+	s.d.replied(c, p, r)
+}
+
+// published enters a publication that has come to p, if it is a member; b begins with its data. In Socket.IO those that it
+// has missed come like others, before it is welcomed.
+func (s *stormPlay) published(p *peer, b []byte) {
 	if s.d.run.isPublisher(p.number) {
-		s.d.lines(c, p, b)
+		s.d.delivery(p, b)
 		return
 	}
-	before := s.d.result.ledger.Received
-	for line, _ := range protocol.JSON.Messages(b) { // JSON has none
-		s.line(c, p, line)
-	}
-	if n := s.d.result.ledger.Received - before; n > 0 {
-		s.d.counters.delivered.add(n)
-	}
-}
-
-func (s *stormPlay) line(c *netpoll.Conn, p *peer, line []byte) {
-	d := s.d
-	if bytes.HasPrefix(line, pushStart) {
-		if at := bytes.Index(line, dataStart); at >= 0 {
-			s.live(p, line[at+len(`"data":`):])
-			return
-		}
-	}
-	if err := protocol.JSON.DecodeReply(&d.decoder, line, &d.reply); err != nil {
-		d.result.ledger.Damaged++
-		return
-	}
-	if p.stage == joining && d.reply.ID == subscribeID && d.reply.Kind == protocol.ReplyResult {
-		s.subscribed(p, &d.reply, line)
-	}
-	d.replied(c, p, &d.reply)
-}
-
-// live enters a publication that has come to p as it was published; b begins with its data.
-func (s *stormPlay) live(p *peer, b []byte) {
-	if due, ok := s.enter(p, b); ok {
+	if due, ok := s.enter(p, b); ok && p.stage == ready {
 		record(s.d.result.latency, s.d.now-due)
 	}
 }
@@ -213,7 +200,9 @@ func (s *stormPlay) enter(p *peer, b []byte) (due int64, ok bool) {
 		return 0, false
 	}
 	m := s.member(p.number)
-	if offset, ok := offsetOf(b[size:]); ok {
+	if s.d.run.options.Protocol == SocketIO {
+		s.remember(p.number, lastString(b[size:]))
+	} else if offset, ok := offsetOf(b[size:]); ok {
 		m.offset = offset
 	}
 	if m.flags&memberFresh != 0 {
@@ -274,9 +263,14 @@ func (s *stormPlay) subscribed(p *peer, r *protocol.Reply, line []byte) {
 		line = line[at+len(`"data":`):]
 		s.enter(p, line)
 	}
+	s.judge(m, asked, r.Recovered)
+}
+
+// judge counts what a member that is back has been told, and whether it had asked.
+func (s *stormPlay) judge(m *member, asked, recovered bool) {
 	switch {
 	case m.flags&memberAway == 0:
-	case r.Recovered:
+	case recovered:
 		s.round.recovered++
 		s.round.lastWhole = s.d.now
 	case asked:

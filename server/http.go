@@ -121,7 +121,8 @@ func (l *loop) readRequest(c *netpoll.Conn, s *session, b []byte) (used, need in
 
 // readRouted goes on with a request whose head, of n bytes, is whole.
 func (l *loop) readRouted(c *netpoll.Conn, s *session, b []byte, n int) (used, need int) {
-	r := &httpRequest{Request: &l.request, behind: n < len(b)}
+	l.http = httpRequest{Request: &l.request, behind: n < len(b)}
+	r := &l.http
 	route := l.server.routeOf(r.Path)
 	if route == nil {
 		err := frame.ErrNotFound
@@ -233,7 +234,8 @@ func (l *loop) awaitBody(c *netpoll.Conn, s *session, fresh *body) {
 
 // serveBody serves a request with a body; b is all of it.
 func (l *loop) serveBody(c *netpoll.Conn, s *session, b []byte, way *body, behind bool) {
-	r := &httpRequest{Request: &l.request, body: b[way.head:], behind: behind}
+	l.http = httpRequest{Request: &l.request, body: b[way.head:], behind: behind}
+	r := &l.http
 	route := l.server.routeOf(r.Path)
 	if route.cors {
 		l.allowOrigin(r.Request)

@@ -52,6 +52,7 @@ type loop struct {
 	decoder      protocol.Decoder
 	command      protocol.Command
 	request      frame.Request
+	http         httpRequest // the one in hand
 	counts       metrics.Counts
 	rejected     rejections
 	worked       time.Duration // of l.net.Busy, what has been counted as turns

@@ -47,7 +47,6 @@ func floodIdle() *cobra.Command {
 	flags.BoolVar(&o.PublishOnce, "publish-once", false, "then publish once to each room and count who receives it")
 	flags.IntVar(&o.Message, "message", 0, "then have each connection send and receive a message of this many `bytes`")
 	flags.DurationVar(&o.Rest, "rest", 0, "and do nothing for so long after that")
-	f.protocolFlag(flags)
 	f.payloadFlag(flags, "of the publication")
 	f.publishersFlag(flags)
 	return c
@@ -70,7 +69,6 @@ func floodFanout() *cobra.Command {
 	o, flags := &f.options, c.Flags()
 	flags.IntVar(&o.Rooms, "rooms", 1, "rooms that the connections are spread over")
 	flags.IntVar(&o.Rate, "rate", 100, "publications a second in all")
-	f.protocolFlag(flags)
 	flags.StringVar(&o.RoomPrefix, "room-prefix", "", "what the rooms' `names` begin with, so that others can join them; empty for a name of the run's own")
 	f.payloadFlag(flags, "of a publication")
 	f.publishersFlag(flags)
@@ -138,6 +136,7 @@ func (f *flooding) command(short string) *cobra.Command {
 	}
 	o, flags := &f.options, c.Flags()
 	f.shareFlags(flags)
+	f.protocolFlags(flags)
 	flags.StringSliceVar(&o.Targets, "target", []string{"127.0.0.1:8000"}, "`address` of a server, host:port, ws://host:port/path or wss://host:port/path; several take turns")
 	flags.IntVar(&o.Connections, "connections", 1000, "connections in all")
 	flags.IntVar(&o.Ramp, "ramp", 0, "connects a second; 0 is as fast as they succeed")
@@ -158,8 +157,19 @@ func (f *flooding) command(short string) *cobra.Command {
 	return c
 }
 
-func (f *flooding) protocolFlag(flags *pflag.FlagSet) {
-	flags.StringVar((*string)(&f.options.Protocol), "protocol", string(bench.EdgeProtocol), "how to speak of rooms: `edge`, or socketio to a server that knows its events")
+// protocolFlags add what all scenarios have, with a default that depends on the scenario.
+func (f *flooding) protocolFlags(flags *pflag.FlagSet) {
+	o, usual := &f.options, bench.Centrifuge
+	if o.Scenario == bench.Echo {
+		usual = bench.EchoProtocol
+	}
+	flags.StringVar((*string)(&o.Protocol), "protocol", string(usual), "how to speak: `centrifuge`, socketio, or echo, where what a connection sends comes back to it alone")
+	flags.StringVar((*string)(&o.Transport), "transport", string(bench.WebSocket), "of socketio: `websocket` or polling")
+	flags.StringVar(&o.Namespace, "namespace", "", "of socketio; empty for /")
+	flags.StringVar(&o.JoinEvent, "join-event", "", "of socketio: the `event` that joins a room: its name, or all of it as in [\"join\",{\"room\":\"$room\"}]; empty for join")
+	flags.StringVar(&o.PublishEvent, "publish-event", "", "the same for the `event` that publishes, with $data; empty for publish")
+	flags.StringVar(&o.EchoEvent, "echo-event", "", "the same for the `event` that is acknowledged with its data; empty for echo")
+	flags.StringVar(&o.PublicationEvent, "publication-event", "", "of socketio: `name` of the event that brings a publication; empty for publication")
 }
 
 func (f *flooding) payloadFlag(flags *pflag.FlagSet, of string) {

@@ -1,0 +1,106 @@
+package socketio
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/seed4ac54ce5/edge/server"
+)
+
+// app is what a node asks.
+type app struct{ io *IO }
+
+var errInvalidNamespace = &server.SocketRefusal{Message: "Invalid namespace"}
+
+func (a app) Start(s *server.Server) { a.io.start(any(s).(node)) }
+
+// Connect lets a client into a namespace.
+func (a app) Connect(r *server.SocketConnect) (welcome server.SocketWelcome, err error) {
+	n := a.io.enter(r.Namespace, r.Auth)
+	if n == nil {
+		return welcome, errInvalidNamespace
+	}
+	defer func() {
+		if err != nil {
+			a.io.exit(n)
+		}
+	}()
+	h := newHandshake(r)
+	h.io = a.io
+	if err := n.admit(h); err != nil {
+		return welcome, refusal(err)
+	}
+	welcome = server.SocketWelcome{Grant: h.granted(), Rooms: h.Rooms}
+	if keep := a.io.options.KeepHandshakes; keep || n.meets() || len(h.Data) > 0 {
+		a.io.states.change(r.Socket, func(st *state) {
+			st.data = maps.Clone(h.Data)
+			st.handshake = h
+		})
+	}
+	return welcome, nil
+}
+
+// refusal returns what the node is to be told of a middleware's error.
+func refusal(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	r := &server.SocketRefusal{Message: e.Message}
+	if e.Data == nil {
+		return r
+	}
+	data, failed := json.Marshal(e.Data)
+	if failed != nil {
+		return fmt.Errorf("data of %w: %w", err, failed)
+	}
+	r.Data = data
+	return r
+}
+
+// Connected tells the application of a socket.
+func (a app) Connected(s server.Socket, namespace string) {
+	n := a.io.space(namespace)
+	if n == nil {
+		return
+	}
+	n.connected(&Socket{ns: n, key: s})
+	if !a.io.options.KeepHandshakes {
+		a.io.states.visit(s, func(st *state) { st.handshake = nil })
+	}
+}
+
+// Event tells the application of an event.
+func (a app) Event(s server.Socket, e *server.SocketEvent) {
+	n := a.io.space(e.Namespace)
+	if n == nil {
+		return
+	}
+	if event := newEvent(n, s, e); event != nil && !reserved[event.Name] {
+		n.dispatch(&event.socket, event)
+	}
+}
+
+// Ack hands on an acknowledgement. It does not wait.
+func (a app) Ack(s server.Socket, id uint64, p server.SocketPacket) {
+	a.io.acked(s, id, argsOf(p, false))
+}
+
+// Disconnect tells the application that a socket has gone.
+func (a app) Disconnect(s server.Socket, namespace, reason string, rooms []string) {
+	st := a.io.states.take(s)
+	if st == nil {
+		st = new(state)
+	}
+	n := a.io.space(namespace)
+	if n == nil {
+		return
+	}
+	defer a.io.exit(n)
+	for _, w := range st.acks {
+		w.finish(nil, ErrDisconnected)
+	}
+	n.disconnected(&Socket{ns: n, key: s, past: &past{rooms, st.data, st.handshake, st.trail}}, reason)
+}

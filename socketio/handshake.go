@@ -1,0 +1,93 @@
+package socketio
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/server"
+)
+
+// Handshake is a client at the door of a namespace.
+type Handshake struct {
+	ID        string // of the socket that it will be
+	Namespace string
+	Auth      json.RawMessage // what the client says of itself, a JSON object; nil for nothing
+
+	// The request that its session began with.
+	Header  http.Header
+	URL     string // its target, as /socket.io/?EIO=4&transport=websocket
+	Address netip.AddrPort
+	Secure  bool
+	Issued  time.Time
+
+	// What a function of [Namespace.Use] may set.
+	User  string         // who it is: its connection counts as that user's, for limits, revocation and presence
+	Info  []byte         // what others are shown of that user, any JSON value
+	Rooms []string       // that the socket is in from the beginning
+	Data  map[string]any // of the socket: see [Socket.Set]
+
+	io    *IO
+	grant *server.ConnectReply // of [Handshake.Admit]; nil for none
+}
+
+func newHandshake(r *server.SocketConnect) *Handshake {
+	h := &Handshake{ID: r.ID, Namespace: r.Namespace, Auth: r.Auth}
+	if r.Handshake != nil {
+		h.Header = r.Handshake.Header
+		h.URL = r.Handshake.URL
+		h.Address = r.Handshake.Address
+		h.Secure = r.Handshake.Secure
+		h.Issued = r.Handshake.Issued
+	}
+	return h
+}
+
+// Query returns what stands in the URL behind the question mark.
+func (h *Handshake) Query() url.Values {
+	_, query, _ := strings.Cut(h.URL, "?")
+	values, _ := url.ParseQuery(query) // what it could read
+	return values
+}
+
+// BindAuth decodes what the client says of itself into the variable that dst points to, which stays as it is if there is
+// nothing.
+func (h *Handshake) BindAuth(dst any) error {
+	if h.Auth == nil {
+		return nil
+	}
+	return json.Unmarshal(h.Auth, dst)
+}
+
+// MarshalJSON writes h as Node's servers do.
+func (h *Handshake) MarshalJSON() ([]byte, error) {
+	headers := make(map[string]string, len(h.Header))
+	for name, values := range h.Header {
+		headers[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	query := make(map[string]any)
+	for name, values := range h.Query() {
+		query[name] = values
+		if len(values) == 1 {
+			query[name] = values[0]
+		}
+	}
+	auth := h.Auth
+	if auth == nil {
+		auth = json.RawMessage("{}")
+	}
+	return json.Marshal(map[string]any{
+		"headers": headers,
+		"time":    h.Issued.Format("Mon Jan 02 2006 15:04:05 GMT-0700 (MST)"),
+		"address": h.Address.Addr().String(),
+		"xdomain": h.Header.Get("Origin") != "",
+		"secure":  h.Secure,
+		"issued":  h.Issued.UnixMilli(),
+		"url":     h.URL,
+		"query":   query,
+		"auth":    auth,
+	})
+}

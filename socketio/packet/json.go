@@ -1,0 +1,303 @@
+package packet
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+)
+
+// value is what is to be known of a payload.
+type value struct {
+	kind  byte   // its first byte, '0' for any number
+	first byte   // the same of its first element, if it is an array with any
+	name  []byte // the first element as it stands between its quotes, if it is a string
+}
+
+// scanner proves bytes to be JSON (RFC 8259) and their placeholders to be those of attachments.
+type scanner struct {
+	b           []byte
+	at          int
+	attachments int
+	err         error
+}
+
+// scan proves b to be one JSON value of at most so many levels, whose placeholders, if there are attachments, each name one
+// of them. Without attachments a placeholder is an object like any other.
+func scan(b []byte, depth, attachments int) (v value, err error) {
+	s := scanner{b: b, attachments: attachments}
+	s.space()
+	v.kind = kindOf(s.peek())
+	if v.kind == '[' {
+		inner := scanner{b: b, at: s.at + 1}
+		inner.space()
+		if v.first = kindOf(inner.peek()); v.first == '"' {
+			from := inner.at + 1
+			if inner.text() {
+				v.name = b[from : inner.at-1]
+			}
+		}
+	}
+	if !s.value(depth) {
+		return v, s.failure()
+	}
+	s.space()
+	if s.at != len(b) {
+		return v, ErrPayload
+	}
+	return v, nil
+}
+
+func kindOf(c byte) byte {
+	if c == '-' || isDigit(c) {
+		return '0'
+	}
+	return c
+}
+
+func (s *scanner) failure() error {
+	if s.err != nil {
+		return s.err
+	}
+	return ErrPayload
+}
+
+// peek returns the next byte, 0 at the end.
+func (s *scanner) peek() byte {
+	if s.at < len(s.b) {
+		return s.b[s.at]
+	}
+	return 0
+}
+
+func (s *scanner) space() {
+	for s.at < len(s.b) {
+		switch s.b[s.at] {
+		case ' ', '\t', '\r', '\n':
+			s.at++
+		default:
+			return
+		}
+	}
+}
+
+// value steps over one value and reports whether it is one.
+func (s *scanner) value(depth int) bool {
+	switch c := s.peek(); c {
+	case '"':
+		return s.text()
+	case '[':
+		return depth > 0 && s.array(depth-1)
+	case '{':
+		return depth > 0 && s.object(depth-1)
+	case 't':
+		return s.word("true")
+	case 'f':
+		return s.word("false")
+	case 'n':
+		return s.word("null")
+	default:
+		return s.number()
+	}
+}
+
+func (s *scanner) word(w string) bool {
+	if !bytes.HasPrefix(s.b[s.at:], []byte(w)) {
+		return false
+	}
+	s.at += len(w)
+	return true
+}
+
+func (s *scanner) array(depth int) bool {
+	for first := true; ; first = false {
+		if more, ok := s.next(']', first); !more {
+			return ok
+		}
+		if !s.value(depth) {
+			return false
+		}
+	}
+}
+
+// next steps to the next element of an array or object, over its opening bracket if it is the first one. more is false at its
+// end, and when it is malformed: ok tells.
+func (s *scanner) next(end byte, first bool) (more, ok bool) {
+	if first {
+		s.at++
+	}
+	s.space()
+	switch c := s.peek(); {
+	case c == end:
+		s.at++
+		return false, true
+	case first:
+		return true, true
+	case c != ',':
+		return false, false
+	}
+	s.at++
+	s.space()
+	return true, true
+}
+
+// object steps over an object. It is a placeholder if its last member of that name says so.
+func (s *scanner) object(depth int) bool {
+	marked, num := false, []byte(nil)
+	for first := true; ; first = false {
+		more, ok := s.next('}', first)
+		if !more {
+			return ok && (!marked || s.refers(num))
+		}
+		from := s.at
+		if !s.text() {
+			return false
+		}
+		key := s.b[from+1 : s.at-1]
+		s.space()
+		if s.peek() != ':' {
+			return false
+		}
+		s.at++
+		s.space()
+		from = s.at
+		if !s.value(depth) {
+			return false
+		}
+		if s.attachments == 0 {
+			continue
+		}
+		switch {
+		case is(key, placeholder):
+			marked = string(s.b[from:s.at]) == "true"
+		case is(key, "num"):
+			num = s.b[from:s.at]
+		}
+	}
+}
+
+const placeholder = "_placeholder"
+
+// refers reports whether num is the index of an attachment.
+func (s *scanner) refers(num []byte) bool {
+	if _, ok := index(num, s.attachments); !ok {
+		s.err = ErrPlaceholder
+		return false
+	}
+	return true
+}
+
+// index returns the number that a placeholder has, if it is that of one of n attachments.
+func index(num []byte, n int) (i int, ok bool) {
+	f, err := strconv.ParseFloat(string(num), 64)
+	if err != nil || f < 0 || f >= float64(n) || f != float64(int(f)) {
+		return 0, false
+	}
+	return int(f), true
+}
+
+// is reports whether text, as it stands between quotes, is name.
+func is(text []byte, name string) bool {
+	if bytes.IndexByte(text, '\\') < 0 {
+		return string(text) == name
+	}
+	return len(text) <= len(name)*len(`\u0000`) && unquote(text) == name
+}
+
+// unquote returns what text, which stands between quotes, means.
+func unquote(text []byte) (name string) {
+	quoted := append(append([]byte{'"'}, text...), '"')
+	if json.Unmarshal(quoted, &name) != nil {
+		return ""
+	}
+	return name
+}
+
+// text steps over a string.
+func (s *scanner) text() bool {
+	if s.peek() != '"' {
+		return false
+	}
+	for s.at++; s.at < len(s.b); s.at++ {
+		switch c := s.b[s.at]; {
+		case c == '"':
+			s.at++
+			return true
+		case c < ' ':
+			return false
+		case c == '\\' && !s.escape():
+			return false
+		}
+	}
+	return false
+}
+
+// escape steps to the last byte of an escape.
+func (s *scanner) escape() bool {
+	s.at++
+	switch s.peek() {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return true
+	case 'u':
+		for range 4 {
+			s.at++
+			if !isHex(s.peek()) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+func isHex(c byte) bool {
+	return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f'
+}
+
+func (s *scanner) number() bool {
+	if s.peek() == '-' {
+		s.at++
+	}
+	switch c := s.peek(); {
+	case c == '0':
+		s.at++
+	case !s.digits():
+		return false
+	}
+	if s.peek() == '.' {
+		s.at++
+		if !s.digits() {
+			return false
+		}
+	}
+	if s.peek()|0x20 == 'e' {
+		s.at++
+		if s.peek() == '+' || s.peek() == '-' {
+			s.at++
+		}
+		return s.digits()
+	}
+	return true
+}
+
+// digits steps over one or more.
+func (s *scanner) digits() bool {
+	from := s.at
+	for isDigit(s.peek()) {
+		s.at++
+	}
+	return s.at > from
+}
+
+// reserved are the names of events that mean something to the libraries themselves.
+var reserved = [...]string{"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
+
+// Reserved reports whether an event must not have this name, which is given as JSON has it between its quotes. No peer may
+// send one, and neither may we.
+func Reserved(name []byte) bool {
+	for _, r := range reserved {
+		if is(name, r) {
+			return true
+		}
+	}
+	return false
+}
