@@ -27,7 +27,7 @@ type sockets struct {
 type SocketNamespace struct {
 	Name    string
 	Builtin bool // it has the built-in events
-	Hooks   bool // the backend of hooks.socketio hears of it
+	Hooks   bool // the backends of hooks.socket_connect, socket_event and socket_disconnect hear of it
 }
 
 // Sockets is what an application of Socket.IO's is told, beyond what the node knows.
@@ -56,7 +56,7 @@ var socketNamespaceKeys = []key[SocketNamespace]{
 		is(func(n *SocketNamespace) *string { return &n.Name }, words(namespaceHint, wrongEntryName))},
 	{Key{"builtin_events", "", "true", restart, "", "join, leave, publish, presence, history and typing, where rooms are channels"},
 		is(func(n *SocketNamespace) *bool { return &n.Builtin }, boolean)},
-	{Key{"hooks", "", "true", restart, "", "the backend of hooks.socketio hears of it"},
+	{Key{"hooks", "", "true", restart, "", "the backends of hooks.socket_connect, socket_event and socket_disconnect hear of it"},
 		is(func(n *SocketNamespace) *bool { return &n.Hooks }, boolean)},
 }
 
@@ -84,7 +84,7 @@ var socketKeys = []key[sockets]{
 		is(func(s *sockets) *string { return &s.Parser }, choice("json", "msgpack"))},
 	{Key{"rooms_as_channels", "", "/", restart, "", "namespaces whose rooms are those that other clients subscribe to, so that both see each publication: room `lobby` of `/` is `lobby`, of `/chat` it is `chat:lobby`. They exist by being named here, and have the built-in events"},
 		is(func(s *sockets) *[]string { return &s.RoomsAsChannels }, listOrNone(namespaceHint, wrongSocketNamespace))},
-	{Key{"namespaces", "", "", restart, "", "namespaces that exist besides these and `/`, and what they have: `name`, `builtin_events` (join, leave, publish, presence, history and typing, where rooms are channels) and `hooks` (the backend of `hooks.socketio` hears of them), both true by default"},
+	{Key{"namespaces", "", "", restart, "", "namespaces that exist besides these and `/`, and what they have: `name`, `builtin_events` (join, leave, publish, presence, history and typing, where rooms are channels) and `hooks` (the backends of `hooks.socket_connect`, `hooks.socket_event` and `hooks.socket_disconnect` hear of it), both true by default"},
 		entriesField[sockets, SocketNamespace]{at: func(s *sockets) *[]SocketNamespace { return &s.Namespaces }, keys: socketNamespaceKeys}},
 	{Key{"recovery.enabled", "", "false", restart, "", "a client that comes back has the same id and rooms, and gets what it missed"},
 		is(func(s *sockets) *bool { return &s.Recovery }, boolean)},

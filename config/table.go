@@ -128,6 +128,8 @@ var generalKeys = []key[settings]{
 		is(func(s *settings) *time.Duration { return &s.node.PongTimeout }, limit)},
 	{Key{"client.head_timeout", "", "5s", restart, "", "time from accepting a connection to its whole request head"},
 		is(func(s *settings) *time.Duration { return &s.node.HeadTimeout }, limit)},
+	{Key{"client.keep_alive_timeout", "", "65s", restart, "", "how long a connection may wait for its next request after the answer to the one before"},
+		is(func(s *settings) *time.Duration { return &s.node.KeepAliveTimeout }, limit)},
 	{Key{"client.stale_close_delay", "", "10s", restart, "", "time from there to a connect command"},
 		is(func(s *settings) *time.Duration { return &s.node.StaleTimeout }, limit)},
 	{Key{"client.write_stall_limit", "", "10s", restart, "", "how long a client's socket may take nothing of what waits for it"},

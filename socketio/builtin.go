@@ -82,11 +82,7 @@ func (n *Namespace) onBuiltin(event string, f func(context.Context, *Socket, *re
 		if err == nil {
 			return e.Ack(answer)
 		}
-		c, known := codeOf(err)
-		if ackErr := e.Ack(errorAnswer{c}); known {
-			return ackErr
-		}
-		return err // to be logged
+		return Answer(e, err)
 	})
 }
 

@@ -37,14 +37,14 @@ func (h *Handshake) Admit() error {
 		Data  json.RawMessage `json:"data"`
 	}
 	if h.BindAuth(&auth) != nil {
-		return asError(server.ErrBadRequest)
+		return Refusal(server.ErrBadRequest)
 	}
 	grant, err := h.io.gate().Admit(&server.ConnectRequest{
 		Client: h.ID, Protocol: "json", Address: h.Address, Header: h.Header,
 		Token: []byte(auth.Token), Data: auth.Data, Name: "socket.io",
 	})
 	if err != nil {
-		return asError(err)
+		return Refusal(err)
 	}
 	h.grant, h.User, h.Info = &grant, grant.User, grant.Info
 	for i := range grant.Subs {
@@ -87,14 +87,6 @@ func codeOf(err error) (code, bool) {
 		return code{uint32(end.Code), end.Reason}, true
 	}
 	return code{100, "internal server error"}, false
-}
-
-// asError returns what a client is told of an error at the door; one that is not for clients stays as it is.
-func asError(err error) error {
-	if c, ok := codeOf(err); ok {
-		return &Error{Message: c.Message, Data: c}
-	}
-	return err
 }
 
 // channelOf returns what the other protocol calls a room whose namespace is mapped.
