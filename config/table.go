@@ -128,7 +128,7 @@ var generalKeys = []key[settings]{
 		is(func(s *settings) *time.Duration { return &s.node.PongTimeout }, limit)},
 	{Key{"client.head_timeout", "", "5s", restart, "", "time from accepting a connection to its whole request head"},
 		is(func(s *settings) *time.Duration { return &s.node.HeadTimeout }, limit)},
-	{Key{"client.keep_alive_timeout", "", "65s", restart, "", "how long a connection may wait for its next request after the answer to the one before"},
+	{Key{"client.keep_alive_timeout", "", "1m5s", restart, "", "how long a connection may wait for its next request after the answer to the one before"},
 		is(func(s *settings) *time.Duration { return &s.node.KeepAliveTimeout }, limit)},
 	{Key{"client.stale_close_delay", "", "10s", restart, "", "time from there to a connect command"},
 		is(func(s *settings) *time.Duration { return &s.node.StaleTimeout }, limit)},

@@ -41,13 +41,17 @@ type Transport uint8
 
 // The transports.
 const (
-	WebSocket Transport = iota
-	Echo                // the development path that sends back what it gets
+	WebSocket       Transport = iota
+	Echo                      // the development path that sends back what it gets
+	SocketWebSocket           // Engine.IO in a WebSocket
+	SocketPolling             // Engine.IO by long-polling
 	Transports
 )
 
 // String returns the label's value.
-func (t Transport) String() string { return [...]string{"websocket", "echo"}[t] }
+func (t Transport) String() string {
+	return [...]string{"websocket", "echo", "socketio_websocket", "socketio_polling"}[t]
+}
 
 // ConnectResult is what came of a connect command.
 type ConnectResult uint8

@@ -121,3 +121,31 @@ func BenchmarkQueued(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkMove sends a conn from loop to loop, with some bytes of a message: the time is that of one move, until the handler has the
+// bytes there.
+func BenchmarkMove(b *testing.B) {
+	for name, tables := range map[string]Tables{"shared": TablesOff, "private": TablesOn} {
+		b.Run(name, func(b *testing.B) {
+			st := open(b, Config{Loops: 2, Tables: tables}, script{})
+			done, left := make(chan bool), 0
+			for i, a := range st.actors {
+				st.do(i, func(*Loop) {
+					a.received = func(l *Loop, c *Conn, _ []byte) (int, int) {
+						if left--; left > 0 {
+							l.Move(c, 1-l.Number(), nil)
+						} else {
+							done <- true
+						}
+						return 0, 0
+					}
+				})
+			}
+			client, id := st.connect()
+			st.on(id, func(*Loop, *Conn) { left = b.N + 1 })
+			b.ResetTimer()
+			send(b, client, []byte("GET / HTTP/1.1\r\n"))
+			await(b, done, "the last move")
+		})
+	}
+}

@@ -90,8 +90,8 @@ func (l *Loop) attachQueue(c, from *Conn) {
 	}
 }
 
-// pass keeps what the handler has left of b for the conn that has got the socket of c since, which has closed, and delivers it to
-// that later in this turn. Of a conn that is just closed it drops what is held.
+// pass keeps what the handler has left of b of a conn, which has closed since, for whoever has its socket or will. Of one that is
+// just closed it drops what is held.
 func (l *Loop) pass(c *Conn, b []byte, used, need int) {
 	to := l.heir(c)
 	if to == nil {
@@ -99,10 +99,13 @@ func (l *Loop) pass(c *Conn, b []byte, used, need int) {
 		return
 	}
 	l.rest(to, b, used, need)
-	l.Again(to)
+	if !to.has(flagClosing) {
+		l.Again(to)
+	}
 }
 
-// heir returns the conn that has got the socket of c in this turn, nil if that has closed with its conn.
+// heir returns the conn that has the socket of c, which has closed in this turn: another, or c itself if that is to go to another loop.
+// It is nil if the socket closes with its conn.
 func (l *Loop) heir(c *Conn) *Conn {
 	for _, a := range l.attached {
 		if a.from == l.ID(c) {
@@ -112,6 +115,9 @@ func (l *Loop) heir(c *Conn) *Conn {
 			}
 			return to
 		}
+	}
+	if l.moves(c) {
+		return c
 	}
 	return nil
 }

@@ -22,6 +22,12 @@
 // outlive their sockets, or have one only now and then. [Loop.TakeQueue] takes what waits for it, and [Loop.Attach] gives it the
 // socket of another conn.
 //
+// # Sockets that move
+//
+// [Loop.Move] sends a conn's socket, with what is held of it, to another loop, where it becomes a conn of another identity: so all
+// that belongs to one thing can be one thread's, whichever loop its sockets come in by. Where loops have descriptor tables of their
+// own, this is the one way by which a descriptor leaves its table.
+//
 // # Memory
 //
 // A conn is 32 bytes of memory that the garbage collector does not see. It owns an input buffer

@@ -17,10 +17,11 @@ type Post struct {
 	Kind uint8 // kinds from 250 on are netpoll's
 }
 
-// kindStopListening and kindStop are netpoll's own posts.
+// Netpoll's own posts.
 const (
 	kindStopListening uint8 = 250 + iota
 	kindStop
+	kindMoved // Item is an arrival
 )
 
 // inbox is what other goroutines leave for a loop, in their order. The lock guards a hand-over and
@@ -39,15 +40,21 @@ type inbox struct {
 
 // put appends p and reports whether the bell must be rung. After close it drops p.
 func (b *inbox) put(p Post) (wake bool) {
+	wake, _ = b.offer(p)
+	return wake
+}
+
+// offer is put, and reports whether p was taken.
+func (b *inbox) offer(p Post) (wake, taken bool) {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
-		return false
+		return false, false
 	}
 	b.posts = append(b.posts, p)
 	b.waiting.Add(1) // under the lock, or a take in between would make the count lie to the next poster
 	b.mu.Unlock()
-	return b.asleep.Load() && b.asleep.CompareAndSwap(true, false)
+	return b.asleep.Load() && b.asleep.CompareAndSwap(true, false), true
 }
 
 // take swaps the posts that have arrived for empty, whose memory the next ones use.
@@ -60,11 +67,12 @@ func (b *inbox) take(empty []Post) []Post {
 	return taken
 }
 
-// close drops what is there and what comes.
-func (b *inbox) close() {
+// close drops what comes, and returns what is there.
+func (b *inbox) close() (left []Post) {
 	b.mu.Lock()
-	b.closed, b.posts = true, nil
-	b.mu.Unlock()
+	defer b.mu.Unlock()
+	left, b.posts, b.closed = b.posts, nil, true
+	return left
 }
 
 // ring wakes the loop: one system call. After closeBell it does nothing.
@@ -126,6 +134,8 @@ func (l *Loop) runPost(p Post) {
 		l.stopListening()
 	case kindStop:
 		l.stopped = true
+	case kindMoved:
+		l.arrive(p.Item.(*arrival), false)
 	default:
 		l.handler.Posted(p)
 	}

@@ -61,6 +61,21 @@ func (in *inputs) index() uint32 {
 	return uint32(len(in.table) - 1)
 }
 
+// take returns what index i holds and gives the index back. The buffer goes on to count.
+func (in *inputs) take(i uint32) input {
+	t := in.table[i]
+	in.table[i] = input{}
+	in.free = append(in.free, i)
+	return t
+}
+
+// adopt is the reverse of take.
+func (in *inputs) adopt(t input) uint32 {
+	i := in.index()
+	in.table[i] = t
+	return i
+}
+
 // drop gives index i and its buffer back.
 func (in *inputs) drop(i uint32) {
 	in.budget.Add(-cap(in.table[i].held))

@@ -57,9 +57,14 @@ func eachKernel(t *testing.T, run func(t *testing.T, kernel *testutil.Kernel)) {
 // belowStage opens a reactor on a kernel and connects a client, whose records that kernel does.
 func belowStage(t *testing.T, kernel *testutil.Kernel, s script) (*stage, *recordClient, ConnID) {
 	t.Helper()
-	var config Config
+	return belowStageOf(t, Config{}, kernel, s)
+}
+
+// belowStageOf is belowStage of a reactor with a config.
+func belowStageOf(t *testing.T, config Config, kernel *testutil.Kernel, s script) (*stage, *recordClient, ConnID) {
+	t.Helper()
 	if kernel != nil {
-		config = Config{Records: emulated{kernel}, Tables: TablesOff}
+		config.Records, config.Tables = emulated{kernel}, TablesOff
 	}
 	st := open(t, config, s)
 	sock, id := st.connect()

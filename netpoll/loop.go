@@ -57,6 +57,8 @@ const (
 type Stats struct {
 	Accepted, Dialed uint64
 	Detached         uint64          // conns opened without a socket
+	Arrived          uint64          // conns that have come from other loops
+	Lost             uint64          // conns from other loops whose sockets could not be taken in, for want of descriptors or memory
 	Refused          uint64          // connections turned away for want of descriptors or memory
 	Pauses           uint64          // times accepting was paused
 	Closed           [Reasons]uint64 // by reason
@@ -76,7 +78,9 @@ type Loop struct {
 	id      int
 	config  *Config
 	handler Handler
-	private bool // the thread has a descriptor table of its own
+	private bool    // the thread has a descriptor table of its own
+	loops   []*Loop // all of the reactor's
+	passage passage // by which descriptors come from other loops, if their tables are private
 
 	// Loop goroutine only.
 	epoll        int
@@ -102,6 +106,8 @@ type Loop struct {
 	slow         []overflow
 	closing      []closing
 	attached     []attached
+	leavers      []departure    // in the order of Move
+	early        map[ConnID]int // descriptors that have come before their posts, by the conns they were
 	expired      []uint32
 	spare        []Post
 	now          time.Duration // since start, at the beginning of the turn
@@ -142,6 +148,7 @@ func newLoop(id int, config *Config, bell int) *Loop {
 		inputs:  inputs{budget: config.InputBudget},
 		outqs:   outqs{budget: config.Budget},
 		inbox:   inbox{bell: bell},
+		early:   make(map[ConnID]int),
 		shared:  make([]byte, sharedSize),
 
 		queueLimit: config.QueueLimit,
@@ -376,6 +383,7 @@ func (l *Loop) Close(c *Conn, why Reason) {
 // sweep finishes the conns that closed in this turn. Their slots become free only now, as a later
 // event of the turn may have named them.
 func (l *Loop) sweep() {
+	l.depart()
 	for i := 0; i < len(l.closing); i++ {
 		c := l.slots.get(l.closing[i].id)
 		l.handler.Closed(c, l.closing[i].why)
@@ -384,6 +392,9 @@ func (l *Loop) sweep() {
 	}
 	l.closing = l.closing[:0]
 	l.attached = l.attached[:0]
+	if len(l.leavers) > 0 {
+		l.WaitAtMost(time.Millisecond)
+	}
 }
 
 // release gives back everything that c owns.
@@ -407,7 +418,12 @@ func (l *Loop) release(c *Conn, why Reason) {
 
 // end closes everything that the loop holds.
 func (l *Loop) end() {
-	l.inbox.close()
+	for _, p := range l.inbox.close() {
+		if p.Kind == kindMoved {
+			l.arrive(p.Item.(*arrival), true)
+		}
+	}
+	l.stay()
 	l.Each(func(c *Conn) { l.Close(c, ClosedLoop) })
 	l.sweep()
 	l.tearDown()

@@ -68,6 +68,7 @@ type Reactor struct {
 	config    Config
 	loops     []*Loop
 	listeners []listener // those that the loops share
+	passages  []passage  // the process's descriptors of them, until each loop has its own
 	endpoints []endpoint
 	private   bool
 	why       error // why tables are not private, under auto
@@ -161,7 +162,7 @@ func (r *Reactor) chooseTables() error {
 // spoke against it, why.
 func (r *Reactor) PrivateTables() (bool, error) { return r.private, r.why }
 
-// prepare makes the loops and what they share: bells, which every loop must be able to ring, and
+// prepare makes the loops and what they share: bells, which every loop must be able to ring, passages, and
 // listeners of which there is only one.
 func (r *Reactor) prepare() error {
 	if err := r.prepareListeners(); err != nil {
@@ -175,11 +176,26 @@ func (r *Reactor) prepare() error {
 		l := newLoop(i, &r.config, bell)
 		l.private = r.private
 		r.loops = append(r.loops, l)
+		if err := r.preparePassage(l); err != nil {
+			return fmt.Errorf("netpoll: loop %d: %w", i, err)
+		}
 	}
 	for _, l := range r.loops {
+		l.loops = r.loops
 		l.handler = r.config.NewHandler(l)
 	}
 	return nil
+}
+
+// preparePassage makes the way by which descriptors come to l. In a table that the loops share, numbers are enough.
+func (r *Reactor) preparePassage(l *Loop) (err error) {
+	if !r.private {
+		return nil
+	}
+	if l.passage, err = openPassage(); err == nil {
+		r.passages = append(r.passages, l.passage)
+	}
+	return err
 }
 
 // prepareListeners opens the listeners that the loops share, and looks whether the other addresses are free.
@@ -243,7 +259,7 @@ func (r *Reactor) serve(l *Loop, ready chan<- error, begin <-chan bool) {
 // setUp gives l, on its own thread, its table, its epoll set and its listeners.
 func (r *Reactor) setUp(l *Loop) error {
 	if r.private {
-		if err := sys.UnshareTable(r.shareable()); err != nil {
+		if err := sys.UnshareTable(r.shareable(l)); err != nil {
 			return err
 		}
 	}
@@ -276,11 +292,11 @@ func (r *Reactor) listenPorts(l *Loop) error {
 	return nil
 }
 
-// shareable lists the descriptors that every loop keeps in its table.
-func (r *Reactor) shareable() []int {
-	var fds []int
+// shareable lists the descriptors that l keeps in its table: what every loop keeps, and its own end of its passage.
+func (r *Reactor) shareable(l *Loop) []int {
+	fds := []int{l.passage.in}
 	for _, l := range r.loops {
-		fds = append(fds, l.inbox.bell)
+		fds = append(fds, l.inbox.bell, l.passage.out)
 	}
 	for _, ln := range r.listeners {
 		fds = append(fds, ln.fd)
@@ -341,8 +357,8 @@ func (r *Reactor) release() {
 	}
 }
 
-// closeShared lets go of what the loops listen on together, if that has not been done: the reactor's own hold on it would keep
-// the sockets alive after the loops have closed theirs.
+// closeShared lets go of what the loops listen on together and of their passages, if that has not been done: the reactor's own hold
+// on them would keep sockets alive after the loops have closed theirs.
 func (r *Reactor) closeShared() {
 	for i := range r.listeners {
 		ln := &r.listeners[i]
@@ -354,6 +370,11 @@ func (r *Reactor) closeShared() {
 		}
 		ln.fd = -1
 	}
+	for _, p := range r.passages {
+		sys.Close(p.in)
+		sys.Close(p.out)
+	}
+	r.passages = nil
 }
 
 // unlink removes the socket files, once: a file that stands in such a place later is a successor's.

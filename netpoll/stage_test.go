@@ -23,6 +23,7 @@ type script struct {
 	received func(l *Loop, c *Conn, b []byte) (used, need int)
 	turn     func(l *Loop) (more bool)
 	record   func(l *Loop, c *Conn, h heard)
+	moved    func(l *Loop, c *Conn, carry any)
 }
 
 // ending is how a conn ended.
@@ -37,6 +38,7 @@ type stage struct {
 	t      testing.TB
 	actors []*actor
 	opened chan ConnID
+	moved  chan ConnID
 	closed chan ending
 	pauses chan pause
 }
@@ -51,7 +53,7 @@ type pause struct {
 // the test, which fails if a conn was not closed exactly once or left something behind.
 func open(t testing.TB, config Config, s script) *stage {
 	t.Helper()
-	st := &stage{t: t, opened: make(chan ConnID, 1<<16), closed: make(chan ending, 1<<16), pauses: make(chan pause, 1<<16)}
+	st := &stage{t: t, opened: make(chan ConnID, 1<<16), moved: make(chan ConnID, 1<<20), closed: make(chan ending, 1<<16), pauses: make(chan pause, 1<<16)}
 	if config.Addresses == nil {
 		config.Addresses = []string{"127.0.0.1:0"}
 	}
@@ -198,6 +200,15 @@ func (a *actor) Opened(c *Conn) {
 	a.stage.opened <- id
 }
 
+func (a *actor) Moved(c *Conn, carry any) {
+	id := a.must(c, unborn, "Moved")
+	a.state[id] = alive
+	if a.moved != nil {
+		a.moved(a.l, c, carry)
+	}
+	a.stage.moved <- id
+}
+
 func (a *actor) Record(c *Conn, kind byte, b []byte, why syscall.Errno) {
 	a.must(c, alive, "Record")
 	a.record(a.l, c, heard{kind, string(b), why})
@@ -275,6 +286,9 @@ func checkEmpty(t testing.TB, l *Loop) {
 		{"out queues", len(l.outqs.table[min(1, len(l.outqs.table)):]) - len(l.outqs.free)},
 		{"input buffers", len(l.inputs.table[min(1, len(l.inputs.table)):]) - len(l.inputs.free)},
 		{"timers", timers(&l.wheel)},
+		{"conns that were to leave", len(l.leavers)},
+		{"descriptors whose posts have not come", len(l.early)},
+		{"conns with TLS below", l.below.count},
 	} {
 		if row.n != 0 {
 			t.Errorf("loop %d has ended with %d %s; want none", l.id, row.n, row.what)

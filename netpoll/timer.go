@@ -10,7 +10,7 @@ import (
 const (
 	tick       = 1 << 26 // nanoseconds, about 67 ms
 	buckets    = 1024    // a lap is about 69 s; later deadlines are passed over until their lap
-	headMark   = 1 << 31 // in Conn.prev: the rest is a bucket
+	headMark   = 1 << 31 // in Conn.prev: the rest is a bucket, of the wheel or behind those of the fine one
 	maxExpired = 128     // per turn; the rest follow in the next
 	coarse     = 16      // ticks between two moments at which coarse timers run out
 )
@@ -20,10 +20,12 @@ const (
 // Its clock is the loop's, not the wall's: while the process was stopped or starved it stands
 // still, so that a pause of ours never makes a thousand peers look dead at once.
 type wheel struct {
-	heads [buckets]uint32 // slot + 1
-	full  [buckets / 64]uint64
-	now   uint32 // the tick up to which deadlines have been served
-	clock int64  // nanoseconds of loop time
+	heads [buckets + fineBuckets]uint32 // slot + 1
+	full  [buckets/64 + 1]uint64
+	now   uint32  // the tick up to which deadlines have been served
+	clock int64   // nanoseconds of loop time
+	fine  uint32  // the tick of which the fine buckets are
+	exact []uint8 // by slot, of an exact deadline: fine ticks beyond its tick, + 1
 }
 
 // advance moves the clock by what has passed, but no more than the loop can account for.
@@ -38,6 +40,10 @@ func (w *wheel) due(d time.Duration) uint32 {
 
 // idle returns how long nothing will fall due, at most a lap.
 func (w *wheel) idle() time.Duration {
+	if set := w.full[buckets/64]; set != 0 {
+		at := int64(w.fine)*fineBuckets + int64(bits.TrailingZeros64(set))
+		return time.Duration(at*fineTick - w.clock)
+	}
 	for i := range uint32(buckets/64 + 1) {
 		at := (w.now + 1) % buckets
 		word := (at/64 + i) % (buckets / 64)
@@ -56,8 +62,12 @@ func (w *wheel) idle() time.Duration {
 
 // link puts c in the list of its deadline's bucket.
 func (w *wheel) link(s *slots, c *Conn, deadline uint32) {
-	bucket := deadline % buckets
 	c.deadline = deadline
+	w.push(s, c, deadline%buckets)
+}
+
+// push puts c in the list of a bucket.
+func (w *wheel) push(s *slots, c *Conn, bucket uint32) {
 	c.prev = headMark | bucket
 	c.next = w.heads[bucket]
 	if c.next != 0 {
@@ -73,6 +83,14 @@ func (w *wheel) unlink(s *slots, c *Conn) {
 	if !c.has(flagTimer) {
 		return
 	}
+	w.pull(s, c)
+	if int(c.slot) < len(w.exact) {
+		w.exact[c.slot] = 0
+	}
+}
+
+// pull takes c out of the list that it is in.
+func (w *wheel) pull(s *slots, c *Conn) {
 	c.clear(flagTimer)
 	if c.next != 0 {
 		s.slab.At(c.next - 1).prev = c.prev
@@ -91,16 +109,40 @@ func (w *wheel) unlink(s *slots, c *Conn) {
 // expired unlinks the conns whose deadline has come, at most max of them, and appends their slots to
 // dst.
 func (w *wheel) expired(s *slots, dst []uint32, max int) []uint32 {
-	for target := uint32(w.clock / tick); w.now != target; w.now++ {
+	for target := uint32(w.clock / tick); ; w.now++ {
+		dst = w.expiredFine(s, dst, max)
+		if w.now == target || len(dst) == max {
+			return dst
+		}
 		for at := w.heads[(w.now+1)%buckets]; at != 0; {
 			c := s.slab.At(at - 1)
 			at = c.next
 			if int32(c.deadline-(w.now+1)) > 0 {
 				continue // of a later lap
 			}
+			if w.isExact(c.slot) {
+				w.pull(s, c)
+				w.refine(s, c)
+				continue
+			}
 			if len(dst) == max {
 				return dst
 			}
+			w.unlink(s, c)
+			dst = append(dst, c.slot)
+		}
+	}
+}
+
+// expiredFine is expired of the fine buckets.
+func (w *wheel) expiredFine(s *slots, dst []uint32, max int) []uint32 {
+	for set := w.full[buckets/64]; set != 0; set &= set - 1 {
+		bucket := bits.TrailingZeros64(set)
+		if int64(w.fine)*fineBuckets+int64(bucket) > w.clock/fineTick {
+			break
+		}
+		for at := w.heads[buckets+bucket]; at != 0 && len(dst) < max; at = w.heads[buckets+bucket] {
+			c := s.slab.At(at - 1)
 			w.unlink(s, c)
 			dst = append(dst, c.slot)
 		}
@@ -148,7 +190,7 @@ func (l *Loop) setDeadline(c *Conn, at uint32) {
 
 // Timer returns in what time c's timer runs out, and whether it is set.
 func (l *Loop) Timer(c *Conn) (left time.Duration, set bool) {
-	return time.Duration(int32(c.deadline-l.wheel.now)) * tick, c.has(flagTimer)
+	return l.wheel.left(c), c.has(flagTimer)
 }
 
 // Timers returns how many timers are set, in time that grows with their number. Loop goroutine only.

@@ -1,19 +1,20 @@
 package netpoll
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 )
 
-// wheelModel is a wheel without its cleverness: the deadline of each conn, in ticks.
-type wheelModel map[uint32]uint32
+// wheelModel is a wheel without its cleverness: the deadline of each conn, in fine ticks.
+type wheelModel map[uint32]int64
 
-// due removes the conns whose deadline is at or before tick and returns them in order.
-func (m wheelModel) due(tick uint32) (slots []uint32) {
+// due removes the conns whose deadline is at or before a fine tick and returns them in order.
+func (m wheelModel) due(at int64) (slots []uint32) {
 	for slot, deadline := range m {
-		if int32(deadline-tick) <= 0 {
+		if deadline <= at {
 			slots = append(slots, slot)
 			delete(m, slot)
 		}
@@ -22,14 +23,21 @@ func (m wheelModel) due(tick uint32) (slots []uint32) {
 	return slots
 }
 
-// idle returns how long from clock on no bucket that is not empty has its turn.
+// idle returns how long from clock on no bucket that is not empty has its turn: a fine one of this tick, or any other.
 func (m wheelModel) idle(now uint32, clock int64) time.Duration {
-	first := uint32(buckets)
-	for _, deadline := range m {
-		first = min(first, (deadline-now-1)%buckets+1)
-	}
-	if first == buckets && len(m) == 0 {
+	if len(m) == 0 {
 		return buckets * tick
+	}
+	first, fine := uint32(buckets), int64(math.MaxInt64)
+	for _, deadline := range m {
+		if at := uint32(deadline / fineBuckets); at == now {
+			fine = min(fine, deadline)
+		} else {
+			first = min(first, (at-now-1)%buckets+1)
+		}
+	}
+	if fine != math.MaxInt64 {
+		return time.Duration(fine*fineTick - clock)
 	}
 	return time.Duration(int64(now+first)*tick - clock)
 }
@@ -48,16 +56,20 @@ func TestWheelAgainstModel(t *testing.T) {
 	}
 	for range 30_000 {
 		c := conns[rng.IntN(len(conns))]
-		switch rng.IntN(5) {
-		case 0, 1, 2:
-			d := time.Duration(rng.Int64N(int64(tick) << rng.IntN(12)))
+		d := time.Duration(rng.Int64N(int64(fineTick) << rng.IntN(18)))
+		switch rng.IntN(6) {
+		case 0, 1:
 			w.unlink(&s, c)
 			w.link(&s, c, w.due(d))
-			m[c.slot] = w.due(d)
-		case 3:
+			m[c.slot] = int64(w.due(d)) * fineBuckets
+		case 2, 3:
+			w.unlink(&s, c)
+			w.linkExact(&s, c, w.fineDue(d))
+			m[c.slot] = w.fineDue(d)
+		case 4:
 			w.unlink(&s, c)
 			delete(m, c.slot)
-		case 4:
+		case 5:
 			pass(t, rng, &w, &s, m)
 		}
 		if got, want := w.idle(), m.idle(w.now, w.clock); got != want {
@@ -78,7 +90,7 @@ func TestWheelAgainstModel(t *testing.T) {
 // pass lets time pass and compares what falls due.
 func pass(t *testing.T, rng *rand.Rand, w *wheel, s *slots, m wheelModel) {
 	t.Helper()
-	passed := time.Duration(rng.Int64N(int64(tick) << rng.IntN(12)))
+	passed := time.Duration(rng.Int64N(int64(fineTick) << rng.IntN(18)))
 	w.advance(passed, passed)
 	var got []uint32
 	for limit := 1 + rng.IntN(50); ; {
@@ -89,7 +101,7 @@ func pass(t *testing.T, rng *rand.Rand, w *wheel, s *slots, m wheelModel) {
 		}
 	}
 	slices.Sort(got)
-	if want := m.due(uint32(w.clock / tick)); !slices.Equal(got, want) {
+	if want := m.due(w.clock / fineTick); !slices.Equal(got, want) {
 		t.Fatalf("expired up to tick %d: %v; want %v", w.now, got, want)
 	}
 }

@@ -151,6 +151,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.ShutdownWindow, 30*time.Second)
 	orElse(&c.Version, "edge")
 	orElse(&c.Log, slog.Default())
+	c.SocketIO = c.SocketIO.withDefaults()
 	if c.PingInterval > 0 {
 		c.PongTimeout = min(c.PongTimeout, c.PingInterval*2/3) // the answer is due before the next question
 	}
@@ -192,6 +193,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("%w: queue limit of %d bytes; it must be positive", ErrConfig, c.QueueLimit)
 	case c.PingInterval > 0 && c.PingInterval < time.Second:
 		return fmt.Errorf("%w: ping interval of %v; the protocol counts whole seconds", ErrConfig, c.PingInterval)
+	}
+	if err := c.SocketIO.check(); err != nil {
+		return err
 	}
 	if _, err := netpoll.ParseTables(c.PrivateTables); err != nil {
 		return fmt.Errorf("%w: private descriptor tables: %w", ErrConfig, err)

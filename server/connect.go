@@ -205,6 +205,7 @@ func (l *loop) clientID(c *netpoll.Conn) []byte {
 
 // leave gives back what s owns on this loop besides its slot, and tells rooms and application that it has gone.
 func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
+	l.leaveEngine(c, s, reasonOf(why.Code))
 	if !s.early() {
 		l.partials.drop(&s.partial)
 	}

@@ -54,6 +54,7 @@ func (s *Server) publicRoutes() []route {
 	if s.config.Development || s.config.Echo {
 		all = append(all, route{path: pathEcho, socket: true, only: true, serve: (*loop).serveEcho})
 	}
+	all = append(all, s.config.SocketIO.engineRoutes()...)
 	return append(all, s.config.routes...)
 }
 

@@ -24,6 +24,8 @@ type loop struct {
 	rosters *hub.Local
 	ids     clientIDs
 
+	engineIDs shortIDs // of sessions of Engine.IO
+
 	// Loop goroutine only.
 	limits       clientLimits
 	options      frame.Options // without what a session negotiated
@@ -34,6 +36,7 @@ type loop struct {
 	users        users
 	partials     partials
 	midway       midway
+	engines      engines
 	calls        map[netpoll.ConnID]*call  // what is out at the worker pool
 	farewells    []func()                  // what the pool has had no room for
 	unserved     map[netpoll.ConnID][]byte // commands that wait until the replies before them have left
@@ -63,6 +66,7 @@ type loop struct {
 	pings        int                   // of the conn in hand in this call
 	lastPing     []byte
 	reaped       time.Duration // when the loop last looked for messages that do not become whole
+	hand         *netpoll.Conn // whose bytes are being served; l.out is what they cause for it
 	spent        int           // commands and control frames of the conn in hand that have been served since the last charge
 	inGate       bool          // this loop may fan out
 	slice        time.Duration // for how long, before it looks at its sockets again
@@ -81,6 +85,8 @@ type loop struct {
 	packed   []byte // of an answer, compressed
 	header   []byte // lines of one
 	joined   []byte // those in one frame
+	packet   []byte // of Engine.IO
+	framed   []byte // a frame for a conn that is not in hand
 	inflated []byte
 	sealed   []byte // TLS records
 	clear    []byte // plaintext of them
@@ -106,6 +112,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		server:       s,
 		net:          n,
 		ids:          s.ids,
+		engineIDs:    s.engineIDs,
 		users:        newUsers(),
 		calls:        make(map[netpoll.ConnID]*call),
 		unserved:     make(map[netpoll.ConnID][]byte),
@@ -151,6 +158,8 @@ func (l *loop) Received(c *netpoll.Conn, b []byte) (used, need int) {
 
 // receive takes what has come for a session as far as it is complete.
 func (l *loop) receive(c *netpoll.Conn, s *session, b []byte) (used, need int) {
+	l.hand = c
+	defer func() { l.hand = nil }()
 	switch s.state {
 	case stateHead:
 		used, need = l.readRequests(c, s, b)
@@ -161,7 +170,7 @@ func (l *loop) receive(c *netpoll.Conn, s *session, b []byte) (used, need int) {
 		l.charge(c, s, used)
 	}
 	l.limitInput(c, s, len(b)-used)
-	if s.state == stateEcho || s.state == stateHead { // answers as large as what they answer
+	if s.state == stateEcho || s.state == stateEngine || s.state == stateHead { // answers as large as what they answer
 		l.flushOrWait(c)
 	} else {
 		l.flush(c)
@@ -236,6 +245,8 @@ func (l *loop) Expired(c *netpoll.Conn) {
 		l.disconnect(c, s, protocol.DisconnectStale)
 	case stateReady:
 		l.timer(c, s)
+	case stateEngine:
+		l.engineTimer(c, s)
 	}
 	l.flush(c)
 }

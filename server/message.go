@@ -68,6 +68,9 @@ func (l *loop) due() int { return len(l.out) + len(l.replies) }
 func (l *loop) optionsOf(s *session) *frame.Options {
 	l.options.Deflate = s.deflate.Agreed()
 	l.options.MaxMessage = l.limits.message
+	if s.state == stateEngine {
+		l.options.MaxMessage = l.server.config.SocketIO.MaxPayload
+	}
 	if s.state == stateNew {
 		l.options.MaxMessage = min(l.options.MaxMessage, strangersLimit)
 	}
@@ -172,11 +175,14 @@ func (l *loop) inflatedMessage(c *netpoll.Conn, s *session, op frame.Opcode, who
 func (l *loop) message(c *netpoll.Conn, s *session, op frame.Opcode, payload []byte) {
 	l.counts.MessagesIn++
 	l.counts.PayloadIn += uint64(len(payload))
-	if s.state == stateEcho {
+	switch s.state {
+	case stateEcho:
 		l.echo(s, op, payload)
-		return
+	case stateEngine:
+		l.engineMessage(c, s, op, payload)
+	default:
+		l.readCommands(c, s, payload)
 	}
-	l.readCommands(c, s, payload)
 }
 
 // echo sends a message back as it is, compressed if that was agreed and pays.
@@ -219,6 +225,10 @@ func (l *loop) end(c *netpoll.Conn, s *session, code uint16, reason string) {
 	if s.early() {
 		s.finish()
 		l.net.Close(c, netpoll.ClosedLocally)
+		return
+	}
+	if s.state == stateEngine {
+		l.closeEngine(c, s, code, reasonOf(code))
 		return
 	}
 	l.counts.Disconnect(code)

@@ -33,6 +33,7 @@ type Server struct {
 	hub       *hub.Hub
 	store     *store.Store // nil for none
 	ids       clientIDs
+	engineIDs shortIDs
 	encoders  [wireForms]encoder
 	public    []route // what the public addresses serve
 	work      *work   // of the application and of tokens, and large messages
@@ -111,6 +112,7 @@ func Open(config Config) (*Server, error) {
 		handler:      config.Handler,
 		hub:          hub.New(),
 		ids:          newClientIDs(),
+		engineIDs:    newShortIDs(),
 		budget:       netpoll.NewBudget(config.QueueBudget),
 		inputs:       netpoll.NewBudget(config.InputBudget),
 		namespaceIDs: make(map[string]hub.Namespace),

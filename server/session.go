@@ -18,6 +18,7 @@ type session struct {
 	ticket        admission.Ticket // of its address
 	partial       uint32           // message in several frames: index into loop.partials, 0 for none; in a head: bytes scanned
 	expires       uint32           // second of the loop's clock at which what the token grants ends; 0 for never
+	engine        uint32           // of Engine.IO: index into loop.engines, 0 for none
 	flags         uint32
 	state         state
 	wire          wireForm // in which it gets publications
@@ -35,6 +36,7 @@ const (
 	stateProxy                // the header of a balancer is not complete
 	stateTLS                  // the TLS handshake is not over
 	stateClosing              // a close frame or an HTTP answer is our last word
+	stateEngine               // a session of Engine.IO
 	stateHeld                 // a request waits for its answer: see hold
 )
 
@@ -55,6 +57,7 @@ const (
 	flagProxied                   // a balancer has told its address: loop.peers
 	flagAdmitted                  // counted by admission
 	flagNoOrigin                  // its request had no origin: a program
+	flagEngine                    // a session of Engine.IO
 	flagIdle                      // between two requests: nothing of the next one has come
 	flagLastRequest               // the conn ends behind the answer to the request in hand
 	flagGzip                      // the client takes that answer compressed like this,
@@ -83,8 +86,11 @@ func (s *session) finish() {
 
 // transport is what s counts as.
 func (s *session) transport() metrics.Transport {
-	if s.has(flagEcho) {
+	switch {
+	case s.has(flagEcho):
 		return metrics.Echo
+	case s.has(flagEngine):
+		return metrics.SocketWebSocket
 	}
 	return metrics.WebSocket
 }
@@ -93,6 +99,9 @@ func (s *session) transport() metrics.Transport {
 func (s *session) speaks() bool {
 	return s.state == stateNew || s.state == stateReady
 }
+
+// stands reports whether s is a client's session, of whatever protocol.
+func (s *session) stands() bool { return s.speaks() || s.state == stateEngine }
 
 // encoding is how s's commands and replies are written.
 func (s *session) encoding() protocol.Encoding {

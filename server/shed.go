@@ -53,7 +53,7 @@ func (d *shedding) begin(l *loop, o shedOrder) {
 	}
 	*d = shedding{order: o, begun: l.net.Now()}
 	l.net.Each(func(c *netpoll.Conn) {
-		if o.number == everybody || l.sessions.At(c.Slot()).speaks() {
+		if o.number == everybody || l.sessions.At(c.Slot()).stands() {
 			d.ids = append(d.ids, l.net.ID(c))
 		}
 	})
@@ -203,4 +203,7 @@ func (l *loop) noteGone(c *netpoll.Conn, why netpoll.Reason) {
 }
 
 // sessionCount returns how many sessions stand that a rebalance may end.
-func (l *loop) sessionCount() int { return int(l.counts.Connections[metrics.WebSocket]) }
+func (l *loop) sessionCount() int {
+	n := &l.counts.Connections
+	return int(n[metrics.WebSocket] + n[metrics.SocketWebSocket] + n[metrics.SocketPolling])
+}

@@ -65,9 +65,9 @@ func askSocket[T any](ctx context.Context, s *Server, of Socket, f func(*loop, *
 	v := &told[T]{refusal: protocol.ErrInternal} // for one that has gone
 	done := make(chan struct{}, 1)
 	do := func(l *loop) {
-		l.visit(of.conn, func(l *loop, c *netpoll.Conn, ss *session) { v.value, v.refusal = f(l, c, ss) })
+		l.visit(of.Conn, func(l *loop, c *netpoll.Conn, ss *session) { v.value, v.refusal = f(l, c, ss) })
 	}
-	s.loops[of.conn.Loop()].net.Send(netpoll.Post{Kind: postOrder, Item: order{do, done}})
+	s.loops[of.Conn.Loop()].net.Send(netpoll.Post{Kind: postOrder, Item: order{do, done}})
 	select {
 	case <-done:
 	case <-ctx.Done():
@@ -135,7 +135,7 @@ func (s *Server) PublishBySocket(ctx context.Context, by Socket, room string, da
 		o = o.with(reply.PublishOptions)
 	}
 	pub := o.publication(data)
-	pub.Info, pub.Sender = append(pub.Info, r.info...), uint64(by.conn)
+	pub.Info, pub.Sender = append(pub.Info, r.info...), uint64(by.Conn)
 	return s.put(ctx, r.ns, name, pub, &o)
 }
 

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/netpoll"
@@ -44,8 +46,8 @@ type SocketIOLimits struct {
 
 // Socket names a client in one namespace: one membership of one session, for ever. Its zero value names nobody.
 type Socket struct {
-	conn   netpoll.ConnID
-	serial uint32 // of its session's sockets
+	Conn   netpoll.ConnID // of its session
+	Serial uint32         // of its session's sockets
 }
 
 // SocketApp is an application for Socket.IO's clients. Package socketio is one.
@@ -101,7 +103,9 @@ type SocketWelcome struct {
 
 	Rooms  []string       // that it is in from the beginning
 	Missed []SocketPacket // sent before the answer
-	Joined func()         // called when it is in its rooms: what is broadcast from then on reaches it. May be nil; runs on the loop and must not block.
+	// Joined is called when it is in its rooms: what is broadcast from then on reaches it. It is called exactly once, also if the client
+	// has gone meanwhile. It may be nil; it runs on the loop and must not block.
+	Joined func()
 }
 
 // SocketRefusal is the CONNECT_ERROR that answers a client.
@@ -165,3 +169,78 @@ type SocketInfo struct {
 //	Sockets(ctx, t SocketTarget) ([]SocketInfo, error)
 //	DisconnectSocket(s Socket, all bool)                            from its namespace, or its whole session; never blocks
 //	DisconnectSockets(t SocketTarget, all bool)                     never blocks
+
+const defaultMaxPayload = 1_000_000
+
+// withDefaults returns a copy of c in which what is zero is filled in; nil for nil.
+func (c *SocketIO) withDefaults() *SocketIO {
+	if c == nil {
+		return nil
+	}
+	d := *c
+	orElse(&d.Path, "/socket.io/")
+	d.Path = withSlash(d.Path)
+	if d.EchoPath != "" {
+		d.EchoPath = withSlash(d.EchoPath)
+	}
+	orElse(&d.PingInterval, 25*time.Second)
+	orElse(&d.PingTimeout, 20*time.Second)
+	orElse(&d.UpgradeTimeout, 10*time.Second)
+	orElse(&d.ConnectTimeout, 45*time.Second)
+	orElse(&d.MaxPayload, defaultMaxPayload)
+	orElse(&d.Limits.Attachments, 10)
+	orElse(&d.Limits.AttachmentTimeout, 10*time.Second)
+	orElse(&d.Limits.Namespaces, 16)
+	orElse(&d.Limits.Rooms, 128)
+	orElse(&d.Limits.Depth, 64)
+	orElse(&d.Limits.Sessions, 100_000)
+	return &d
+}
+
+// withSlash returns a path with the slash that the paths of requests go on behind.
+func withSlash(path string) string {
+	if strings.HasSuffix(path, "/") {
+		return path
+	}
+	return path + "/"
+}
+
+// check returns what is wrong with a filled-in c.
+func (c *SocketIO) check() error {
+	if c == nil {
+		return nil
+	}
+	for _, d := range []struct {
+		what  string
+		value time.Duration
+	}{
+		{"ping interval", c.PingInterval}, {"ping timeout", c.PingTimeout}, {"upgrade timeout", c.UpgradeTimeout},
+		{"connect timeout", c.ConnectTimeout}, {"attachment timeout", c.Limits.AttachmentTimeout},
+	} {
+		if d.value < time.Millisecond {
+			return fmt.Errorf("%w: socket.io %s of %v; it must be 1ms or more", ErrConfig, d.what, d.value)
+		}
+	}
+	for _, n := range []struct {
+		what  string
+		value int
+	}{
+		{"attachments", c.Limits.Attachments}, {"namespaces", c.Limits.Namespaces}, {"rooms", c.Limits.Rooms},
+		{"depth", c.Limits.Depth}, {"sessions", c.Limits.Sessions},
+	} {
+		if n.value < 0 {
+			return fmt.Errorf("%w: socket.io limit of %d %s; it must be positive", ErrConfig, n.value, n.what)
+		}
+	}
+	switch {
+	case c.MaxPayload < 1 || c.MaxPayload > maxMessageLimit:
+		return fmt.Errorf("%w: socket.io payload of %d bytes; it may be 1 to %d", ErrConfig, c.MaxPayload, maxMessageLimit)
+	case c.NoPolling && c.NoWebSocket:
+		return fmt.Errorf("%w: socket.io without any transport", ErrConfig)
+	case c.Path[0] != '/' || c.EchoPath != "" && c.EchoPath[0] != '/':
+		return fmt.Errorf("%w: socket.io paths %q and %q; they begin with a slash", ErrConfig, c.Path, c.EchoPath)
+	case c.EchoPath != "" && (strings.HasPrefix(c.EchoPath, c.Path) || strings.HasPrefix(c.Path, c.EchoPath)):
+		return fmt.Errorf("%w: socket.io paths %q and %q; neither may be below the other", ErrConfig, c.Path, c.EchoPath)
+	}
+	return nil
+}

@@ -81,7 +81,7 @@ type throttles map[netpoll.ConnID]time.Duration
 func (l *loop) charge(c *netpoll.Conn, s *session, bytes int) {
 	spent := l.spent
 	l.spent = 0
-	if !s.speaks() {
+	if !s.speaks() && s.state != stateEngine {
 		return
 	}
 	now := clock(l.net.Now())

@@ -48,7 +48,13 @@ type local struct {
 }
 
 func (l *local) broadcast(n *Namespace, t target, p server.SocketPacket, volatile bool) error {
-	return l.node.Broadcast(t.SocketTarget, p, server.EmitOptions{Volatile: volatile})
+	deliver := func(p server.SocketPacket) error {
+		return l.node.Broadcast(t.SocketTarget, p, server.EmitOptions{Volatile: volatile})
+	}
+	if n.journal == nil {
+		return deliver(p)
+	}
+	return n.journal.send(t.Rooms, t.Except, p, volatile, deliver)
 }
 
 func (l *local) broadcastWithAck(ctx context.Context, n *Namespace, t target, p server.SocketPacket, volatile bool) ([]Args, error) {
@@ -79,20 +85,29 @@ func (l *local) sockets(ctx context.Context, n *Namespace, t target) ([]*RemoteS
 }
 
 func (l *local) join(ctx context.Context, n *Namespace, t target, rooms []string) error {
-	if l.io.options.Recovery != nil {
-		infos, err := l.node.Sockets(ctx, t.SocketTarget)
-		if err != nil {
-			return err
-		}
-		for i := range infos {
-			l.io.follow(infos[i].Socket, rooms)
-		}
+	if err := l.note(ctx, n, t, rooms, l.io.follow); err != nil {
+		return err
 	}
 	return l.node.JoinSockets(ctx, t.SocketTarget, rooms...)
 }
 
-func (l *local) leave(ctx context.Context, _ *Namespace, t target, rooms []string) error {
+func (l *local) leave(ctx context.Context, n *Namespace, t target, rooms []string) error {
+	if err := l.note(ctx, n, t, rooms, l.io.unfollow); err != nil {
+		return err
+	}
 	return l.node.LeaveSockets(ctx, t.SocketTarget, rooms...)
+}
+
+// note has recovery know that sockets join or leave rooms.
+func (l *local) note(ctx context.Context, n *Namespace, t target, rooms []string, change func(*Namespace, server.Socket, []string)) error {
+	if n.journal == nil {
+		return nil
+	}
+	infos, err := l.node.Sockets(ctx, t.SocketTarget)
+	for i := range infos {
+		change(n, infos[i].Socket, rooms)
+	}
+	return err
 }
 
 func (l *local) disconnect(_ *Namespace, t target, all bool) error {

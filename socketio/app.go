@@ -29,10 +29,9 @@ func (a app) Connect(r *server.SocketConnect) (welcome server.SocketWelcome, err
 	}()
 	h := newHandshake(r)
 	h.io = a.io
-	if err := n.admit(h); err != nil {
+	if err := a.admit(n, r, h, &welcome); err != nil {
 		return welcome, refusal(err)
 	}
-	welcome = server.SocketWelcome{Grant: h.granted(), Rooms: h.Rooms}
 	if keep := a.io.options.KeepHandshakes; keep || n.meets() || len(h.Data) > 0 {
 		a.io.states.change(r.Socket, func(st *state) {
 			st.data = maps.Clone(h.Data)
@@ -40,6 +39,34 @@ func (a app) Connect(r *server.SocketConnect) (welcome server.SocketWelcome, err
 		})
 	}
 	return welcome, nil
+}
+
+// admit asks who decides about a client at the door of n, and says in welcome as what it comes in.
+func (a app) admit(n *Namespace, r *server.SocketConnect, h *Handshake, welcome *server.SocketWelcome) error {
+	ask := n.journal == nil || a.io.options.Recovery.Middlewares
+	if ask {
+		if err := n.admit(h); err != nil {
+			return err
+		}
+	}
+	if was, data, ok := a.io.restore(n, r); ok {
+		*welcome = was
+		if ask {
+			welcome.Grant = h.grant()
+		}
+		h.ID, h.Data = was.ID, data
+		return nil
+	}
+	if !ask {
+		if err := n.admit(h); err != nil {
+			return err
+		}
+	}
+	*welcome = server.SocketWelcome{Grant: h.grant(), Rooms: h.Rooms}
+	if n.journal != nil {
+		a.io.remember(n, r.Socket, h, welcome)
+	}
+	return nil
 }
 
 // refusal returns what the node is to be told of a middleware's error.
@@ -98,7 +125,11 @@ func (a app) Disconnect(s server.Socket, namespace, reason string, rooms []strin
 	if n == nil {
 		return
 	}
-	defer a.io.exit(n)
+	if st.trail == nil {
+		defer a.io.exit(n)
+	} else {
+		defer a.io.settle(st, reason, rooms)
+	}
 	for _, w := range st.acks {
 		w.finish(nil, ErrDisconnected)
 	}

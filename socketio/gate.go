@@ -46,26 +46,13 @@ func (h *Handshake) Admit() error {
 	if err != nil {
 		return Refusal(err)
 	}
-	h.grant, h.User, h.Info = &grant, grant.User, grant.Info
+	h.Grant, h.User, h.Info = &grant, grant.User, grant.Info
 	for i := range grant.Subs {
 		if room, ok := roomIn(h.Namespace, grant.Subs[i].Room); ok && !slices.Contains(h.Rooms, room) {
 			h.Rooms = append(h.Rooms, room)
 		}
 	}
 	return nil
-}
-
-// granted returns what the node is to know of who has been let in; nil for nothing.
-func (h *Handshake) granted() *server.ConnectReply {
-	if h.grant == nil && h.User == "" && h.Info == nil {
-		return nil
-	}
-	var grant server.ConnectReply
-	if h.grant != nil {
-		grant = *h.grant
-	}
-	grant.User, grant.Info, grant.Subs, grant.Data = h.User, h.Info, nil, nil
-	return &grant
 }
 
 // code is what the other protocol says of what went wrong.

@@ -1,12 +1,14 @@
 package socketio
 
 import (
+	"cmp"
 	"encoding/json"
 	"log/slog"
 	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/server"
 )
@@ -36,6 +38,10 @@ type IO struct {
 	nextAck atomic.Uint64
 	casts   casts
 
+	sessions  sessions      // with recovery
+	unnoticed time.Duration // how long a client may be gone before the node notices; set by Server
+	mapped    []string      // namespaces whose rooms are channels; set by Server
+
 	mu      sync.RWMutex // guards what follows
 	spaces  map[string]*Namespace
 	dynamic []*Namespace // in the order in which they were made
@@ -44,16 +50,23 @@ type IO struct {
 // New returns an application with nothing but the namespace "/".
 func New(o Options) *IO {
 	io := &IO{options: o, log: o.Log, spaces: make(map[string]*Namespace)}
+	io.options.Recovery = o.Recovery.withDefaults()
 	if io.log == nil {
 		io.log = slog.Default()
 	}
 	io.limit.Store(defaultAttachments)
 	io.states.init()
+	io.sessions.init()
 	io.Namespace = io.Of("/")
 	return io
 }
 
-const defaultAttachments = 10
+// Defaults of [server.SocketIO].
+const (
+	defaultAttachments  = 10
+	defaultPingInterval = 25 * time.Second
+	defaultPingTimeout  = 20 * time.Second
+)
 
 // running is what an application has while its node is open.
 type running struct {
@@ -62,7 +75,14 @@ type running struct {
 }
 
 // start is given the node.
-func (io *IO) start(n node) { io.running.Store(&running{n, &local{io: io, node: n}}) }
+func (io *IO) start(n node) {
+	io.mu.Lock()
+	defer io.mu.Unlock()
+	for _, space := range io.spaces {
+		io.giveJournal(space)
+	}
+	io.running.Store(&running{n, &local{io: io, node: n}})
+}
 
 // node returns the node, which is open: there are sockets.
 func (io *IO) node() node { return io.running.Load().node }
@@ -72,6 +92,8 @@ func (io *IO) Server(o server.SocketIO) *server.SocketIO {
 	if o.Limits.Attachments > 0 {
 		io.limit.Store(int64(o.Limits.Attachments))
 	}
+	io.unnoticed = cmp.Or(o.PingInterval, defaultPingInterval) + cmp.Or(o.PingTimeout, defaultPingTimeout)
+	io.mapped = slices.Clone(o.RoomsAsChannels)
 	o.App = app{io}
 	return &o
 }
@@ -86,11 +108,20 @@ func (io *IO) Of(name string) *Namespace {
 	defer io.mu.Unlock()
 	n := io.spaces[name]
 	if n == nil {
-		n = io.newNamespace(name)
-		n.parent = io.matching(name)
-		io.spaces[name] = n
+		n = io.addSpace(name, io.matching(name))
 	}
 	n.pinned = true
+	return n
+}
+
+// addSpace makes the namespace of a name, a child of parent if that is not nil, under mu.
+func (io *IO) addSpace(name string, parent *Namespace) *Namespace {
+	n := io.newNamespace(name)
+	n.parent = parent
+	if io.running.Load() != nil {
+		io.giveJournal(n)
+	}
+	io.spaces[name] = n
 	return n
 }
 
@@ -156,9 +187,7 @@ func (io *IO) count(name string, parent *Namespace) *Namespace {
 	defer io.mu.Unlock()
 	n := io.spaces[name]
 	if n == nil && parent != nil {
-		n = io.newNamespace(name)
-		n.parent = parent
-		io.spaces[name] = n
+		n = io.addSpace(name, parent)
 	}
 	if n != nil {
 		n.sockets++

@@ -25,6 +25,8 @@ type Namespace struct {
 	match   func(name string, auth json.RawMessage) bool
 	pattern *regexp.Regexp // nil unless dynamic by one
 
+	journal *journal // nil without recovery; set when the node is open, or made then
+
 	handlers atomic.Pointer[handlers]
 	writing  sync.Mutex // held to replace them
 

@@ -137,7 +137,7 @@ func (s *Socket) Join(rooms ...string) error {
 	if s.past != nil {
 		return ErrDisconnected
 	}
-	s.ns.io.follow(s.key, rooms)
+	s.ns.io.follow(s.ns, s.key, rooms)
 	return s.ns.io.node().JoinSocket(context.Background(), s.key, rooms...)
 }
 
@@ -146,6 +146,7 @@ func (s *Socket) Leave(rooms ...string) error {
 	if s.past != nil {
 		return nil
 	}
+	s.ns.io.unfollow(s.ns, s.key, rooms)
 	return s.ns.io.node().LeaveSocket(context.Background(), s.key, rooms...)
 }
 
@@ -191,6 +192,12 @@ func (e Emitter) Emit(event string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	s.ns.io.node().EmitSocket(s.key, p, server.EmitOptions{Volatile: e.volatile})
-	return nil
+	deliver := func(p server.SocketPacket) error {
+		s.ns.io.node().EmitSocket(s.key, p, server.EmitOptions{Volatile: e.volatile})
+		return nil
+	}
+	if s.ns.journal == nil {
+		return deliver(p)
+	}
+	return s.ns.journal.send([]string{s.ID()}, nil, p, e.volatile, deliver)
 }

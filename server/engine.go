@@ -1,0 +1,165 @@
+package server
+
+import (
+	"time"
+
+	"github.com/seed4ac54ce5/edge/engineio"
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/internal/slab"
+	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// engine is what a session of Engine.IO has beside session: a record that it owns from the handshake to its end. Other conns on which
+// the session depends, such as a poll that is held, name it in their sessions too.
+type engine struct {
+	owner netpoll.ConnID // the session's conn
+	beat  time.Duration  // when the next ping is due, or the answer to the last, by the loop's patience
+	limit time.Duration  // when the session ends unless that is lifted; 0 for never
+	flags uint32
+	next  uint32
+}
+
+// engines are the records of a loop.
+type engines = slab.Slab[engine, *engine]
+
+// Link returns the field that the free list runs through.
+func (e *engine) Link() *uint32 { return &e.next }
+
+// The flags of an engine.
+const (
+	engineEcho     uint32 = 1 << iota // sends messages back: no Socket.IO
+	engineBase64                      // the client takes no binary messages
+	engineAsked                       // a ping has not been answered
+	engineExtended                    // something else has come since that ping
+)
+
+func (e *engine) has(flag uint32) bool { return e.flags&flag != 0 }
+func (e *engine) set(flag uint32)      { e.flags |= flag }
+func (e *engine) clear(flag uint32)    { e.flags &^= flag }
+
+// Why a session has ended, as Socket.IO has it.
+const (
+	reasonTransportClose = "transport close"
+	reasonTransportError = "transport error"
+	reasonForcedClose    = "forced close"
+	reasonPingTimeout    = "ping timeout"
+	reasonParseError     = "parse error"
+	reasonShutdown       = "server shutting down"
+)
+
+// reasonOf returns the reason for a close code.
+func reasonOf(code uint16) string {
+	switch code {
+	case protocol.DisconnectConnectionClosed.Code:
+		return reasonTransportClose
+	case protocol.DisconnectShutdown.Code, uint16(goingAway.Code):
+		return reasonShutdown
+	}
+	return reasonTransportError
+}
+
+// engineOf returns the record of a session.
+func (l *loop) engineOf(s *session) *engine { return l.engines.At(s.engine) }
+
+// openEngine begins a session on c and returns its open packet, good until the next call.
+func (l *loop) openEngine(c *netpoll.Conn, s *session, flags uint32, upgrade bool) []byte {
+	config := l.server.config.SocketIO
+	now := l.net.Patience()
+	s.state = stateEngine
+	s.set(flagCounted | flagEngine)
+	l.counts.Connections[s.transport()]++
+	s.engine = l.engines.Alloc()
+	e := l.engineOf(s)
+	*e = engine{owner: l.net.ID(c), beat: now + config.PingInterval, flags: flags}
+	if !e.has(engineEcho) {
+		e.limit = now + config.ConnectTimeout
+	}
+	l.aimEngine(c, e)
+	l.idText = l.engineIDs.append(l.idText[:0], &l.idSpace, uint64(l.net.ID(c)), 0)
+	open := engineio.Handshake{
+		SID: l.idText, Upgrade: upgrade,
+		PingInterval: config.PingInterval, PingTimeout: config.PingTimeout, MaxPayload: config.MaxPayload,
+	}
+	l.packet = open.Append(l.packet[:0])
+	return l.packet
+}
+
+// takePacket serves one packet of a session's client.
+func (l *loop) takePacket(c *netpoll.Conn, s *session, p engineio.Packet) {
+	l.spent++
+	e := l.engineOf(s)
+	if e.has(engineAsked) && !e.has(engineExtended) && p.Type != engineio.Pong {
+		e.set(engineExtended) // it is alive, though busy
+		e.beat = l.net.Patience() + l.server.config.SocketIO.PingTimeout
+		l.aimEngine(c, e)
+	}
+	switch p.Type {
+	case engineio.Message:
+		l.takeMessage(c, s, e, p)
+	case engineio.Pong:
+		e.clear(engineAsked)
+		e.beat = l.net.Patience() + l.server.config.SocketIO.PingInterval
+		l.aimEngine(c, e)
+	case engineio.Ping: // that is version 3
+		l.failEngine(c, s, reasonTransportError)
+	case engineio.Close:
+		l.endEngine(c, s, reasonTransportClose)
+	}
+}
+
+// takeMessage hands a message to the session's application.
+func (l *loop) takeMessage(c *netpoll.Conn, s *session, e *engine, p engineio.Packet) {
+	switch {
+	case e.has(engineEcho) && p.Binary:
+		l.sendBinary(c, s, p.Data)
+	case e.has(engineEcho):
+		l.sendText(c, s, p.Data)
+	}
+}
+
+// failEngine ends a session whose client has broken a rule.
+func (l *loop) failEngine(c *netpoll.Conn, s *session, reason string) {
+	l.reject(c, metrics.RejectCommand)
+	l.endEngine(c, s, reason)
+}
+
+// endEngine ends a session in order. reason is for its application.
+func (l *loop) endEngine(c *netpoll.Conn, s *session, reason string) {
+	l.closeEngine(c, s, noStatus, reason)
+}
+
+// noStatus is the code of a close frame that is empty: all that clients of Engine.IO look for is that it comes.
+const noStatus = 1005
+
+// closeEngine is endEngine with the code of the WebSocket's close frame.
+func (l *loop) closeEngine(c *netpoll.Conn, s *session, code uint16, reason string) {
+	if s.state == stateClosing || c.Closing() {
+		return
+	}
+	if code >= 3000 { // the other protocol's
+		code = noStatus
+	}
+	l.counts.Disconnect(code)
+	l.leaveEngine(c, s, reason)
+	l.leave(c, s, protocol.DisconnectConnectionClosed)
+	s.finish()
+	if l.hand == c {
+		l.endPings()
+		l.out = frame.AppendClose(l.out, frame.StatusCode(code), reason)
+		l.lastWord(c)
+		return
+	}
+	var last [maxHeader + 128]byte
+	l.shutdown(c, frame.AppendClose(last[:0], frame.StatusCode(code), reason))
+}
+
+// leaveEngine gives back what a session has of Engine.IO, once.
+func (l *loop) leaveEngine(c *netpoll.Conn, s *session, reason string) {
+	if s.engine == 0 || l.engineOf(s).owner != l.net.ID(c) {
+		return
+	}
+	l.engines.Free(s.engine)
+	s.engine = 0
+}

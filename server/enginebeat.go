@@ -1,0 +1,62 @@
+package server
+
+import (
+	"time"
+
+	"github.com/seed4ac54ce5/edge/engineio"
+	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// Heartbeats of Engine.IO are the server's: a ping one interval after the handshake or the last pong, and an end one timeout after
+// the ping unless a pong has come. Clients hold the server to these times, so they are exact.
+
+// maxBeatLate is how late a ping may leave without its answer being due later for that.
+const maxBeatLate = 50 * time.Millisecond
+
+// aimEngine sets the timer of a session for what comes first.
+func (l *loop) aimEngine(c *netpoll.Conn, e *engine) {
+	at := e.beat
+	if e.limit != 0 && e.limit < at {
+		at = e.limit
+	}
+	l.net.SetTimer(c, at-l.net.Patience())
+}
+
+// limitEngine has a session end in d unless it is called again before; 0 is for never.
+func (l *loop) limitEngine(c *netpoll.Conn, s *session, d time.Duration) {
+	e := l.engineOf(s)
+	e.limit = 0
+	if d > 0 {
+		e.limit = l.net.Patience() + d
+	}
+	l.aimEngine(c, e)
+}
+
+// engineTimer serves the timer of a session.
+func (l *loop) engineTimer(c *netpoll.Conn, s *session) {
+	e, now := l.engineOf(s), l.net.Patience()
+	timeout := l.server.config.SocketIO.PingTimeout
+	switch {
+	case e.limit != 0 && now >= e.limit:
+		l.reject(c, metrics.RejectStale)
+		l.endEngine(c, s, reasonForcedClose)
+		return
+	case now < e.beat: // it was set for a limit that has been lifted
+	case !e.has(engineAsked):
+		due := e.beat
+		if now-due > maxBeatLate {
+			due = now
+		}
+		e.beat = due + timeout
+		e.set(engineAsked)
+		e.clear(engineExtended)
+		l.sendPacket(c, s, engineio.Ping, nil)
+	case s.has(flagOffloaded | flagThrottled):
+		e.beat = now + timeout // the answer may be there, but we do not read
+	default:
+		l.endEngine(c, s, reasonPingTimeout)
+		return
+	}
+	l.aimEngine(c, e)
+}

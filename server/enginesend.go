@@ -1,0 +1,52 @@
+package server
+
+import (
+	"github.com/seed4ac54ce5/edge/engineio"
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// sendText sends a session's client a message of text.
+func (l *loop) sendText(c *netpoll.Conn, s *session, text []byte) {
+	l.counts.MessagesOut++
+	l.counts.PayloadOut += uint64(len(text))
+	l.sendPacket(c, s, engineio.Message, text)
+}
+
+// sendBinary sends a session's client a message of bytes.
+func (l *loop) sendBinary(c *netpoll.Conn, s *session, data []byte) {
+	l.counts.MessagesOut++
+	l.counts.PayloadOut += uint64(len(data))
+	if l.engineOf(s).has(engineBase64) {
+		l.packet = engineio.AppendBase64(l.packet[:0], data)
+		l.sendFrame(c, frame.OpText, l.packet)
+		l.packet = trim(l.packet)
+		return
+	}
+	l.sendFrame(c, frame.OpBinary, data)
+}
+
+// sendPacket sends a session's client a packet of text.
+func (l *loop) sendPacket(c *netpoll.Conn, s *session, t engineio.Type, data []byte) {
+	l.packet = engineio.AppendText(l.packet[:0], t, data)
+	l.sendFrame(c, frame.OpText, l.packet)
+	l.packet = trim(l.packet)
+}
+
+// sendFrame sends a message on a WebSocket. It shares a write with whatever else the call in hand, or the turn, has for c.
+func (l *loop) sendFrame(c *netpoll.Conn, op frame.Opcode, payload []byte) {
+	if c == l.hand {
+		l.out = frame.AppendFrame(l.out, op, payload, false)
+		return
+	}
+	l.framed = frame.AppendFrame(l.framed[:0], op, payload, false)
+	if len(l.framed) <= maxJoined && l.securedOf(c) == nil {
+		l.net.Cork(c, l.framed)
+	} else {
+		l.write(c, l.framed)
+	}
+	l.framed = trim(l.framed)
+}
+
+// engineReady reports whether what is sent to a session now would leave at once.
+func (l *loop) engineReady(c *netpoll.Conn, _ *session) bool { return l.net.Backlog(c) == 0 }
