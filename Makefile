@@ -40,14 +40,14 @@ lint:
 	staticcheck=$$(go tool -n staticcheck) errcheck=$$(go tool -n errcheck); cd bench/peers; $$staticcheck ./...; $$errcheck -ignoretests ./...
 	git ls-files -z --cached --others --exclude-standard -- '*.go' '*.md' '*.mjs' Makefile | xargs -0 go tool misspell -error
 
-# Beside race, as the race detector changes what is allocated and the tests of that stand aside for it. Those that run at the
-# same time wait for times and need little of a CPU.
+# The tests that the race detector changes, without it: all others do the same in race. Those that run at the same time wait for
+# times and need little of a CPU. Vet has looked already.
 unit:
-	go test -timeout 30m -parallel 8 ./...
+	go test -vet=off -timeout 30m -parallel 8 $$(go run ./test/aside)
 
 race:
-	go test -timeout 30m -parallel 8 -race ./...
-	go -C bench/peers test -race ./...
+	go test -vet=off -timeout 30m -parallel 8 -race ./...
+	go -C bench/peers test -vet=off -race ./...
 
 # docs/configuration.md is printed by the program itself; a test compares.
 docs: build
@@ -80,15 +80,19 @@ faults:
 
 # A target whose time ends in the middle of an input says "context deadline exceeded" and fails, though it has found
 # nothing: go test has that from the clock, not from the target. So it has where the time ends while an input that is of
-# interest is made smaller, which takes a minute unless it is bounded.
+# interest is made smaller, which takes a minute unless it is bounded. Each package is built once, for all its targets.
 fuzz:
-	go test -list '^Fuzz' ./... | awk '/^Fuzz/ { target[n++] = $$1 } /^ok/ { while (n) print $$2, target[--n] }' | \
-	while read -r pkg target; do \
-		found=$$(go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$pkg" </dev/null 2>&1) || \
-			{ grep -qx ' *context deadline exceeded' <<<"$$found" && ! grep -q 'Failing input' <<<"$$found"; } || \
-			{ printf '%s\n' "$$found" >&2; exit 1; }; \
-		echo "$$target in $$pkg: $$(tail -1 <<<"$$found")"; \
-	done
+	@mkdir -p bin; cache=$$(go env GOCACHE)/fuzz; module=$$(go list -m); \
+	git grep --untracked -l '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u | while read -r pkg; do \
+		go test -c -vet=off -fuzz . -o $(CURDIR)/bin/fuzz.test "./$$pkg" </dev/null; \
+		sed -n 's/^func \(Fuzz[[:alnum:]_]*\)(.*/\1/p' "$$pkg"/*_test.go | while read -r target; do \
+			found=$$(cd "$$pkg" && $(CURDIR)/bin/fuzz.test -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) \
+				-test.fuzzminimizetime 10x -test.fuzzcachedir "$$cache/$$module/$$pkg" </dev/null 2>&1) || \
+				{ grep -qx ' *context deadline exceeded' <<<"$$found" && ! grep -q 'Failing input' <<<"$$found"; } || \
+				{ printf '%s\n' "$$found" >&2; exit 1; }; \
+			echo "$$target in ./$$pkg: $$(tail -1 <<<"$$found")"; \
+		done; \
+	done; rm -f bin/fuzz.test
 
 conformance:
 	go test -v -run Conformance ./server

@@ -56,6 +56,7 @@ var mayImport = map[string][]string{
 	"internal/sys":         {},
 	"internal/systemd":     {},
 	"internal/testutil":    {},
+	"test/aside":           {},
 	"test/sdk/application": {"server"}, // for the tests with the JavaScript client
 
 	"test/faults/application": {"server"},

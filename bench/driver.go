@@ -378,7 +378,7 @@ func (d *driver) stand(c *netpoll.Conn, p *peer) {
 // leave sends our close frame: the server is to answer it and to close.
 func (d *driver) leave(c *netpoll.Conn, p *peer) {
 	p.stage = leaving
-	if d.run.options.Protocol == SocketIO {
+	if d.run.options.Protocol == SocketIO && d.run.options.Scenario != Storm { // who says so does not mean to come back
 		d.text = append(append(d.text[:0], engineMessage, socketDisconnect), d.run.dialect.namespace...)
 		d.sendText(d.text)
 	}

@@ -3,8 +3,6 @@ package bench
 import (
 	"bytes"
 	"time"
-
-	"github.com/seed4ac54ce5/edge/protocol"
 )
 
 // callPatience is for how long a Socket.IO server may say nothing to a call: one that does not know an event answers nothing at all,
@@ -21,9 +19,15 @@ type mixDeadline struct {
 func (m *mixPlay) runPatience(now int64) {
 	n := 0
 	for ; n < len(m.patient) && m.patient[n].at <= now; n++ {
-		if _, ok := m.pending[m.patient[n].id]; ok {
-			m.answered(&protocol.Reply{Kind: protocol.ReplyError, ID: m.patient[n].id, Code: protocol.ErrMethodNotFound.Code})
+		p, ok := m.pending[m.patient[n].id]
+		if !ok {
+			continue
 		}
+		delete(m.pending, m.patient[n].id)
+		m.d.counters.answered.add(1)
+		member := m.member(p.number)
+		member.unanswered--
+		m.classes[member.class].row.Refused++
 	}
 	m.patient = m.patient[n:]
 }

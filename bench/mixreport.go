@@ -1,6 +1,10 @@
 package bench
 
-import "github.com/HdrHistogram/hdrhistogram-go"
+import (
+	"math"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
 
 // MixReport is what the classes of a mix have done. Deliveries and latencies are of a class's readers, the rest of its
 // speakers.
@@ -98,6 +102,7 @@ func (r *run) settleMix() {
 		m := d.play.(*mixPlay)
 		d.stages.dialing, d.stages.sending, d.stages.draining = false, false, true
 		m.settling = true
+		m.runPatience(math.MaxInt64)
 		m.readAll()
 	})
 	r.await(nil, r.options.Drain, func(p progress) bool { return p.answered >= p.sent })

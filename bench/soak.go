@@ -171,7 +171,7 @@ func (s *soak) openHalf(n int) {
 			s.report.Faults.Failed += n - i
 			return
 		}
-		_, _ = conn.Write([]byte("GET " + roomsPath + " HTTP/1.1\r\nHost: half")) // that is the fault
+		_, _ = conn.Write([]byte("GET " + s.run.requests[i%len(s.run.requests)].asked.Target + " HTTP/1.1\r\nHost: half")) // that is the fault
 		s.halfOpen = append(s.halfOpen, conn)
 	}
 }

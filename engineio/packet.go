@@ -45,12 +45,15 @@ func ParseText(b []byte) (p Packet, ok bool) {
 	if len(b) == 0 {
 		return Packet{}, false
 	}
-	if b[0] == base64Mark {
+	if IsBase64(b) {
 		return parseBase64(b[1:])
 	}
 	t := Type(b[0])
 	return Packet{Type: t, Data: b[1:]}, Open <= t && t <= Noop
 }
+
+// IsBase64 reports whether b, a packet in text, is one of bytes.
+func IsBase64(b []byte) bool { return len(b) > 0 && b[0] == base64Mark }
 
 // parseBase64 decodes standard base64, with its padding or without.
 func parseBase64(b []byte) (p Packet, ok bool) {

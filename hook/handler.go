@@ -43,7 +43,7 @@ func (h *Hooks) fillHeaders(to *server.Handler) {
 }
 
 func originOf(c *server.Client) Origin {
-	return Origin{Client: c.ID, User: c.User, Protocol: c.Protocol, Meta: c.Meta, Header: c.Header}
+	return Origin{Client: c.ID, User: c.User, Transport: c.Transport, Protocol: c.Protocol, Meta: c.Meta, Header: c.Header}
 }
 
 // timeOf returns a moment of a result; 0 is the zero time.
@@ -56,7 +56,7 @@ func timeOf(seconds int64) time.Time {
 
 func (h *Hooks) handleConnect(r *server.ConnectRequest) (reply server.ConnectReply, err error) {
 	v, err := h.Connect(h.running, &ConnectRequest{
-		Origin:  Origin{Client: r.Client, Protocol: r.Protocol, Header: r.Header},
+		Origin:  Origin{Client: r.Client, Transport: r.Transport, Protocol: r.Protocol, Header: r.Header},
 		Address: r.Address, Token: r.Token, Data: r.Data, Name: r.Name, Version: r.Version, Rooms: r.Rooms,
 	})
 	if err != nil {

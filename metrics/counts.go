@@ -41,16 +41,18 @@ type Transport uint8
 
 // The transports.
 const (
-	WebSocket       Transport = iota
-	Echo                      // the development path that sends back what it gets
-	SocketWebSocket           // Engine.IO in a WebSocket
-	SocketPolling             // Engine.IO by long-polling
+	WebSocket Transport = iota
+	Echo                // the development path that sends back what it gets
+	SSE
+	HTTPStream
+	SocketWebSocket // Engine.IO in a WebSocket
+	SocketPolling   // Engine.IO by long-polling
 	Transports
 )
 
 // String returns the label's value.
 func (t Transport) String() string {
-	return [...]string{"websocket", "echo", "socketio_websocket", "socketio_polling"}[t]
+	return [...]string{"websocket", "echo", "sse", "http_stream", "socketio_websocket", "socketio_polling"}[t]
 }
 
 // ConnectResult is what came of a connect command.

@@ -141,8 +141,12 @@ func (l *loop) catchUp(c *netpoll.Conn) {
 func (l *loop) writeWaiting(c *netpoll.Conn, w *waiting, form hub.Form) {
 	l.late = l.behind.take(w, l.late[:0])
 	wire := l.Join(l.joined[:0], l.late, form)
-	l.counts.PayloadOut += uint64(wirings[wireOf(form)].payload(wire))
-	l.write(c, wire)
+	if wireOf(form) == wireEvents {
+		l.writeEvents(c, l.late)
+	} else {
+		l.counts.PayloadOut += uint64(wirings[wireOf(form)].payload(wire))
+		l.write(c, wire)
+	}
 	if len(l.late) > 1 { // else the bytes are the publication's
 		l.joined = trim(wire)
 	}

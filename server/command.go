@@ -96,7 +96,16 @@ func (l *loop) goOn(c *netpoll.Conn, s *session, rest []byte) {
 
 // readOn reads c again, unless something stands against it.
 func (l *loop) readOn(c *netpoll.Conn, s *session) {
+	if s.has(flagPolling) {
+		if !s.has(flagOffloaded | flagThrottled) {
+			l.releasePost(s)
+		}
+		return
+	}
 	if !s.has(flagOffloaded|flagThrottled) && s.state != stateHeld && l.net.Backlog(c) == 0 {
+		if len(l.lines) > 0 {
+			l.callNext(l.net.ID(c))
+		}
 		l.net.Resume(c)
 		if t := l.securedOf(c); t != nil && len(t.plain) > 0 {
 			l.again(c)
@@ -110,11 +119,15 @@ func (l *loop) reply(s *session) []byte {
 	return s.encoding().Join(l.replies)
 }
 
-// endReplies puts the replies that are waiting into one frame.
+// endReplies puts the replies that are waiting into one frame, or what a stream has for it.
 func (l *loop) endReplies(s *session) {
 	if len(l.replies) > 0 {
 		l.counts.PayloadOut += uint64(len(l.replies))
-		l.out = frame.AppendFrame(l.out, s.opcode(), l.replies, false)
+		if stream := s.stream(); stream != nil {
+			l.out = stream.replies(l, s, l.out, l.replies)
+		} else {
+			l.out = frame.AppendFrame(l.out, s.opcode(), l.replies, false)
+		}
 		poison.Bytes(l.replies)
 		l.replies = trim(l.replies)
 	}

@@ -31,6 +31,10 @@ type Config struct {
 	// /echo and the playground.
 	Development bool
 
+	// Other ways to connect than by WebSocket, which development mode has on: server-sent events, and HTTP answers that do not end.
+	SSE        bool
+	HTTPStream bool
+
 	Echo bool // serves /echo outside development mode too, to whoever comes: it asks for no token and has no limits
 
 	ProxyProtocol ProxyProtocol     // how a balancer tells where its connections come from

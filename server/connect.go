@@ -52,7 +52,7 @@ func (l *loop) askConnect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 		l.welcome(c, s, id, &r, &v)
 	}
 	gone := func(v ConnectReply) { // the application has let it in, so it is told of the end
-		who := Client{ID: req.Client, User: v.User, Info: v.Info, Protocol: req.Protocol, Meta: v.Meta}
+		who := Client{ID: req.Client, User: v.User, Info: v.Info, Protocol: req.Protocol, Transport: req.Transport, Meta: v.Meta}
 		if l.server.handler.KeepHeaders {
 			who.Header = req.Header
 		}
@@ -64,14 +64,15 @@ func (l *loop) askConnect(c *netpoll.Conn, s *session, cmd *protocol.Command) {
 // requestOf is what the application is told of a client that wants to connect.
 func (l *loop) requestOf(c *netpoll.Conn, s *session, r *protocol.ConnectRequest) *ConnectRequest {
 	req := &ConnectRequest{
-		Client:   string(l.clientID(c)),
-		Protocol: s.protocol(),
-		Address:  l.addressOf(c, s),
-		Header:   headerOf(l.fields.byConn[l.net.ID(c)]),
-		Token:    bytes.Clone(r.Token),
-		Data:     bytes.Clone(r.Data),
-		Name:     string(r.Name),
-		Version:  string(r.Version),
+		Client:    string(l.clientID(c)),
+		Protocol:  s.protocol(),
+		Transport: s.transport().String(),
+		Address:   l.addressOf(c, s),
+		Header:    headerOf(l.fields.byConn[l.net.ID(c)]),
+		Token:     bytes.Clone(r.Token),
+		Data:      bytes.Clone(r.Data),
+		Name:      string(r.Name),
+		Version:   string(r.Version),
 	}
 	for room := range s.encoding().Subs(&l.decoder, r) {
 		req.Rooms = append(req.Rooms, string(room))
@@ -106,6 +107,9 @@ func (l *loop) begin(c *netpoll.Conn, s *session, id uint32, r *protocol.Connect
 		Version: l.server.config.Version,
 		Data:    v.Data,
 		Subs:    subs,
+	}
+	if s.stream() != nil {
+		result.Session, result.Node = l.secretOf(c), l.server.nodeID
 	}
 	s.expires = l.momentOf(v.ExpireAt)
 	l.setAge(c)
@@ -188,12 +192,13 @@ func (l *loop) stateOf(s *session, r *protocol.ConnectRequest, room string) *pro
 func (l *loop) clientOf(c *netpoll.Conn, s *session) Client {
 	more := l.attachments[l.net.ID(c)]
 	return Client{
-		ID:       string(l.clientID(c)),
-		User:     string(l.users.appendUser(nil, s.who)),
-		Info:     l.users.appendInfo(nil, s.who),
-		Protocol: s.protocol(),
-		Meta:     bytes.Clone(more.meta),
-		Header:   headerOf(more.fields),
+		ID:        string(l.clientID(c)),
+		User:      string(l.users.appendUser(nil, s.who)),
+		Info:      l.users.appendInfo(nil, s.who),
+		Protocol:  s.protocol(),
+		Transport: s.transport().String(),
+		Meta:      bytes.Clone(more.meta),
+		Header:    headerOf(more.fields),
 	}
 }
 
@@ -208,6 +213,9 @@ func (l *loop) leave(c *netpoll.Conn, s *session, why protocol.Disconnect) {
 	l.leaveEngine(c, s, reasonOf(why.Code))
 	if !s.early() {
 		l.partials.drop(&s.partial)
+	}
+	if s.wire == wireEvents {
+		l.audiences.drop(&s.midway)
 	}
 	l.midway.drop(&s.midway)
 	if !s.has(flagConnected) {

@@ -11,14 +11,19 @@ import (
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
-// engine is what a session of Engine.IO has beside session: a record that it owns from the handshake to its end. Other conns on which
-// the session depends, such as a poll that is held, name it in their sessions too.
+// A session of Engine.IO is that of its conn: of a WebSocket, or, as long as its client polls, of a conn without a socket, whose
+// out queue keeps what the next poll takes. All requests that name a session are served on its loop; see enginegate.go. An
+// upgrade gives that conn the WebSocket's socket, so a session is the same conn from its handshake to its end.
+
+// engine is what a session of Engine.IO has beside session. The session's conn owns it; other conns on which the session depends,
+// such as a poll that is held, name it in their sessions too.
 type engine struct {
-	owner netpoll.ConnID // the session's conn
-	beat  time.Duration  // when the next ping is due, or the answer to the last, by the loop's patience
-	limit time.Duration  // when the session ends unless that is lifted; 0 for never
-	flags uint32
-	next  uint32
+	owner   netpoll.ConnID // the session's conn
+	beat    time.Duration  // when the next ping is due, or the answer to the last, by the loop's patience
+	limit   time.Duration  // when the session ends unless that is lifted; 0 for never
+	polling uint32         // index into loop.pollings; 0 in a WebSocket
+	flags   uint32
+	next    uint32
 }
 
 // engines are the records of a loop.
@@ -33,6 +38,9 @@ const (
 	engineBase64                      // the client takes no binary messages
 	engineAsked                       // a ping has not been answered
 	engineExtended                    // something else has come since that ping
+	engineDue                         // on the loop's list of sessions that have something for a poll
+	engineProbed                      // the WebSocket that is tried out works
+	engineLatePoll                    // the poll that is held has come after that
 )
 
 func (e *engine) has(flag uint32) bool { return e.flags&flag != 0 }
@@ -41,7 +49,7 @@ func (e *engine) clear(flag uint32)    { e.flags &^= flag }
 
 // Why a session has ended, as Socket.IO has it.
 const (
-	reasonTransportClose = "transport close"
+	reasonTransportClose = "transport close" // by the client
 	reasonTransportError = "transport error"
 	reasonForcedClose    = "forced close"
 	reasonPingTimeout    = "ping timeout"
@@ -63,7 +71,7 @@ func reasonOf(code uint16) string {
 // engineOf returns the record of a session.
 func (l *loop) engineOf(s *session) *engine { return l.engines.At(s.engine) }
 
-// openEngine begins a session on c and returns its open packet, good until the next call.
+// openEngine begins a session on c, whose handshake is the request in hand, and returns its open packet, good until the next call.
 func (l *loop) openEngine(c *netpoll.Conn, s *session, flags uint32, upgrade bool) []byte {
 	config := l.server.config.SocketIO
 	now := l.net.Patience()
@@ -135,31 +143,47 @@ const noStatus = 1005
 
 // closeEngine is endEngine with the code of the WebSocket's close frame.
 func (l *loop) closeEngine(c *netpoll.Conn, s *session, code uint16, reason string) {
-	if s.state == stateClosing || c.Closing() {
+	if s.state != stateEngine || c.Closing() {
 		return
 	}
 	if code >= 3000 { // the other protocol's
 		code = noStatus
 	}
 	l.counts.Disconnect(code)
+	if l.engineOf(s).polling != 0 {
+		l.endPolling(c, s, reason)
+		return
+	}
 	l.leaveEngine(c, s, reason)
 	l.leave(c, s, protocol.DisconnectConnectionClosed)
 	s.finish()
+	l.sayClose(c, code, reason)
+}
+
+// sayClose ends a WebSocket with a close frame, whatever conn is in hand.
+func (l *loop) sayClose(c *netpoll.Conn, code uint16, reason string) {
 	if l.hand == c {
 		l.endPings()
 		l.out = frame.AppendClose(l.out, frame.StatusCode(code), reason)
 		l.lastWord(c)
 		return
 	}
-	var last [maxHeader + 128]byte
-	l.shutdown(c, frame.AppendClose(last[:0], frame.StatusCode(code), reason))
+	l.framed = frame.AppendClose(l.framed[:0], frame.StatusCode(code), reason)
+	l.shutdown(c, l.framed)
 }
 
-// leaveEngine gives back what a session has of Engine.IO, once.
+// leaveEngine ends what c is to a session of Engine.IO, once: the session's own conn, or one on which it depends.
 func (l *loop) leaveEngine(c *netpoll.Conn, s *session, reason string) {
-	if s.engine == 0 || l.engineOf(s).owner != l.net.ID(c) {
+	if s.engine == 0 {
 		return
 	}
+	e := l.engineOf(s)
+	if e.owner != l.net.ID(c) {
+		l.desert(c, s, e)
+		return
+	}
+	l.rosters.LeaveAll(&s.subs)
+	l.dropPolling(e)
 	l.engines.Free(s.engine)
 	s.engine = 0
 }

@@ -17,19 +17,30 @@ func (l *loop) sendText(c *netpoll.Conn, s *session, text []byte) {
 func (l *loop) sendBinary(c *netpoll.Conn, s *session, data []byte) {
 	l.counts.MessagesOut++
 	l.counts.PayloadOut += uint64(len(data))
-	if l.engineOf(s).has(engineBase64) {
-		l.packet = engineio.AppendBase64(l.packet[:0], data)
-		l.sendFrame(c, frame.OpText, l.packet)
-		l.packet = trim(l.packet)
+	e := l.engineOf(s)
+	if e.polling == 0 && !e.has(engineBase64) {
+		l.sendFrame(c, frame.OpBinary, data)
 		return
 	}
-	l.sendFrame(c, frame.OpBinary, data)
+	l.packet = engineio.AppendBase64(l.packet[:0], data)
+	l.sendPacked(c, e)
 }
 
 // sendPacket sends a session's client a packet of text.
 func (l *loop) sendPacket(c *netpoll.Conn, s *session, t engineio.Type, data []byte) {
 	l.packet = engineio.AppendText(l.packet[:0], t, data)
-	l.sendFrame(c, frame.OpText, l.packet)
+	l.sendPacked(c, l.engineOf(s))
+}
+
+// sendPacked sends the packet in l.packet, as the transport has it.
+func (l *loop) sendPacked(c *netpoll.Conn, e *engine) {
+	if e.polling == 0 {
+		l.sendFrame(c, frame.OpText, l.packet)
+	} else {
+		l.packet = append(l.packet, engineio.Separator)
+		l.net.Write(c, l.packet)
+		l.wakePoll(c, e)
+	}
 	l.packet = trim(l.packet)
 }
 
@@ -49,4 +60,9 @@ func (l *loop) sendFrame(c *netpoll.Conn, op frame.Opcode, payload []byte) {
 }
 
 // engineReady reports whether what is sent to a session now would leave at once.
-func (l *loop) engineReady(c *netpoll.Conn, _ *session) bool { return l.net.Backlog(c) == 0 }
+func (l *loop) engineReady(c *netpoll.Conn, s *session) bool {
+	if e := l.engineOf(s); e.polling != 0 {
+		return l.pollings.At(e.polling).poll != 0
+	}
+	return l.net.Backlog(c) == 0
+}

@@ -1,90 +1,45 @@
 package server
 
 import (
+	"time"
+
 	"github.com/seed4ac54ce5/edge/engineio"
 	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
 )
 
-// engineRoutes returns what is served under the paths of Engine.IO.
-func (c *SocketIO) engineRoutes() (all []route) {
-	if c == nil {
-		return nil
+// upgradeEngine makes the conn the WebSocket of a session, if r may have one: of a new session, or of one whose client polls and
+// wants to try it out.
+func (l *loop) upgradeEngine(c *netpoll.Conn, s *session, r *httpRequest, q *engineio.Query, flags uint32) {
+	l.allowOrigin(r.Request)
+	of, err := l.checkEngine(c, s, r, q, flags)
+	if c.Closing() {
+		return // it has moved
 	}
-	if c.EchoPath != "" {
-		all = append(all, c.engineRoute(c.EchoPath, engineEcho))
+	if of != nil && err == nil && l.sessions.At(of.Slot()).state != stateEngine {
+		err = engineio.ErrSession
 	}
-	return all
-}
-
-// engineRoute is the route for sessions that begin with flags.
-func (c *SocketIO) engineRoute(path string, flags uint32) route {
-	return route{
-		path: path, below: true, limit: c.MaxPayload, socket: true,
-		serve: func(l *loop, conn *netpoll.Conn, s *session, r *httpRequest) {
-			if err := l.upgradeEngine(conn, s, r, flags); err != nil {
-				l.refuse(conn, s, err)
-			}
-		},
+	if err != nil {
+		l.refuseSocket(c, s, err)
+		return
 	}
-}
-
-// upgradeEngine makes the conn the WebSocket of a session, if r may have one.
-func (l *loop) upgradeEngine(c *netpoll.Conn, s *session, r *httpRequest, flags uint32) *frame.HTTPError {
-	q := engineio.ParseQuery(r.RawQuery)
-	if err := l.checkEngine(r.Request, &q); err != nil {
-		l.refuseEngine(c, s, err)
-		return nil
+	if err := l.acceptSocket(s, r); err != nil {
+		l.refuse(c, s, err)
+		return
 	}
-	if err := r.checkUpgrade(); err != nil {
-		return err
+	if of != nil {
+		l.beginProbe(c, s, l.sessions.At(of.Slot()))
+		return
 	}
-	if _, err := frame.SelectProtocol(r.Protocols); err != nil {
-		return err
-	}
-	if _, err := frame.NegotiateDeflate(r.Extensions); err != nil {
-		return err
-	}
-	l.out = frame.AppendUpgrade(l.out, r.Key, "", frame.DeflateParams{})
-	s.clear(flagsOfRequest)
 	if q.Base64 {
 		flags |= engineBase64
 	}
+	if len(r.Origin) == 0 {
+		s.set(flagNoOrigin)
+	}
 	l.out = frame.AppendFrame(l.out, frame.OpText, l.openEngine(c, s, flags, false), false)
-	return nil
-}
-
-// checkEngine returns what a request is refused for, in the order of the protocol; nil if it is good.
-func (l *loop) checkEngine(r *frame.Request, q *engineio.Query) *engineio.Error {
-	config := l.server.config.SocketIO
-	switch {
-	case q.Transport != engineio.WebSocket || config.NoWebSocket:
-		return engineio.ErrTransport
-	case !q.Begins():
-		return engineio.ErrSession
-	case !l.originAllowed(r.Origin, r.Host):
-		return engineio.ErrForbidden
-	case !q.Version:
-		return engineio.ErrVersion
-	}
-	return nil
-}
-
-// refuseEngine answers a request for a WebSocket with an error.
-func (l *loop) refuseEngine(c *netpoll.Conn, s *session, e *engineio.Error) {
-	l.reject(c, rejectionOfEngine(e))
-	s.finish()
-	l.out = e.AppendUpgradeError(l.out, nil)
-	l.lastWord(c)
-}
-
-// rejectionOfEngine returns the counter for an error.
-func rejectionOfEngine(e *engineio.Error) metrics.Rejection {
-	if e == engineio.ErrForbidden {
-		return metrics.RejectOrigin
-	}
-	return metrics.RejectBadRequest
 }
 
 // engineMessage serves a message of the WebSocket of a session.
@@ -98,4 +53,168 @@ func (l *loop) engineMessage(c *netpoll.Conn, s *session, op frame.Opcode, paylo
 		return
 	}
 	l.takePacket(c, s, p)
+}
+
+// noopAfter is how long a poll is held while a WebSocket is tried out: the client waits for its end before it changes over.
+const noopAfter = 100 * time.Millisecond
+
+// beginProbe makes c a WebSocket that the client of a session tries out. A second one is none.
+func (l *loop) beginProbe(c *netpoll.Conn, s *session, ds *session) {
+	e := l.engineOf(ds)
+	if e.polling != 0 {
+		p := l.pollings.At(e.polling)
+		if old := l.net.Conn(p.probe); old != nil && l.net.HungUp(old) {
+			l.net.Close(old, netpoll.ClosedByPeer)
+			l.leave(old, l.sessions.At(old.Slot()), closedConnection)
+		}
+		if p.probe == 0 && !l.server.config.SocketIO.NoUpgrades {
+			p.probe, p.ends = l.net.ID(c), l.net.Patience()+l.server.config.SocketIO.UpgradeTimeout
+			s.state, s.engine = stateProbe, ds.engine
+			l.aimProbe(c, p)
+			return
+		}
+	}
+	l.reject(c, metrics.RejectCommand)
+	s.finish()
+	l.sayClose(c, noStatus, "")
+}
+
+// closedConnection is the end of a conn whose client has gone.
+var closedConnection = protocol.DisconnectConnectionClosed
+
+// aimProbe sets the timer of a WebSocket that is tried out.
+func (l *loop) aimProbe(c *netpoll.Conn, p *polling) {
+	at := p.ends
+	if p.noop != 0 && p.noop < at {
+		at = p.noop
+	}
+	l.net.SetTimer(c, at-l.net.Patience())
+}
+
+// aimNoop has the poll that is held end a while from now.
+func (l *loop) aimNoop(p *polling) {
+	if c := l.net.Conn(p.probe); c != nil {
+		p.noop = l.net.Patience() + noopAfter
+		l.aimProbe(c, p)
+	}
+}
+
+// probeTimer serves the timer of a WebSocket that is tried out.
+func (l *loop) probeTimer(c *netpoll.Conn, s *session) {
+	e, now := l.engineOf(s), l.net.Patience()
+	p := l.pollings.At(e.polling)
+	if now >= p.ends {
+		l.reject(c, metrics.RejectStale)
+		l.endProbe(c, s)
+		return
+	}
+	if p.noop != 0 && now >= p.noop {
+		p.noop = 0
+		l.endPoll(e, p)
+	}
+	l.aimProbe(c, p)
+}
+
+// endPoll ends the poll that is held, if there is one.
+func (l *loop) endPoll(e *engine, p *polling) {
+	if p.poll != 0 {
+		l.answerPoll(e, []byte{byte(engineio.Noop)})
+	}
+}
+
+// probeMessage serves a message of a WebSocket that is tried out.
+func (l *loop) probeMessage(c *netpoll.Conn, s *session, op frame.Opcode, payload []byte) {
+	var packet engineio.Packet
+	if op == frame.OpText {
+		packet, _ = engineio.ParseText(payload)
+	}
+	switch {
+	case packet.Probes():
+		e := l.engineOf(s)
+		e.set(engineProbed)
+		l.out = frame.AppendFrame(l.out, frame.OpText, []byte(engineio.ProbeAnswer), false)
+		l.aimNoop(l.pollings.At(e.polling))
+	case packet.Type == engineio.Upgrade:
+		l.changeOver(c, s)
+	default:
+		l.reject(c, metrics.RejectCommand)
+		l.endProbe(c, s)
+	}
+}
+
+// endProbe ends a WebSocket that was tried out; the session goes on without it.
+func (l *loop) endProbe(c *netpoll.Conn, s *session) {
+	l.leave(c, s, closedConnection)
+	s.finish()
+	l.sayClose(c, noStatus, "")
+}
+
+// forgetProbe is the end of a WebSocket that was tried out, for the session.
+func (l *loop) forgetProbe(e *engine, p *polling) {
+	p.probe, p.noop = 0, 0
+	e.clear(engineProbed)
+}
+
+// changeOver gives a session whose client has polled the socket of c, a WebSocket that it has tried out.
+func (l *loop) changeOver(c *netpoll.Conn, s *session) {
+	l.flush(c)
+	e := l.engineOf(s)
+	d := l.net.Conn(e.owner)
+	if c.Closing() || d.Closing() {
+		return // what has waited shows
+	}
+	ds := l.sessions.At(d.Slot())
+	p := l.pollings.At(e.polling)
+	waits := l.closing(d)
+	if !l.net.Attach(d, c) {
+		return
+	}
+	l.heirTLS(d, c)
+	p.probe, s.engine = 0, 0
+	s.finish()
+	if p.poll != 0 && e.has(engineLatePoll) {
+		l.releasePoll(&p.poll, l.errorAnswer(engineio.ErrMismatch))
+	}
+	l.endPoll(e, p)
+	l.dropPolling(e)
+	l.counts.Connections[ds.transport()]--
+	ds.clear(flagPolling)
+	l.counts.Connections[ds.transport()]++
+	if e.has(engineAsked) {
+		e.clear(engineAsked) // the answer may have been on its way by either
+		e.beat = l.net.Patience() + l.server.config.SocketIO.PingInterval
+		l.aimEngine(d, e)
+	}
+	l.sendPayload(d, e, waits)
+	l.again(d)
+}
+
+// heirTLS gives d the TLS of c in the process.
+func (l *loop) heirTLS(d, c *netpoll.Conn) {
+	t := l.securedOf(c)
+	if t == nil {
+		return
+	}
+	for int(d.Slot()) >= len(l.secured) {
+		l.secured = append(l.secured, nil)
+	}
+	l.secured[d.Slot()], l.secured[c.Slot()] = t, nil
+}
+
+// sendPayload sends on a WebSocket what has waited for a poll.
+func (l *loop) sendPayload(d *netpoll.Conn, e *engine, payload []byte) {
+	if len(payload) == 0 {
+		return
+	}
+	l.framed = l.framed[:0]
+	for raw := range engineio.Packets(payload[:len(payload)-1]) {
+		if !engineio.IsBase64(raw) || e.has(engineBase64) {
+			l.framed = frame.AppendFrame(l.framed, frame.OpText, raw, false)
+			continue
+		}
+		p, _ := engineio.ParseText(raw) // ours
+		l.framed = frame.AppendFrame(l.framed, frame.OpBinary, p.Data, false)
+	}
+	l.write(d, l.framed)
+	l.framed = trim(l.framed)
 }

@@ -26,7 +26,11 @@ const (
 	wireSocketPack   // MessagePack in the place of text, in these three ways
 	wireSocketPackBase64
 	wireSocketPackPoll
-	wireForms // how many there are, at most 16
+	wireSSE            // a server-sent event with a message of the client protocol
+	wireStream         // such a message on a line of an HTTP answer that does not end
+	wireStreamProtobuf // the same in its other encoding
+	wireEvents         // what all share of a server-sent event for those who know no protocol
+	wireForms          // how many there are, at most 16
 )
 
 func (w wireForm) form() hub.Form { return hub.Form(w) << 1 }
@@ -60,6 +64,7 @@ type wiring struct {
 	payload  func(wire []byte) int
 	join     func(l *loop, dst []byte, pubs []*hub.Publication, form hub.Form) []byte // appends the wire of several
 	encode   func(s *Server, dst []byte, p *hub.Publication) []byte
+	stream   *streaming // of those that are no WebSockets
 }
 
 // wirings is set before anything is served: what joins looks here too, so it cannot be set in its declaration.
@@ -97,6 +102,10 @@ func init() {
 		wireSocketPack:       socketWiring(wireSocketPack, appendSocketPack),
 		wireSocketPackBase64: socketWiring(wireSocketPackBase64, appendSocketPackBase64),
 		wireSocketPackPoll:   socketWiring(wireSocketPackPoll, appendSocketPackPoll),
+		wireSSE:              streamSSE.wiring(wireSSE, protocol.JSON),
+		wireStream:           streamJSON.wiring(wireStream, protocol.JSON),
+		wireStreamProtobuf:   streamProtobuf.wiring(wireStreamProtobuf, protocol.Protobuf),
+		wireEvents:           streamEvents.wiring(wireEvents, protocol.JSON),
 	}
 }
 

@@ -82,22 +82,24 @@ type Client struct {
 	Info []byte // conn_info, any JSON value; nil if there is none
 
 	// Not of those that [Server.Presence] lists.
-	Protocol string      // its encoding: json or protobuf
-	Meta     []byte      // what ConnectReply, RefreshReply or its token has attached to it; nil for nothing
-	Header   http.Header // of its handshake request, with Handler.KeepHeaders
+	Protocol  string      // its encoding: json or protobuf
+	Transport string      // how it is connected: websocket, sse or http_stream
+	Meta      []byte      // what ConnectReply, RefreshReply or its token has attached to it; nil for nothing
+	Header    http.Header // of its handshake request, with Handler.KeepHeaders
 }
 
 // ConnectRequest is a client at the door.
 type ConnectRequest struct {
-	Client   string         // the id it will have
-	Protocol string         // its encoding: json or protobuf
-	Address  netip.AddrPort // where it comes from; the zero value on a Unix socket
-	Header   http.Header    // of its handshake request, what Handler.Headers names; nil for nothing
-	Token    []byte
-	Data     []byte   // any value of the application's; nil if absent
-	Name     string   // which SDK
-	Version  string   // of the SDK
-	Rooms    []string // that it wishes to begin with, as it has written them
+	Client    string         // the id it will have
+	Protocol  string         // its encoding: json or protobuf
+	Transport string         // how it is connected: websocket, sse or http_stream
+	Address   netip.AddrPort // where it comes from; the zero value on a Unix socket
+	Header    http.Header    // of its handshake request, what Handler.Headers names; nil for nothing
+	Token     []byte
+	Data      []byte   // any value of the application's; nil if absent
+	Name      string   // which SDK
+	Version   string   // of the SDK
+	Rooms     []string // that it wishes to begin with, as it has written them
 }
 
 // ConnectReply lets a client in.

@@ -133,6 +133,7 @@ func isLoopback(host string) bool {
 // refuse answers a request with an error, and ends the conn: who knows what follows.
 func (l *loop) refuse(c *netpoll.Conn, s *session, e *frame.HTTPError) {
 	l.reject(c, rejectionOf(e))
+	l.endPost(c, s)
 	s.finish()
 	l.out = frame.AppendHTTPError(l.out, e, l.cors...)
 	l.lastWord(c)

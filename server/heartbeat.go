@@ -50,6 +50,9 @@ func (l *loop) expire(c *netpoll.Conn, s *session) {
 func (l *loop) heartbeat(c *netpoll.Conn, s *session) {
 	timeout := l.server.config.PongTimeout
 	switch {
+	case s.wire == wireEvents: // nobody answers
+		l.setHeartbeat(c, s, l.server.config.PingInterval)
+		l.writeRef(c, ping(s))
 	case s.has(flagAsked) && s.has(flagPongDue) && s.has(flagOffloaded|flagThrottled):
 		l.setHeartbeat(c, s, timeout) // the answer may be there, but we do not read
 	case s.has(flagAsked) && s.has(flagPongDue):
@@ -77,7 +80,9 @@ func (l *loop) setHeartbeat(c *netpoll.Conn, s *session, d time.Duration) {
 
 // ping returns the ping that s's client understands.
 func ping(s *session) []byte {
-	switch {
+	switch stream := s.stream(); {
+	case stream != nil:
+		return stream.ping
 	case s.has(flagFramePing):
 		return pingFrame
 	case s.has(flagProtobuf):

@@ -45,7 +45,11 @@ type route struct {
 	socket  bool   // takes requests for a WebSocket: those come as soon as their head is there
 	only    bool   // takes nothing else, and judges all itself
 	cors    bool   // pages of other sites may use it, those that may connect
-	serve   func(l *loop, c *netpoll.Conn, s *session, r *httpRequest)
+
+	// head looks at a request with a body before that is there, and reports whether to go on: else it has answered, and ended the conn,
+	// or moved it. May be nil.
+	head  func(l *loop, c *netpoll.Conn, s *session, r *httpRequest) (goOn bool)
+	serve func(l *loop, c *netpoll.Conn, s *session, r *httpRequest)
 }
 
 // publicRoutes returns what the public addresses serve.
@@ -55,6 +59,7 @@ func (s *Server) publicRoutes() []route {
 		all = append(all, route{path: pathEcho, socket: true, only: true, serve: (*loop).serveEcho})
 	}
 	all = append(all, s.config.SocketIO.engineRoutes()...)
+	all = append(all, s.streamRoutes()...)
 	return append(all, s.config.routes...)
 }
 
@@ -140,8 +145,7 @@ func (l *loop) readRouted(c *netpoll.Conn, s *session, b []byte, n int) (used, n
 	}
 	switch {
 	case route.only || route.socket && r.Upgrades():
-		route.serve(l, c, s, r)
-		return n, 0
+		return l.serve(route, c, s, r, n), 0
 	case r.Upgrades():
 		l.refuse(c, s, frame.ErrUpgrade)
 		return len(b), 0
@@ -152,11 +156,12 @@ func (l *loop) readRouted(c *netpoll.Conn, s *session, b []byte, n int) (used, n
 		l.refuse(c, s, &frame.HTTPError{Status: frame.ErrMethod.Status, Reason: frame.ErrMethod.Reason, Header: "Allow: " + route.methods + "\r\n"})
 		return len(b), 0
 	case !r.HasBody():
-		route.serve(l, c, s, r)
-		return n, 0
+		return l.serve(route, c, s, r, n), 0
 	case r.Length() > int64(route.limit):
 		l.refuse(c, s, frame.ErrBodyTooBig)
 		return len(b), 0
+	case route.head != nil && !route.head(l, c, s, r):
+		return 0, 0
 	}
 	way := body{head: uint32(n), limit: uint32(route.limit), chunked: r.Chunked()}
 	if !way.chunked {
@@ -203,8 +208,17 @@ func (l *loop) readBody(c *netpoll.Conn, s *session, b []byte, fresh *body) (use
 		_, _ = frame.ParseRequest(b, 0, &headLimits, &l.request) // it was good before
 		l.noteRequest(s, &l.request)
 	}
-	l.serveBody(c, s, b[:end], &done, end < len(b))
-	return end, 0
+	return l.serveBody(c, s, b[:end], &done, end < len(b)), 0
+}
+
+// serve serves a request of n bytes and returns how many of them are used: none if it is to be read again.
+func (l *loop) serve(route *route, c *netpoll.Conn, s *session, r *httpRequest, n int) (used int) {
+	l.stays = false
+	route.serve(l, c, s, r)
+	if l.stays {
+		return 0
+	}
+	return n
 }
 
 // look looks at what has come of the body of a request, which is at the front of b, and returns the size of the whole request, 0
@@ -233,8 +247,8 @@ func (l *loop) awaitBody(c *netpoll.Conn, s *session, fresh *body) {
 	}
 }
 
-// serveBody serves a request with a body; b is all of it.
-func (l *loop) serveBody(c *netpoll.Conn, s *session, b []byte, way *body, behind bool) {
+// serveBody is serve for a request with a body; b is all of it.
+func (l *loop) serveBody(c *netpoll.Conn, s *session, b []byte, way *body, behind bool) (used int) {
 	l.http = httpRequest{Request: &l.request, body: b[way.head:], behind: behind}
 	r := &l.http
 	route := l.server.routeOf(r.Path)
@@ -249,7 +263,7 @@ func (l *loop) serveBody(c *netpoll.Conn, s *session, b []byte, way *body, behin
 			l.body = trim(l.body)
 		}()
 	}
-	route.serve(l, c, s, r)
+	return l.serve(route, c, s, r, len(b))
 }
 
 // noteRequest keeps what the answer to a request depends on.

@@ -37,6 +37,8 @@ type loop struct {
 	partials     partials
 	midway       midway
 	engines      engines
+	pollings     pollings
+	duePolls     []netpoll.ConnID          // sessions that have something for the poll that is held
 	calls        map[netpoll.ConnID]*call  // what is out at the worker pool
 	farewells    []func()                  // what the pool has had no room for
 	unserved     map[netpoll.ConnID][]byte // commands that wait until the replies before them have left
@@ -44,7 +46,10 @@ type loop struct {
 	debts        debts
 	chanInfos    map[netpoll.ConnID][]chanInfo
 	behind       behind
-	heldCORS     map[netpoll.ConnID][]byte // cors of requests that are held
+	heldCORS     map[netpoll.ConnID][]byte           // cors of requests that are held
+	lines        map[netpoll.ConnID][]netpoll.ConnID // requests with commands for a session that has to finish others first
+	audiences    audiences
+	stays        bool // the request in hand is to be read again, here later or on another loop
 	subEnds      subEnds
 	subTokens    map[netpoll.ConnID][]subToken
 	capabilities map[netpoll.ConnID]*auth.Capabilities // of clients whose token grants any
@@ -84,8 +89,11 @@ type loop struct {
 	body     []byte // of a request, out of its chunks
 	packed   []byte // of an answer, compressed
 	header   []byte // lines of one
+	chunk    []byte // of a stream, without its size
+	events   []byte // such a chunk with it
 	joined   []byte // those in one frame
 	packet   []byte // of Engine.IO
+	payload  []byte // of a poll
 	framed   []byte // a frame for a conn that is not in hand
 	inflated []byte
 	sealed   []byte // TLS records
@@ -128,6 +136,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		granted:      make(map[netpoll.ConnID]uint64),
 		behind:       newBehind(s.config.QueueLimit, s.budget),
 		heldCORS:     make(map[netpoll.ConnID][]byte),
+		lines:        make(map[netpoll.ConnID][]netpoll.ConnID),
 		random:       rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	l.setLimits(s.config.clientLimits())
@@ -165,6 +174,10 @@ func (l *loop) receive(c *netpoll.Conn, s *session, b []byte) (used, need int) {
 		used, need = l.readRequests(c, s, b)
 	case stateHeld: // what stands behind a request waits for its answer
 	default:
+		if s.stream() != nil {
+			used = len(b) // its client has no more to say here
+			break
+		}
 		used, need = l.readFrames(c, s, b)
 		l.endPings()
 		l.charge(c, s, used)
@@ -247,6 +260,10 @@ func (l *loop) Expired(c *netpoll.Conn) {
 		l.timer(c, s)
 	case stateEngine:
 		l.engineTimer(c, s)
+	case stateProbe:
+		l.probeTimer(c, s)
+	case stateClosing: // it has waited for a poll
+		l.net.Close(c, netpoll.ClosedLocally)
 	}
 	l.flush(c)
 }
@@ -262,6 +279,7 @@ func (l *loop) Closed(c *netpoll.Conn, why netpoll.Reason) {
 		l.counts.Disconnect(1006)
 	}
 	delete(l.heldCORS, l.net.ID(c))
+	l.callNext(l.net.ID(c))
 	l.depart(c, s)
 	l.noteGone(c, why)
 	if why == netpoll.ClosedStalled {
@@ -280,6 +298,7 @@ func (l *loop) Turn() (more bool) {
 		more = l.runTimed() || more
 	}
 	more = l.fanOut() || more
+	l.answerPolls()
 	if full := l.rosters.Stats.WaitingBytes > maxWaiting; full != l.full {
 		l.noteFull(full)
 	}

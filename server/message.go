@@ -68,7 +68,7 @@ func (l *loop) due() int { return len(l.out) + len(l.replies) }
 func (l *loop) optionsOf(s *session) *frame.Options {
 	l.options.Deflate = s.deflate.Agreed()
 	l.options.MaxMessage = l.limits.message
-	if s.state == stateEngine {
+	if s.state == stateEngine || s.state == stateProbe {
 		l.options.MaxMessage = l.server.config.SocketIO.MaxPayload
 	}
 	if s.state == stateNew {
@@ -180,6 +180,8 @@ func (l *loop) message(c *netpoll.Conn, s *session, op frame.Opcode, payload []b
 		l.echo(s, op, payload)
 	case stateEngine:
 		l.engineMessage(c, s, op, payload)
+	case stateProbe:
+		l.probeMessage(c, s, op, payload)
 	default:
 		l.readCommands(c, s, payload)
 	}
@@ -217,7 +219,7 @@ func (l *loop) fail(c *netpoll.Conn, s *session, err *frame.CloseError) {
 	l.end(c, s, uint16(err.Code), err.Reason)
 }
 
-// end sends a close frame as our last word.
+// end tells a session why it ends, as our last word.
 func (l *loop) end(c *netpoll.Conn, s *session, code uint16, reason string) {
 	if s.state == stateClosing || c.Closing() {
 		return
@@ -234,9 +236,20 @@ func (l *loop) end(c *netpoll.Conn, s *session, code uint16, reason string) {
 	l.counts.Disconnect(code)
 	s.finish()
 	l.leave(c, s, protocol.Disconnect{Code: code, Reason: reason})
+	l.appendEnd(s, code, reason)
+	l.lastWord(c)
+}
+
+// appendEnd makes a reason the last that a session hears: a close frame, or on a stream a message and the end of the body.
+func (l *loop) appendEnd(s *session, code uint16, reason string) {
+	if s.stream() != nil {
+		l.replies = s.encoding().AppendDisconnectPush(l.reply(s), protocol.Disconnect{Code: code, Reason: reason})
+		l.endReplies(s)
+		l.out = append(l.out, frame.LastChunk...)
+		return
+	}
 	l.endReplies(s)
 	l.out = frame.AppendClose(l.out, frame.StatusCode(code), reason)
-	l.lastWord(c)
 }
 
 // lastWord sends what is due to c, a close frame or an HTTP answer at its end, and ends the conn in order.

@@ -23,11 +23,16 @@ type secured struct {
 
 // secure begins TLS on a conn.
 func (l *loop) secure(c *netpoll.Conn, s *session) {
+	l.keepSecured(c, &secured{tls: l.server.tls.NewConn()})
+	s.state = stateTLS
+}
+
+// keepSecured makes t the TLS of a conn.
+func (l *loop) keepSecured(c *netpoll.Conn, t *secured) {
 	for int(c.Slot()) >= len(l.secured) {
 		l.secured = append(l.secured, nil)
 	}
-	l.secured[c.Slot()] = &secured{tls: l.server.tls.NewConn()}
-	s.state = stateTLS
+	l.secured[c.Slot()] = t
 }
 
 // unsecure ends it.

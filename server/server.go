@@ -34,6 +34,8 @@ type Server struct {
 	store     *store.Store // nil for none
 	ids       clientIDs
 	engineIDs shortIDs
+	secrets   clientIDs // of the sessions whose commands come by requests of their own
+	nodeID    []byte    // by which such a request names the node
 	encoders  [wireForms]encoder
 	public    []route // what the public addresses serve
 	work      *work   // of the application and of tokens, and large messages
@@ -113,6 +115,7 @@ func Open(config Config) (*Server, error) {
 		hub:          hub.New(),
 		ids:          newClientIDs(),
 		engineIDs:    newShortIDs(),
+		secrets:      newClientIDs(),
 		budget:       netpoll.NewBudget(config.QueueBudget),
 		inputs:       netpoll.NewBudget(config.InputBudget),
 		namespaceIDs: make(map[string]hub.Namespace),
@@ -124,6 +127,7 @@ func Open(config Config) (*Server, error) {
 		stop:         make(chan struct{}),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
+	s.nodeID = []byte(s.uid())
 	s.encoders = newEncoders(s)
 	s.public = s.publicRoutes()
 	if err := s.SetRooms(config.Rooms); err != nil {

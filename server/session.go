@@ -37,6 +37,7 @@ const (
 	stateTLS                  // the TLS handshake is not over
 	stateClosing              // a close frame or an HTTP answer is our last word
 	stateEngine               // a session of Engine.IO
+	stateProbe                // a WebSocket that the client of such a session tries out
 	stateHeld                 // a request waits for its answer: see hold
 )
 
@@ -58,6 +59,7 @@ const (
 	flagAdmitted                  // counted by admission
 	flagNoOrigin                  // its request had no origin: a program
 	flagEngine                    // a session of Engine.IO
+	flagPolling                   // its client polls
 	flagIdle                      // between two requests: nothing of the next one has come
 	flagLastRequest               // the conn ends behind the answer to the request in hand
 	flagGzip                      // the client takes that answer compressed like this,
@@ -86,16 +88,23 @@ func (s *session) finish() {
 
 // transport is what s counts as.
 func (s *session) transport() metrics.Transport {
-	switch {
+	switch stream := s.stream(); {
 	case s.has(flagEcho):
 		return metrics.Echo
+	case s.has(flagPolling):
+		return metrics.SocketPolling
 	case s.has(flagEngine):
 		return metrics.SocketWebSocket
+	case stream != nil:
+		return stream.transport
 	}
 	return metrics.WebSocket
 }
 
-// speaks reports whether s is a WebSocket whose messages are commands.
+// stream returns what is to be known of s as a stream, nil if it is none.
+func (s *session) stream() *streaming { return wirings[s.wire].stream }
+
+// speaks reports whether s is a session of the client protocol.
 func (s *session) speaks() bool {
 	return s.state == stateNew || s.state == stateReady
 }

@@ -205,5 +205,5 @@ func (l *loop) noteGone(c *netpoll.Conn, why netpoll.Reason) {
 // sessionCount returns how many sessions stand that a rebalance may end.
 func (l *loop) sessionCount() int {
 	n := &l.counts.Connections
-	return int(n[metrics.WebSocket] + n[metrics.SocketWebSocket] + n[metrics.SocketPolling])
+	return int(n[metrics.WebSocket] + n[metrics.SSE] + n[metrics.HTTPStream] + n[metrics.SocketWebSocket] + n[metrics.SocketPolling])
 }

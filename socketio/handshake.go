@@ -98,7 +98,7 @@ func (h *Handshake) MarshalJSON() ([]byte, error) {
 	if auth == nil {
 		auth = json.RawMessage("{}")
 	}
-	return json.Marshal(map[string]any{
+	p, err := encodeArgs([]any{map[string]any{
 		"headers": headers,
 		"time":    h.Issued.Format("Mon Jan 02 2006 15:04:05 GMT-0700 (MST)"),
 		"address": h.Address.Addr().String(),
@@ -108,5 +108,9 @@ func (h *Handshake) MarshalJSON() ([]byte, error) {
 		"url":     h.URL,
 		"query":   query,
 		"auth":    auth,
-	})
+	}}, 0)
+	if err != nil {
+		return nil, err
+	}
+	return p.Data[1 : len(p.Data)-1], nil // without the brackets
 }

@@ -205,6 +205,7 @@ func (io *IO) restore(n *Namespace, r *server.SocketConnect) (welcome server.Soc
 // claim takes over the session of a private id in n: if its socket is still there, that ends first. It returns nil if there
 // is none.
 func (io *IO) claim(n *Namespace, pid string) *session {
+	io.expire()
 	all := &io.sessions
 	was, live, ended := all.take(n, pid)
 	if ended == nil {
@@ -304,7 +305,7 @@ func (io *IO) expire() {
 		all.queue = all.queue[1:]
 	}
 	if len(all.queue) > 0 && all.timer == nil {
-		all.timer = time.AfterFunc(r.MaxDisconnection, func() {
+		all.timer = time.AfterFunc(time.Until(all.queue[0].ended.Add(r.MaxDisconnection)), func() {
 			all.mu.Lock()
 			all.timer = nil
 			all.mu.Unlock()

@@ -4,7 +4,8 @@
 //
 // Each thread has a listener with SO_REUSEPORT, an epoll set, one buffer to read into and an array of
 // peers indexed by descriptor. A readable socket costs one recv, its answers one send, and a
-// publication one send for each member of the room. With --batch it is one send for each member and
+// publication one send for each member of the room. It speaks the commands of edge's own protocol and, below
+// /socket.io/, the events of Socket.IO over WebSocket. With --batch it is one send for each member and
 // interval instead, of all that the interval has brought the room: the limit for servers that merge. For a million connections
 // on a host that allows a process few descriptors there are --private-fd-tables, and --ping for the price of heartbeats.
 //

@@ -22,6 +22,7 @@ const (
 	upgrading uint8 = iota
 	echoing
 	talking
+	chatting // in Socket.IO
 )
 
 // peer is what a thread knows of a descriptor.

@@ -63,6 +63,10 @@ func (t *thread) upgrade(p *peer, b []byte) int {
 	const key = "Sec-WebSocket-Key: "
 	at := bytes.Index(b, []byte(key)) + len(key)
 	t.out = appendUpgrade(t.out, b[at:at+24])
+	if bytes.HasPrefix(b, []byte(socketIOPath)) {
+		p.stage = chatting
+		t.out = appendFrame(t.out, opText, []byte(openPacket))
+	}
 	return end + 4
 }
 
@@ -82,6 +86,8 @@ func (t *thread) frame(fd int, p *peer, op byte, payload []byte) {
 	case op == opPong:
 	case p.stage == echoing:
 		t.out = appendFrame(t.out, op, payload)
+	case p.stage == chatting:
+		t.packet(fd, p, payload)
 	default:
 		t.commands(fd, p, payload)
 	}

@@ -262,12 +262,17 @@ func TestServers(t *testing.T) {
 	}
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
-			s, err := k.start(t.Context(), &p.binaries, 1)
+			s, err := k.start(t.Context(), &p.binaries, setting{1, k.socket})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer s.stop()
-			testServer(t, s.address, k.protocol)
+			if k.protocol == "" {
+				testServer(t, s.address, "")
+			}
+			if k.socket {
+				testServer(t, s.address, bench.SocketIO)
+			}
 		})
 	}
 }
@@ -284,9 +289,6 @@ func testServer(t *testing.T, address string, protocol bench.Protocol) {
 		{Scenario: bench.Idle, Connections: 20, Rooms: 2, PublishOnce: true},
 		{Scenario: bench.Churn, Connections: 8, Duration: 50 * time.Millisecond},
 	} {
-		if protocol != "" && o.Scenario != bench.Fanout && o.Scenario != bench.Idle {
-			continue
-		}
 		o.Protocol = protocol
 		o.Targets, o.Loops, o.PrivateTables, o.Drain = []string{address}, 1, "off", 2*time.Minute
 		r, err := bench.Run(t.Context(), o)

@@ -19,6 +19,7 @@ type contest struct {
 	args     []string // of edge flood
 	measures []measure
 	rooms    bool // it is about rooms alone, which any protocol has
+	socket   bool // all speak Socket.IO
 	merging  bool // servers that gather on purpose take part
 	search   bool // for the greatest rate, see search.go
 }
@@ -50,6 +51,20 @@ var contests = []contest{
 	},
 	{name: "echo", args: timed("echo", "--connections", "1000"), measures: []measure{cpu("echo")}},
 	{name: "pipelined echo", args: timed("echo", "--connections", "100", "--pipeline", "16"), measures: []measure{cpu("pipelined")}},
+	{
+		name:   "Socket.IO idle",
+		socket: true,
+		args:   []string{"idle", "--connections", "10000", "--hold", "1s"},
+		measures: []measure{
+			{name: "Socket.IO idle", unit: "B", of: func(r *bench.Report) float64 { return r.Memory[len(r.Memory)-1].PssPerConnection }},
+		},
+	},
+	{
+		name:     "broadcast",
+		socket:   true,
+		args:     timed("fanout", "--connections", "10000", "--rooms", "1", "--rate", "5"),
+		measures: []measure{cpu("broadcast")},
+	},
 	{name: "fan-out", args: audience("50"), measures: []measure{cpu("fan-out")}, rooms: true},
 	{name: "merged fan-out", args: audience("1000"), measures: []measure{cpu("merged")}, rooms: true, merging: true},
 	{
@@ -83,8 +98,8 @@ func audience(rate string) []string {
 
 // takes reports whether k takes part.
 func (c *contest) takes(k *kind) bool {
-	if k.protocol != "" && !c.rooms {
-		return false
+	if c.socket || k.protocol != "" && !c.rooms {
+		return c.socket && k.socket
 	}
 	return c.merging || !k.merges
 }
@@ -92,7 +107,7 @@ func (c *contest) takes(k *kind) bool {
 // measure runs c against a server of kind k and keeps what comes of it: that it failed, if it did.
 func (p *plan) measure(ctx context.Context, c *contest, k *kind, r *results) {
 	try := func(args []string) (*bench.Report, error) {
-		return p.flood(ctx, k, r.Loops, c.limit()+p.duration, args)
+		return p.flood(ctx, k, setting{r.Loops, c.socket}, c.limit()+p.duration, args)
 	}
 	var report *bench.Report
 	var err error
@@ -129,14 +144,17 @@ func (c *contest) limit() time.Duration {
 }
 
 // flood starts a server, drives it and returns the report. That something was lost is the report's to say.
-func (p *plan) flood(ctx context.Context, k *kind, loops int, limit time.Duration, args []string) (*bench.Report, error) {
-	s, err := k.start(ctx, &p.binaries, loops)
+func (p *plan) flood(ctx context.Context, k *kind, of setting, limit time.Duration, args []string) (*bench.Report, error) {
+	s, err := k.start(ctx, &p.binaries, of)
 	if err != nil {
 		return nil, err
 	}
 	defer s.stop()
 	args = append([]string{"flood"}, args...)
-	if k.protocol != "" {
+	switch {
+	case of.socket:
+		args = append(args, "--protocol", string(bench.SocketIO))
+	case k.protocol != "":
 		args = append(args, "--protocol", string(k.protocol))
 	}
 	args = append(args, "--json", "--probe", "0", "--loops", "1", "--drain", "2s",

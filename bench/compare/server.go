@@ -36,17 +36,24 @@ type kind struct {
 	name   string
 	needs  string
 	merges bool // gathers on purpose: of no interest where one publication comes at a time
-	start  func(ctx context.Context, b *binaries, loops int) (*server, error)
+	socket bool // speaks Socket.IO too
+	start  func(ctx context.Context, b *binaries, s setting) (*server, error)
 
 	protocol bench.Protocol // if it is not edge's
 }
 
+// setting is what a server is to be started for.
+type setting struct {
+	loops  int
+	socket bool // it is to serve Socket.IO
+}
+
 // kinds are all of them, in the order in which they run. Ratios are to the first that runs.
 var kinds = []kind{
-	{name: "base", needs: needsEdge, start: edgeOf(func(b *binaries) string { return b.base })},
-	{name: "baseline", needs: needsBaseline, start: startBaseline},
+	{name: "base", needs: needsEdge, socket: true, start: edgeOf(func(b *binaries) string { return b.base })},
+	{name: "baseline", needs: needsBaseline, socket: true, start: startBaseline},
 	{name: "baseline-batch", needs: needsBaseline, merges: true, start: startBatchingBaseline},
-	{name: "edge", needs: needsEdge, start: edgeOf(func(b *binaries) string { return b.edge })},
+	{name: "edge", needs: needsEdge, socket: true, start: edgeOf(func(b *binaries) string { return b.edge })},
 	{name: "edge-batch", needs: needsEdge, merges: true, start: edgeOf(func(b *binaries) string { return b.edge },
 		"EDGE_ROOM_WITHOUT_NAMESPACE_BATCH_DELAY="+batch.String())},
 	{name: "gobwas", needs: needsPeers, start: peer("gobwas")},
@@ -54,7 +61,7 @@ var kinds = []kind{
 	{name: "gorilla", needs: needsPeers, start: peer("gorilla")},
 	{name: "coder", needs: needsPeers, start: peer("coder")},
 	{name: "ws", needs: needsNode, start: node("ws.mjs")},
-	{name: "socket.io", needs: needsNode, start: node("socketio.mjs"), protocol: bench.SocketIO},
+	{name: "socket.io", needs: needsNode, socket: true, start: node("socketio.mjs"), protocol: bench.SocketIO},
 }
 
 // server is one that runs.
@@ -63,24 +70,24 @@ type server struct {
 	address string // host:port
 }
 
-func startBaseline(ctx context.Context, b *binaries, loops int) (*server, error) {
-	return startSpeaking(ctx, b.baseline, "--threads", strconv.Itoa(loops))
+func startBaseline(ctx context.Context, b *binaries, s setting) (*server, error) {
+	return startSpeaking(ctx, b.baseline, "--threads", strconv.Itoa(s.loops))
 }
 
-func startBatchingBaseline(ctx context.Context, b *binaries, loops int) (*server, error) {
-	return startSpeaking(ctx, b.baseline, "--threads", strconv.Itoa(loops), "--batch", batch.String())
+func startBatchingBaseline(ctx context.Context, b *binaries, s setting) (*server, error) {
+	return startSpeaking(ctx, b.baseline, "--threads", strconv.Itoa(s.loops), "--batch", batch.String())
 }
 
 // peer returns what starts the server with a Go library. It uses as many CPUs as Go likes.
-func peer(library string) func(context.Context, *binaries, int) (*server, error) {
-	return func(ctx context.Context, b *binaries, _ int) (*server, error) {
+func peer(library string) func(context.Context, *binaries, setting) (*server, error) {
+	return func(ctx context.Context, b *binaries, _ setting) (*server, error) {
 		return startSpeaking(ctx, b.peers, "--library", library)
 	}
 }
 
 // node returns what starts a server for Node. It has one thread for JavaScript.
-func node(script string) func(context.Context, *binaries, int) (*server, error) {
-	return func(ctx context.Context, b *binaries, _ int) (*server, error) {
+func node(script string) func(context.Context, *binaries, setting) (*server, error) {
+	return func(ctx context.Context, b *binaries, _ setting) (*server, error) {
 		return startSpeaking(ctx, "node", filepath.Join(b.node, script))
 	}
 }
@@ -107,15 +114,18 @@ func startSpeaking(ctx context.Context, path string, args ...string) (*server, e
 }
 
 // edgeOf returns what starts an edge binary in an environment, and waits until it is healthy.
-func edgeOf(path func(*binaries) string, env ...string) func(context.Context, *binaries, int) (*server, error) {
-	return func(ctx context.Context, b *binaries, loops int) (*server, error) {
+func edgeOf(path func(*binaries) string, env ...string) func(context.Context, *binaries, setting) (*server, error) {
+	return func(ctx context.Context, b *binaries, of setting) (*server, error) {
 		address, internal, err := freePorts()
 		if err != nil {
 			return nil, err
 		}
 		s := &server{address: address, command: exec.CommandContext(ctx, path(b), "serve",
-			"--address", address, "--internal-address", internal, "--loops", strconv.Itoa(loops))}
+			"--address", address, "--internal-address", internal, "--loops", strconv.Itoa(of.loops))}
 		s.command.Env = append(os.Environ(), env...)
+		if of.socket {
+			s.command.Env = append(s.command.Env, "EDGE_SOCKETIO_ENABLED=true")
+		}
 		if err := s.command.Start(); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,352 @@
+package server
+
+import (
+	"bytes"
+	"net/http"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/engineio"
+	"github.com/seed4ac54ce5/edge/frame"
+	"github.com/seed4ac54ce5/edge/internal/slab"
+	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// polling is what a session has beside engine as long as its client polls.
+type polling struct {
+	poll  netpoll.ConnID // whose GET is held; 0 for none
+	post  netpoll.ConnID // whose POST is under way, or held
+	probe netpoll.ConnID // the WebSocket that the client tries out
+	noop  time.Duration  // when the poll that is held ends for that
+	ends  time.Duration  // when that must be over
+	next  uint32
+}
+
+// pollings are the records of a loop.
+type pollings = slab.Slab[polling, *polling]
+
+// Link returns the field that the free list runs through.
+func (p *polling) Link() *uint32 { return &p.next }
+
+// closeGrace is how long a session that the server has ended waits for a poll that can be told.
+const closeGrace = 30 * time.Second
+
+// The answers to requests of a session.
+const (
+	pollType  = "text/plain; charset=UTF-8"
+	postType  = "text/html"
+	errorType = "application/json"
+	notStored = "Cache-Control: no-store\r\n"
+)
+
+// beginPolling answers the request in hand with a session of its own, if there is room for one more.
+func (l *loop) beginPolling(c *netpoll.Conn, s *session, r *httpRequest, q *engineio.Query, flags uint32) {
+	config := l.server.config.SocketIO
+	d, ds := l.openDetached(c, s)
+	if d == nil {
+		return
+	}
+	if len(r.Origin) == 0 {
+		ds.set(flagNoOrigin)
+	}
+	if q.Base64 {
+		flags |= engineBase64
+	}
+	ds.set(flagPolling)
+	open := l.openEngine(d, ds, flags, !config.NoUpgrades && !config.NoWebSocket)
+	e := l.engineOf(ds)
+	e.polling = l.pollings.Alloc()
+	*l.pollings.At(e.polling) = polling{}
+	l.answer(c, s, &answer{status: http.StatusOK, kind: pollType, header: notStored, body: open})
+}
+
+// openDetached returns a conn without a socket for the client of the request in hand, which is refused if there is no room.
+func (l *loop) openDetached(c *netpoll.Conn, s *session) (*netpoll.Conn, *session) {
+	if l.pollings.Live() >= l.server.config.SocketIO.Limits.Sessions {
+		l.turnAwayPoll(c, s, metrics.RejectConnections)
+		return nil, nil
+	}
+	from := l.addressOf(c, s)
+	ticket, v := l.server.admission.Admit(limitedAddress(from), l.net.Now())
+	if !v.Admitted() {
+		l.turnAwayPoll(c, s, rejectionOfVerdict[v.Reason])
+		return nil, nil
+	}
+	d, err := l.net.OpenDetached()
+	if err != nil {
+		l.server.admission.Release(ticket, l.net.Now())
+		l.turnAwayPoll(c, s, metrics.RejectMemory)
+		return nil, nil
+	}
+	ds := l.sessions.Reserve(d.Slot())
+	*ds = session{ticket: ticket}
+	ds.set(flagAdmitted)
+	if from.IsValid() {
+		l.peers.Reserve(d.Slot()).set(from)
+		ds.set(flagProxied)
+	}
+	l.shedding.add(l, l.net.ID(d))
+	return d, ds
+}
+
+// turnAwayPoll answers a handshake for which there is no room.
+func (l *loop) turnAwayPoll(c *netpoll.Conn, s *session, why metrics.Rejection) {
+	l.reject(c, why)
+	s.finish()
+	l.out = frame.AppendHTTPError(l.out, frame.ErrUnavailable)
+	l.lastWord(c)
+}
+
+// servePoll answers a GET with what waits for its session, or holds it until something does.
+func (l *loop) servePoll(c *netpoll.Conn, s *session, d *netpoll.Conn, ds *session) {
+	if ds.state == stateClosing {
+		l.answerLast(c, s, d)
+		return
+	}
+	e := l.engineOf(ds)
+	p := l.pollings.At(e.polling)
+	if p.poll != 0 {
+		l.failEngine(d, ds, reasonTransportError)
+		l.refuseRequest(c, s, engineio.ErrBusy)
+		return
+	}
+	if body := l.takePayload(d); len(body) > 0 {
+		l.answer(c, s, &answer{status: http.StatusOK, kind: pollType, header: notStored, body: body, packs: true})
+		return
+	}
+	l.hold(c, s)
+	p.poll, s.engine = l.net.ID(c), ds.engine
+	e.clear(engineLatePoll)
+	if e.has(engineProbed) {
+		e.set(engineLatePoll)
+		l.aimNoop(p)
+	}
+}
+
+// takePayload returns what waits for a session that polls, as a payload; good until the next call.
+func (l *loop) takePayload(d *netpoll.Conn) []byte {
+	l.payload = l.net.TakeQueue(d, trim(l.payload))
+	return bytes.TrimSuffix(l.payload, []byte{engineio.Separator})
+}
+
+// wakePoll has the poll of a session answered at the end of the turn, if one is held: what comes until then goes with it.
+func (l *loop) wakePoll(d *netpoll.Conn, e *engine) {
+	if !e.has(engineDue) && l.pollings.At(e.polling).poll != 0 {
+		e.set(engineDue)
+		l.duePolls = append(l.duePolls, l.net.ID(d))
+	}
+}
+
+// answerPolls answers the polls for which something has come in this turn.
+func (l *loop) answerPolls() {
+	for _, id := range l.duePolls {
+		d := l.net.Conn(id)
+		if d == nil || d.Closing() {
+			continue
+		}
+		if ds := l.sessions.At(d.Slot()); ds.state == stateEngine {
+			e := l.engineOf(ds)
+			e.clear(engineDue)
+			if body := l.pollBody(d, e); len(body) > 0 {
+				l.answerPoll(e, body)
+			}
+		}
+	}
+	l.duePolls = l.duePolls[:0]
+}
+
+// pollBody returns what waits for a session of which a poll is held; nothing if there is none.
+func (l *loop) pollBody(d *netpoll.Conn, e *engine) []byte {
+	if e.polling == 0 || l.pollings.At(e.polling).poll == 0 {
+		return nil
+	}
+	return l.takePayload(d)
+}
+
+// answerPoll answers the poll that is held with a payload.
+func (l *loop) answerPoll(e *engine, body []byte) {
+	l.releasePoll(&l.pollings.At(e.polling).poll, &answer{status: http.StatusOK, kind: pollType, header: notStored, body: body, packs: true})
+}
+
+// releasePoll answers the request of *held, which is held no more.
+func (l *loop) releasePoll(held *netpoll.ConnID, a *answer) {
+	c := l.net.Conn(*held)
+	*held = 0
+	if c == nil {
+		return
+	}
+	s := l.sessions.At(c.Slot())
+	s.engine = 0
+	l.answerHeld(c, s, a)
+}
+
+// beginPost registers the POST in hand, whose body may not be there yet, with its session.
+func (l *loop) beginPost(c *netpoll.Conn, s *session, ds *session) {
+	l.pollings.At(l.engineOf(ds).polling).post = l.net.ID(c)
+	s.engine = ds.engine
+}
+
+// endPost is the end of that, however it comes; not that of the session.
+func (l *loop) endPost(c *netpoll.Conn, s *session) {
+	if s.engine == 0 {
+		return
+	}
+	if e := l.engineOf(s); e.polling != 0 {
+		if p := l.pollings.At(e.polling); p.post == l.net.ID(c) {
+			p.post, s.engine = 0, 0
+		}
+	}
+}
+
+// servePost serves the packets of a POST.
+func (l *loop) servePost(c *netpoll.Conn, s *session, d *netpoll.Conn, ds *session, body []byte) {
+	l.endPost(c, s)
+	if ds.state == stateClosing {
+		l.answerPost(c, s)
+		return
+	}
+	for raw := range engineio.Packets(body) {
+		p, ok := engineio.ParseText(raw)
+		if !ok {
+			l.failEngine(d, ds, reasonParseError)
+			l.refuseRequest(c, s, engineio.ErrPayload)
+			return
+		}
+		l.counts.MessagesIn++
+		l.counts.PayloadIn += uint64(len(p.Data))
+		l.takePacket(d, ds, p)
+		if ds.state != stateEngine {
+			break
+		}
+	}
+	l.charge(d, ds, len(body))
+	if ds.state == stateEngine && ds.has(flagOffloaded|flagThrottled) {
+		l.hold(c, s)
+		l.beginPost(c, s, ds)
+		return
+	}
+	l.answerPost(c, s)
+}
+
+func (l *loop) answerPost(c *netpoll.Conn, s *session) {
+	l.answer(c, s, &answer{status: http.StatusOK, kind: postType, body: okBody})
+}
+
+var okBody = []byte("ok")
+
+// releasePost answers the POST that was held as its session was not read.
+func (l *loop) releasePost(ds *session) {
+	if ds.state != stateEngine {
+		return
+	}
+	if e := l.engineOf(ds); e.polling != 0 {
+		p := l.pollings.At(e.polling)
+		if c := l.net.Conn(p.post); c != nil && l.sessions.At(c.Slot()).state == stateHeld {
+			l.releasePoll(&p.post, &answer{status: http.StatusOK, kind: postType, body: okBody})
+		}
+	}
+}
+
+// endPolling ends a session whose client polls. Of an end that the server has decided on the client learns, if it polls or will.
+func (l *loop) endPolling(d *netpoll.Conn, ds *session, reason string) {
+	e := l.engineOf(ds)
+	last := engineio.Close
+	if reason == reasonTransportClose {
+		last = engineio.Noop // it knows
+	}
+	told := l.pollings.At(e.polling).poll != 0
+	if told {
+		l.answerPoll(e, engineio.AppendText(l.closing(d), last, nil))
+	}
+	l.leaveEngine(d, ds, reason)
+	l.leave(d, ds, protocol.DisconnectConnectionClosed)
+	ds.finish()
+	switch reason {
+	case reasonTransportClose, reasonTransportError, reasonPingTimeout, reasonParseError, reasonShutdown:
+		told = true // or need not be
+	}
+	if told {
+		l.net.Close(d, netpoll.ClosedLocally)
+	} else {
+		l.net.SetTimer(d, closeGrace)
+	}
+}
+
+// closing returns what waits for a session that ends, ready for one packet more.
+func (l *loop) closing(d *netpoll.Conn) []byte {
+	l.payload = l.net.TakeQueue(d, trim(l.payload))
+	return l.payload
+}
+
+// answerLast tells a client that polls of the end of its session, which has been waiting for that.
+func (l *loop) answerLast(c *netpoll.Conn, s *session, d *netpoll.Conn) {
+	body := l.closing(d)
+	if len(body) == 0 {
+		body = append(body, byte(engineio.Noop), engineio.Separator)
+	}
+	body = engineio.AppendText(body, engineio.Close, nil)
+	l.net.Close(d, netpoll.ClosedLocally)
+	l.answer(c, s, &answer{status: http.StatusOK, kind: pollType, header: notStored, body: body, packs: true})
+}
+
+// dropPolling gives back what a session has as long as its client polls, and lets go of the conns that depend on it.
+func (l *loop) dropPolling(e *engine) {
+	if e.polling == 0 {
+		return
+	}
+	p := l.pollings.At(e.polling)
+	if p.poll != 0 {
+		l.releasePoll(&p.poll, l.errorAnswer(engineio.ErrSession))
+	}
+	l.dropPost(p)
+	if c := l.net.Conn(p.probe); c != nil && !c.Closing() {
+		l.endProbe(c, l.sessions.At(c.Slot()))
+	}
+	l.pollings.Free(e.polling)
+	e.polling = 0
+}
+
+// dropPost lets go of a POST: one that is held has been served, one whose body has not come will find no session.
+func (l *loop) dropPost(p *polling) {
+	c := l.net.Conn(p.post)
+	if c == nil {
+		return
+	}
+	if s := l.sessions.At(c.Slot()); s.state == stateHeld {
+		l.releasePoll(&p.post, &answer{status: http.StatusOK, kind: postType, body: okBody})
+	} else {
+		p.post, s.engine = 0, 0
+	}
+}
+
+// desert is told of the end of a conn on which a session depends: a poll or a POST that is given up ends the session, a WebSocket
+// that was to be tried out does not.
+func (l *loop) desert(c *netpoll.Conn, s *session, e *engine) {
+	s.engine = 0
+	p, id := l.pollings.At(e.polling), l.net.ID(c)
+	if p.probe == id {
+		l.forgetProbe(e, p)
+		return
+	}
+	if p.poll == id {
+		p.poll = 0
+	}
+	if p.post == id {
+		p.post = 0
+	}
+	if d := l.net.Conn(e.owner); d != nil {
+		l.endEngine(d, l.sessions.At(d.Slot()), reasonTransportError)
+	}
+}
+
+// errorAnswer is the answer to a request that is refused.
+func (l *loop) errorAnswer(e *engineio.Error) *answer {
+	return &answer{status: e.Status, kind: errorType, body: e.AppendJSON(nil)}
+}
+
+// refuseRequest answers the request in hand with an error.
+func (l *loop) refuseRequest(c *netpoll.Conn, s *session, e *engineio.Error) {
+	l.reject(c, rejectionOfEngine(e))
+	l.answer(c, s, l.errorAnswer(e))
+}
