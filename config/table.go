@@ -156,6 +156,11 @@ var generalKeys = []key[settings]{
 	{Key{"history.store.sync_interval", "", "1s", restart, "", "time between two syncs under interval"},
 		is(func(s *settings) *time.Duration { return &s.store.SyncInterval }, duration(time.Millisecond, day, 1, "a time from 1ms to 24h, as 1s"))},
 
+	{Key{"sse.enabled", "", "false", restart, "", "serves `/connection/sse`, server-sent events for SDKs and for plain EventSource; development mode has it on"},
+		is(func(s *settings) *bool { return &s.node.SSE }, boolean)},
+	{Key{"http_stream.enabled", "", "false", restart, "", "serves `/connection/http_stream`, for SDKs that no proxy lets have anything else; development mode has it on"},
+		is(func(s *settings) *bool { return &s.node.HTTPStream }, boolean)},
+
 	{Key{"api.insecure", "", "false", restart, "", "lets everybody use the HTTP API who reaches the internal address; in development mode and on the loopback only"},
 		is(func(s *settings) *bool { return &s.node.API.Insecure }, boolean)},
 	{Key{"api.error_mode", "", "reply", restart, "", "how the HTTP API tells errors: reply, in answers with status 200, or transport, by the status"},

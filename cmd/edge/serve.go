@@ -30,9 +30,9 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the server",
 		Long: "Serve runs a node. Without a configuration file it runs in development mode: clients need no token and\n" +
-			"may subscribe to and publish in any room, clients of Socket.IO too, /echo sends back what it gets, and a\n" +
-			"playground page waits on the internal address. HUP reloads the configuration. TERM drains the node, INT drains it fast, a second\n" +
-			"INT ends it at once. Under systemd it says when it is ready, and takes over sockets.",
+			"may subscribe to and publish in any room, by Socket.IO, server-sent events and HTTP streams too, /echo sends\n" +
+			"back what it gets, and a playground page waits on the internal address. HUP reloads the configuration. TERM\n" +
+			"drains the node, INT drains it fast, a second INT ends it at once. Under systemd it says when it is ready, and takes over sockets.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return serve(from.sources()) },
 	}
@@ -240,8 +240,9 @@ func announceDevelopment(node *server.Config, s *server.Server) {
 			log.Warn("development mode listens beyond this machine", "address", a)
 		}
 	}
+	log.Info("development mode serves server-sent events and HTTP streams", "sse", "/connection/sse", "http_stream", "/connection/http_stream")
 	if node.SocketIO != nil {
-		log.Info("development mode serves Socket.IO", "path", node.SocketIO.Path, "namespaces", node.SocketIO.RoomsAsChannels)
+		log.Info("development mode serves Socket.IO", "path", node.SocketIO.Path)
 	}
 	log.Info("open the playground", "url", "http://"+s.InternalAddress()+"/")
 }
