@@ -28,6 +28,7 @@ func (a app) Connect(r *server.SocketConnect) (welcome server.SocketWelcome, err
 		}
 	}()
 	h := newHandshake(r)
+	h.io = a.io
 	if err := a.admit(n, r, h, &welcome); err != nil {
 		return welcome, refusal(err)
 	}
