@@ -15,7 +15,8 @@ type chunkState uint8
 
 const (
 	chunkSize    chunkState = iota // in the digits of a size
-	chunkExt                       // in what stands behind it on its line
+	chunkPad                       // in spaces behind them
+	chunkExt                       // in extensions behind that
 	chunkSizeEnd                   // before the line feed of that line
 	chunkData                      // in the bytes of a chunk
 	chunkDataCR                    // before the carriage return behind them
@@ -88,6 +89,8 @@ func (c *Chunks) step(b byte, limit int) (whole bool, err *HTTPError) {
 	switch c.state {
 	case chunkSize:
 		return false, c.sizeByte(b, limit)
+	case chunkPad:
+		return false, c.padByte(b)
 	case chunkExt:
 		return false, c.lineByte(b, chunkSizeEnd)
 	case chunkSizeEnd:
@@ -119,7 +122,8 @@ func (c *Chunks) step(b byte, limit int) (whole bool, err *HTTPError) {
 		c.state = chunkTrailer
 		return false, mustBe(b, '\n')
 	}
-	return true, mustBe(b, '\n') // chunkLastLF
+	err = mustBe(b, '\n') // chunkLastLF
+	return err == nil, err
 }
 
 // sizeByte takes a byte of a chunk's size, or what ends it.
@@ -136,11 +140,23 @@ func (c *Chunks) sizeByte(b byte, limit int) *HTTPError {
 			return ErrBodyTooBig
 		}
 		return nil
-	case c.line == 0 || b != '\r' && b != ';' && b != ' ' && b != '\t':
+	case c.line == 0:
 		return errChunk
 	}
 	c.body += c.left
-	c.state = chunkExt
+	c.state = chunkPad
+	return c.padByte(b)
+}
+
+// padByte takes a byte between a size and what may follow it.
+func (c *Chunks) padByte(b byte) *HTTPError {
+	switch b {
+	case ';':
+		c.state = chunkExt
+	case '\r', ' ', '\t':
+	default:
+		return errChunk
+	}
 	return c.lineByte(b, chunkSizeEnd)
 }
 

@@ -30,6 +30,9 @@ type SocketIO struct {
 	// "lobby" of "/" is the room "lobby", room "lobby" of "/game" is "game:lobby".
 	RoomsAsChannels []string
 
+	// RecordTTL is how long what the application keeps with [Server.KeepRecord] stays, from its newest on; 1 h.
+	RecordTTL time.Duration
+
 	// App is the application. It is asked on the worker pool, save for what is said to be otherwise.
 	App SocketApp
 }
