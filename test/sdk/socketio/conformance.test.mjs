@@ -161,8 +161,8 @@ for (const { name, options } of ways) {
   over('a message of nearly all that is allowed', async (t) => {
     const socket = await open(t);
     const text = 'x'.repeat(900_000);
-    assert.equal(await socket.emitWithAck('echo', text), text);
+    assert.ok(await socket.emitWithAck('echo', text) === text);
     const binary = Buffer.alloc(600_000, 'abc');
-    assert.deepEqual(await socket.emitWithAck('echo', binary), binary);
+    assert.ok(binary.equals(await socket.emitWithAck('echo', binary)));
   });
 }

@@ -1,5 +1,5 @@
-// The servers of these tests: examples/socketio-conformance, which SOCKETIO_CONFORMANCE names, and the program in
-// application/, which SOCKETIO_APPLICATION names. Either variable may name another server that does the same.
+// The servers of these tests: examples/socketio-conformance, which SOCKETIO_CONFORMANCE names, the program in application/, which
+// SOCKETIO_APPLICATION names, and examples/chat, which SOCKETIO_CHAT names. The first two may be another server that does the same.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -16,8 +16,10 @@ export const limit = { timeout: 120_000 };
 async function start(variable, flags) {
   assert.ok(process.env[variable], `${variable} must name the program to test`);
   const child = spawn(process.env[variable], ['--address', '127.0.0.1:0', ...flags], {
-    stdio: ['ignore', 'pipe', 'inherit'], env: { GORACE: 'atexit_sleep_ms=0', PATH: process.env.PATH },
+    stdio: ['ignore', 'pipe', 'pipe'], env: { GORACE: 'atexit_sleep_ms=0', PATH: process.env.PATH },
   });
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => { log += text; });
   const ended = once(child, 'close');
   const abandon = () => child.kill('SIGKILL');
   process.once('exit', abandon);
@@ -27,7 +29,7 @@ async function start(variable, flags) {
     const [code] = await ended;
     clearTimeout(tooLong);
     process.off('exit', abandon);
-    assert.equal(code, 0, `the server ended with ${code}`);
+    assert.equal(code, 0, `the server ended with ${code}:\n${log}`);
   });
   for await (const line of createInterface({ input: child.stdout })) {
     const found = /127\.0\.0\.1:(\d+)/.exec(line);
@@ -35,11 +37,12 @@ async function start(variable, flags) {
     child.stdout.resume(); // whatever else it says
     return { url: `http://127.0.0.1:${found[1]}`, port: Number(found[1]) };
   }
-  throw new Error('the server ended at its start');
+  throw new Error(`the server ended at its start:\n${log}`);
 }
 
 export const startConformance = (...flags) => start('SOCKETIO_CONFORMANCE', flags);
 export const startApplication = (...flags) => start('SOCKETIO_APPLICATION', flags);
+export const startChat = (...flags) => start('SOCKETIO_CHAT', ['--page', '127.0.0.1:0', '--internal-address', '127.0.0.1:0', ...flags]);
 
 // newClient returns a client of the official package that has its connection to itself, comes back soon, and is gone after
 // the test t.
