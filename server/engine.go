@@ -87,6 +87,10 @@ func (l *loop) openEngine(c *netpoll.Conn, s *session, flags uint32, upgrade boo
 	if !e.has(engineEcho) {
 		e.limit = now + config.ConnectTimeout
 	}
+	if s.has(flagPolling) {
+		e.polling = l.pollings.Alloc()
+		*l.pollings.At(e.polling) = polling{}
+	}
 	l.aimEngine(c, e)
 	if !e.has(engineEcho) {
 		l.engineOpened(c, s)

@@ -70,10 +70,10 @@ func (l *loop) engineReady(c *netpoll.Conn, s *session) bool {
 // sendWire sends a session's client what has been encoded in its form, and reports whether it is kept: then it must never change
 // again.
 func (l *loop) sendWire(c *netpoll.Conn, s *session, wire []byte) (kept bool) {
-	if e := l.engineOf(s); e.polling != 0 {
-		l.net.Write(c, wire)
-		l.wakePoll(c, e)
-		return false
+	if s.has(flagPolling) {
+		kept = l.net.WriteRef(c, wire)
+		l.wakePoll(c, l.engineOf(s))
+		return kept
 	}
 	if c == l.hand {
 		l.out = append(l.out, wire...)

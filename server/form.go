@@ -20,17 +20,17 @@ const (
 	wireProtobuf                 // the same in its other encoding
 	wireJSONDeflate
 	wireProtobufDeflate
-	wireSocketText   // Socket.IO: frames of a WebSocket
-	wireSocketBase64 // the same for a client that takes no binary frames
-	wireSocketPoll   // packets of a polling payload, a separator behind each
-	wireSocketPack   // MessagePack in the place of text, in these three ways
-	wireSocketPackBase64
-	wireSocketPackPoll
 	wireSSE            // a server-sent event with a message of the client protocol
 	wireStream         // such a message on a line of an HTTP answer that does not end
 	wireStreamProtobuf // the same in its other encoding
 	wireEvents         // what all share of a server-sent event for those who know no protocol
-	wireForms          // how many there are, at most 16
+	wireSocketText     // Socket.IO: frames of a WebSocket
+	wireSocketBase64   // the same for a client that takes no binary frames
+	wireSocketPoll     // packets of a polling payload, a separator behind each
+	wireSocketPack     // MessagePack in the place of text, in these three ways
+	wireSocketPackBase64
+	wireSocketPackPoll
+	wireForms // how many there are, at most 16
 )
 
 func (w wireForm) form() hub.Form { return hub.Form(w) << 1 }
@@ -96,16 +96,16 @@ func init() {
 				return appendDeflated(dst, p, protocol.Protobuf, s.ids)
 			},
 		},
+		wireSSE:              streamSSE.wiring(wireSSE, protocol.JSON),
+		wireStream:           streamJSON.wiring(wireStream, protocol.JSON),
+		wireStreamProtobuf:   streamProtobuf.wiring(wireStreamProtobuf, protocol.Protobuf),
+		wireEvents:           streamEvents.wiring(wireEvents, protocol.JSON),
 		wireSocketText:       socketWiring(wireSocketText, appendSocketText),
 		wireSocketBase64:     socketWiring(wireSocketBase64, appendSocketBase64),
 		wireSocketPoll:       socketWiring(wireSocketPoll, appendSocketPoll),
 		wireSocketPack:       socketWiring(wireSocketPack, appendSocketPack),
 		wireSocketPackBase64: socketWiring(wireSocketPackBase64, appendSocketPackBase64),
 		wireSocketPackPoll:   socketWiring(wireSocketPackPoll, appendSocketPackPoll),
-		wireSSE:              streamSSE.wiring(wireSSE, protocol.JSON),
-		wireStream:           streamJSON.wiring(wireStream, protocol.JSON),
-		wireStreamProtobuf:   streamProtobuf.wiring(wireStreamProtobuf, protocol.Protobuf),
-		wireEvents:           streamEvents.wiring(wireEvents, protocol.JSON),
 	}
 }
 

@@ -37,9 +37,9 @@ type loop struct {
 	partials     partials
 	midway       midway
 	engines      engines
-	sockets      sockets
 	pollings     pollings
-	duePolls     []netpoll.ConnID          // sessions that have something for the poll that is held
+	duePolls     []netpoll.ConnID // sessions that have something for the poll that is held
+	sockets      sockets
 	calls        map[netpoll.ConnID]*call  // what is out at the worker pool
 	farewells    []func()                  // what the pool has had no room for
 	unserved     map[netpoll.ConnID][]byte // commands that wait until the replies before them have left
