@@ -33,5 +33,5 @@
 //
 // A connection of the flooder is 32 bytes in netpoll and 60 here, none of which the garbage collector
 // looks at, so that a million of them fit beside the server on one machine. One that polls is 48
-// more, and its second connection, while there is one, as much again. One that polls is 52 more.
+// more, and its second connection, while there is one, as much again.
 package bench
