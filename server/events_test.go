@@ -32,6 +32,7 @@ func idOf(event string) (id, rest string) {
 	return id, rest
 }
 
+// TestEvents holds S01 among others: line ends in data make lines of it, and names that have any are left out.
 func TestEvents(t *testing.T) {
 	n := openHTTP(t, rememberingRooms)
 	s := n.events("?room=a")

@@ -5,6 +5,9 @@ import (
 	"testing"
 )
 
+// early is what tells a client that has sent on behind the opening of a WebSocket: if what it sent comes later, it is too late to.
+const early = "data before the handshake"
+
 // FuzzHTTP sends any bytes as requests, whole and cut in two: both are answered alike, nothing panics, and the node and the
 // neighbour stay as they were.
 func FuzzHTTP(f *testing.F) {
@@ -29,7 +32,8 @@ func FuzzHTTP(f *testing.F) {
 		before := n.counts()
 		whole := n.answerHTTP(t, b)
 		at := int(cut) % (len(b) + 1)
-		if split := n.answerHTTP(t, b[:at], b[at:]); split != whole {
+		split := n.answerHTTP(t, b[:at], b[at:])
+		if split != whole && !strings.Contains(whole, early) {
 			t.Errorf("%q cut at %d\n got %q\nwhole %q", b, at, split, whole)
 		}
 		if after := n.counts(); after.Panics != before.Panics {

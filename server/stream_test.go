@@ -302,3 +302,35 @@ func TestStreamOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamsThatAreGone holds S03: a client that vanishes is let go, and so is one that takes nothing, at the limit of any queue.
+func TestStreamsThatAreGone(t *testing.T) {
+	for _, k := range streamKinds {
+		t.Run(k.name, func(t *testing.T) {
+			n := openHTTP(t, func(c *Config) { c.QueueLimit = 64 << 10 })
+			join := `{"id":2,"subscribe":{"channel":"news"}}`
+			gone := n.stream(k.open(nil, hello, join)).begin()
+			gone.message()
+			gone.close()
+			n.await("who has hung up has gone", func() bool { return n.counts().Connections[k.as] == 0 })
+
+			deaf := n.stream(k.open(nil, hello, join)).begin()
+			defer deaf.close()
+			deaf.message()
+			text := fmt.Sprintf("%q", strings.Repeat("x", 32<<10))
+			for n.counts().Connections[k.as] > 0 {
+				n.publish("news", text, PublishOptions{})
+			}
+			if got := n.counts().Slow[metrics.SlowClosedBytes]; got != 1 {
+				t.Errorf("%d were too slow; want 1", got)
+			}
+			last := ""
+			for line := deaf.message(); !strings.HasSuffix(line, "EOF"); line = deaf.message() {
+				last = line
+			}
+			if last != `{"push":{"disconnect":{"code":3008,"reason":"slow","reconnect":true}}}` {
+				t.Errorf("last word %.100q", last)
+			}
+		})
+	}
+}
