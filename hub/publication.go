@@ -97,6 +97,9 @@ func (p *Publication) addWire(form Form) *wire {
 	return w
 }
 
+// Keep says that a wire form of p is referred to for longer than p is: it is left to the garbage collector.
+func (p *Publication) Keep() { p.kept.Store(true) }
+
 // Retain takes one more reference, which the caller gives up by Release.
 func (p *Publication) Retain() { p.refs.Add(1) }
 

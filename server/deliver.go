@@ -222,6 +222,9 @@ func (l *loop) Deliver(m hub.Member, wire []byte, pubs []*hub.Publication) (kept
 		return false
 	}
 	l.counts.PayloadOut += uint64(wirings[w].payload(wire))
+	if w.isSocket() {
+		return l.deliverSocket(c, m, wire, pubs)
+	}
 	if l.joining && len(wire) <= maxJoined && l.securedOf(c) == nil {
 		l.net.Cork(c, wire)
 		return false

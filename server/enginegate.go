@@ -15,6 +15,9 @@ func (c *SocketIO) engineRoutes() (all []route) {
 	if c == nil {
 		return nil
 	}
+	if c.App != nil {
+		all = append(all, c.engineRoute(c.Path, 0))
+	}
 	if c.EchoPath != "" {
 		all = append(all, c.engineRoute(c.EchoPath, engineEcho))
 	}

@@ -14,11 +14,10 @@ import (
 // What is published in rooms of sockets is an event: Data is its JSON array, Info what else belongs to it, and Room its namespace.
 // In a channel it is a publication, of which its tags tell the event's name.
 
-// The tags of a publication that is an event.
+// The tags of a publication that is an event, besides tagEvent.
 const (
-	tagEvent = "event"
-	tagArgs  = "args" // how many arguments, if not one: Data is an array of them then
-	tagEdge  = "edge"
+	tagArgs = "args" // how many arguments, if not one: Data is an array of them then
+	tagEdge = "edge"
 )
 
 // appendExtra appends what belongs to an event besides its array: nothing, or

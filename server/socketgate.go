@@ -33,9 +33,11 @@ func (l *loop) takeSocket(c *netpoll.Conn, s *session, v *ConnectReply) *protoco
 	if v.byApplication {
 		s.set(flagByApplication)
 	}
+	stands := s.state
 	if !l.login(c, s, v) {
 		return protocol.ErrLimitExceeded
 	}
+	s.state = stands
 	s.expires = l.momentOf(v.ExpireAt)
 	return nil
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/seed4ac54ce5/edge/hub"
@@ -48,6 +49,41 @@ func newSocketRooms(c *SocketIO, id hub.Namespace) socketRooms {
 		}
 	}
 	return r
+}
+
+// openSocketRooms gives the rooms of sockets a namespace of the hub.
+func (s *Server) openSocketRooms() {
+	id := hub.Namespace(len(s.namespaceIDs))
+	s.namespaceIDs[socketNamespace] = id
+	s.hub.SetOptions(id, hub.Options{Ordered: true})
+	s.socketRooms = newSocketRooms(s.config.SocketIO, id)
+}
+
+// channelsOfSockets returns the namespaces of rooms that sockets are in too.
+func (s *Server) channelsOfSockets(all *namespaces) map[*namespace]bool {
+	shared := make(map[*namespace]bool)
+	if s.config.SocketIO == nil {
+		return shared
+	}
+	for _, name := range s.config.SocketIO.RoomsAsChannels {
+		if name == "/" {
+			shared[all.without] = true
+		} else if n := all.byName[strings.TrimPrefix(name, "/")]; n != nil {
+			shared[n] = true
+		}
+	}
+	return shared
+}
+
+// checkChannels returns what is wrong with the namespaces whose rooms are channels.
+func (c *SocketIO) checkChannels() error {
+	for _, name := range c.RoomsAsChannels {
+		rest, ok := strings.CutPrefix(name, "/")
+		if !ok || rest == socketNamespace || rest != "" && !validNamespace.MatchString(rest) {
+			return fmt.Errorf("%w: socket.io rooms_as_channels %q: write / or / and the name of a namespace of rooms", ErrConfig, name)
+		}
+	}
+	return nil
 }
 
 // all returns the hub room of a whole namespace.
