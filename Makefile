@@ -53,12 +53,17 @@ race:
 docs: build
 	bin/edge configdoc >docs/configuration.md
 
-# The official JavaScript client against the real server. Only CI insists on Node.js.
+# The official JavaScript clients, of Socket.IO too, against the real server. Only CI insists on Node.js.
 ifneq ($(shell command -v npm 2>/dev/null),)
 sdk: test/sdk/node_modules
 	go build -race -o bin/edge-race ./cmd/edge
 	go build -race -o bin/sdk-application ./test/sdk/application
-	cd test/sdk && SDK_BINARY=$(CURDIR)/bin/edge-race SDK_APPLICATION=$(CURDIR)/bin/sdk-application npm test
+	go build -race -o bin/socketio-conformance ./examples/socketio-conformance
+	go build -race -o bin/socketio-application ./test/sdk/socketio/application
+	go build -race -o bin/socketio-chat ./examples/chat
+	cd test/sdk && SDK_BINARY=$(CURDIR)/bin/edge-race SDK_APPLICATION=$(CURDIR)/bin/sdk-application \
+		SOCKETIO_CONFORMANCE=$(CURDIR)/bin/socketio-conformance SOCKETIO_APPLICATION=$(CURDIR)/bin/socketio-application \
+		SOCKETIO_CHAT=$(CURDIR)/bin/socketio-chat npm test
 else ifneq ($(CI),)
 sdk:
 	@echo 'the SDK test needs Node.js 20.10 or newer, with npm' >&2; exit 1

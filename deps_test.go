@@ -18,7 +18,7 @@ const module = "github.com/seed4ac54ce5/edge/"
 // mayImport is the architecture: for each of our packages, by its folder, the others that it may
 // import. A package arrives together with its row.
 var mayImport = map[string][]string{
-	"cmd/edge":             {"config", "server", "hook", "auth", "admission", "tlsrecord", "metrics", "bench", "bench/page", "tuning", "logging", "tracing", "internal/systemd"},
+	"cmd/edge":             {"config", "server", "socketio", "hook", "auth", "admission", "tlsrecord", "metrics", "bench", "bench/page", "tuning", "logging", "tracing", "internal/systemd"},
 	"config":               {"server", "auth", "admission", "hook", "proxyproto", "tlsrecord", "internal/near"},
 	"server":               {"netpoll", "frame", "engineio", "protocol", "hub", "store", "metrics", "internal/slab", "internal/poison", "auth", "admission", "proxyproto", "tlsrecord", "api", "tuning", "socketio/packet"},
 	"auth":                 {},
@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"tlsrecord":            {},
 	"api":                  {"protocol"},
 	"api/client":           {"api"},
-	"hook":                 {"auth", "server"},
+	"hook":                 {"auth", "server", "socketio"},
 	"deploy":               {"metrics", "server", "auth", "test/balancer"},
 	"test/balancer":        {"internal/testutil"},
 	"test/faultproxy":      {},
@@ -60,6 +60,8 @@ var mayImport = map[string][]string{
 	"test/sdk/application": {"server"}, // for the tests with the JavaScript client
 
 	"test/faults/application": {"server"},
+
+	"test/sdk/socketio/application": {"server", "socketio"}, // for the same with that of Socket.IO
 
 	"examples/socketio-conformance": {"server", "socketio"},
 }

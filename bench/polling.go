@@ -67,7 +67,6 @@ func appendPacket(dst, packet []byte) []byte {
 type pollRequest struct {
 	get, post       []byte // up to the id
 	getEnd, postEnd []byte // from there on; of a POST up to the size
-	headers         []byte // that the user wants, and the end of the head
 	open            []byte // a session's first GET, whole
 }
 

@@ -26,7 +26,8 @@ type hooks struct {
 }
 
 // events are the sections of hooks, in the order of the package's own.
-var events = [...]hook.Event{hook.Connect, hook.Refresh, hook.Subscribe, hook.Publish, hook.RPC, hook.SubRefresh, hook.Disconnect}
+var events = [...]hook.Event{hook.Connect, hook.Refresh, hook.Subscribe, hook.Publish, hook.RPC, hook.SubRefresh, hook.Disconnect,
+	hook.SocketConnect, hook.SocketEvent, hook.SocketDisconnect}
 
 const (
 	hookSecretHint = "16 or more random bytes"
@@ -76,19 +77,25 @@ var endpointKeys = func() (all []key[endpoint]) {
 
 var short = duration(time.Millisecond, time.Minute, 1, "a time from 1ms to 1m, as 2s")
 
+// newsKeys are how the news of disconnect and socket_disconnect are delivered.
+var newsKeys = []key[hooks]{
+	{Key{"disconnect.queue", "", "10000", restart, "", "news of clients that have left which may wait for delivery, and of sockets as many"},
+		is(func(h *hooks) *int { return &h.Queue }, integer(1, maxCount, "1 or more"))},
+	{Key{"disconnect.workers", "", "4", restart, "", "deliveries at a time, of each"},
+		is(func(h *hooks) *int { return &h.Workers }, integer(1, 1024, "1 to 1024"))},
+	{Key{"disconnect.tries", "", "8", restart, "", "tries to deliver each piece of news"},
+		is(func(h *hooks) *int { return &h.Tries }, integer(1, 1000, "1 to 1000"))},
+}
+
 // hookKeys are all keys under hooks.
 var hookKeys = func() (all []key[hooks]) {
 	for i, event := range events {
 		all = append(all, under(event.String(), func(h *hooks) *endpoint { return &h.Events[i] }, endpointKeys)...)
+		if event == hook.Disconnect {
+			all = append(all, newsKeys...)
+		}
 	}
-	return append(all, []key[hooks]{
-		{Key{"disconnect.queue", "", "10000", restart, "", "news of clients that have left which may wait for delivery"},
-			is(func(h *hooks) *int { return &h.Queue }, integer(1, maxCount, "1 or more"))},
-		{Key{"disconnect.workers", "", "4", restart, "", "deliveries at a time"},
-			is(func(h *hooks) *int { return &h.Workers }, integer(1, 1024, "1 to 1024"))},
-		{Key{"disconnect.tries", "", "8", restart, "", "tries to deliver each"},
-			is(func(h *hooks) *int { return &h.Tries }, integer(1, 1000, "1 to 1000"))},
-	}...)
+	return all
 }()
 
 func shortHookSecret(s string) string {
@@ -147,7 +154,8 @@ func wrongForward(name string) string {
 // config returns what package hook is told.
 func (h *hooks) config() hook.Config {
 	c := hook.Config{DisconnectQueue: h.Queue, DisconnectWorkers: h.Workers, DisconnectTries: h.Tries}
-	for i, to := range []*hook.Endpoint{&c.Connect, &c.Refresh, &c.Subscribe, &c.Publish, &c.RPC, &c.SubRefresh, &c.Disconnect} {
+	for i, to := range []*hook.Endpoint{&c.Connect, &c.Refresh, &c.Subscribe, &c.Publish, &c.RPC, &c.SubRefresh, &c.Disconnect,
+		&c.SocketConnect, &c.SocketEvent, &c.SocketDisconnect} {
 		*to = h.Events[i].config()
 	}
 	return c

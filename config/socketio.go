@@ -19,7 +19,8 @@ type sockets struct {
 	Parser         string
 	Recovery       bool
 	MaxAbsence     time.Duration
-	RecoveryMemory int64
+	RecoveryMemory int
+	RecoverySize   int
 	Namespaces     []SocketNamespace
 }
 
@@ -27,15 +28,16 @@ type sockets struct {
 type SocketNamespace struct {
 	Name    string
 	Builtin bool // it has the built-in events
-	Hooks   bool // the backend of hooks.socketio hears of it
+	Hooks   bool // the backends of hooks.socket_connect, socket_event and socket_disconnect hear of it
 }
 
 // Sockets is what an application of Socket.IO's is told, beyond what the node knows.
 type Sockets struct {
 	Namespaces     []SocketNamespace // at least "/", each once
-	Recovery       bool              // clients that come back have what they missed
+	Recovery       bool              // clients that come back have what they missed, where rooms are no channels
 	MaxAbsence     time.Duration     // after which they do not
-	RecoveryMemory int64             // bytes of what is kept for them, of each namespace
+	RecoveryMemory int               // bytes of the events that are kept for them, of each namespace
+	RecoverySize   int               // sockets that may come back
 }
 
 const (
@@ -56,7 +58,7 @@ var socketNamespaceKeys = []key[SocketNamespace]{
 		is(func(n *SocketNamespace) *string { return &n.Name }, words(namespaceHint, wrongEntryName))},
 	{Key{"builtin_events", "", "true", restart, "", "join, leave, publish, presence, history and typing, where rooms are channels"},
 		is(func(n *SocketNamespace) *bool { return &n.Builtin }, boolean)},
-	{Key{"hooks", "", "true", restart, "", "the backend of hooks.socketio hears of it"},
+	{Key{"hooks", "", "true", restart, "", "the backends of hooks.socket_connect, socket_event and socket_disconnect hear of it"},
 		is(func(n *SocketNamespace) *bool { return &n.Hooks }, boolean)},
 }
 
@@ -84,14 +86,16 @@ var socketKeys = []key[sockets]{
 		is(func(s *sockets) *string { return &s.Parser }, choice("json", "msgpack"))},
 	{Key{"rooms_as_channels", "", "/", restart, "", "namespaces whose rooms are those that other clients subscribe to, so that both see each publication: room `lobby` of `/` is `lobby`, of `/chat` it is `chat:lobby`. They exist by being named here, and have the built-in events"},
 		is(func(s *sockets) *[]string { return &s.RoomsAsChannels }, listOrNone(namespaceHint, wrongSocketNamespace))},
-	{Key{"namespaces", "", "", restart, "", "namespaces that exist besides these and `/`, and what they have: `name`, `builtin_events` (join, leave, publish, presence, history and typing, where rooms are channels) and `hooks` (the backend of `hooks.socketio` hears of them), both true by default"},
+	{Key{"namespaces", "", "", restart, "", "namespaces that exist besides these and `/`, and what they have: `name`, `builtin_events` (join, leave, publish, presence, history and typing, where rooms are channels) and `hooks` (the backends of `hooks.socket_connect`, `hooks.socket_event` and `hooks.socket_disconnect` hear of it), both true by default"},
 		entriesField[sockets, SocketNamespace]{at: func(s *sockets) *[]SocketNamespace { return &s.Namespaces }, keys: socketNamespaceKeys}},
-	{Key{"recovery.enabled", "", "false", restart, "", "a client that comes back has the same id and rooms, and gets what it missed"},
+	{Key{"recovery.enabled", "", "false", restart, "", "a client that comes back to a namespace whose rooms are no channels has its id and rooms, and gets what it missed; channels have histories for that"},
 		is(func(s *sockets) *bool { return &s.Recovery }, boolean)},
 	{Key{"recovery.max_disconnection_duration", "", "2m", restart, "", "how soon it must be back"},
 		is(func(s *sockets) *time.Duration { return &s.MaxAbsence }, soon)},
-	{Key{"recovery.memory_limit", "", "64MiB", restart, "", "memory of what a namespace keeps for them; the oldest goes first"},
-		is(func(s *sockets) *int64 { return &s.RecoveryMemory }, size[int64](1, maxBytes, "a size as 64MiB, below 2GiB"))},
+	{Key{"recovery.memory_limit", "", "16MiB", restart, "", "memory of the events that a namespace keeps for them; the oldest goes first"},
+		is(func(s *sockets) *int { return &s.RecoveryMemory }, buffer)},
+	{Key{"recovery.sockets", "", "100000", restart, "", "how many may be away at a time; the oldest goes first"},
+		is(func(s *sockets) *int { return &s.RecoverySize }, count)},
 	{Key{"limits.attachments", "", "10", restart, "", "binary values of one packet"},
 		is(func(s *sockets) *int { return &s.Limits.Attachments }, count)},
 	{Key{"limits.attachment_timeout", "", "10s", restart, "", "time from such a packet to the last of them"},
@@ -193,5 +197,5 @@ func (c *Config) Sockets() *Sockets {
 		return nil
 	}
 	s := &c.settings.sockets
-	return &Sockets{Namespaces: s.named(), Recovery: s.Recovery, MaxAbsence: s.MaxAbsence, RecoveryMemory: s.RecoveryMemory}
+	return &Sockets{Namespaces: s.named(), Recovery: s.Recovery, MaxAbsence: s.MaxAbsence, RecoveryMemory: s.RecoveryMemory, RecoverySize: s.RecoverySize}
 }

@@ -53,7 +53,7 @@ socketio:
   allow_upgrades: false
   parser: msgpack
   rooms_as_channels: [/, /chat, /game]
-  recovery: {enabled: true, max_disconnection_duration: 5m, memory_limit: 1MiB}
+  recovery: {enabled: true, max_disconnection_duration: 5m, memory_limit: 1MiB, sockets: 9}
   namespaces:
     - {name: /admin}
     - {name: /game, builtin_events: false}
@@ -81,8 +81,8 @@ room:
 			t.Errorf("Namespaces = %+v; want %+v among 4", got, n)
 		}
 	}
-	if got := c.Sockets(); !got.Recovery || got.MaxAbsence != 5*time.Minute || got.RecoveryMemory != 1<<20 {
-		t.Errorf("Sockets() = %+v; want recovery for 5m in 1MiB", got)
+	if got := c.Sockets(); !got.Recovery || got.MaxAbsence != 5*time.Minute || got.RecoveryMemory != 1<<20 || got.RecoverySize != 9 {
+		t.Errorf("Sockets() = %+v; want recovery of 9 for 5m in 1MiB", got)
 	}
 }
 

@@ -128,6 +128,8 @@ var generalKeys = []key[settings]{
 		is(func(s *settings) *time.Duration { return &s.node.PongTimeout }, limit)},
 	{Key{"client.head_timeout", "", "5s", restart, "", "time from accepting a connection to its whole request head"},
 		is(func(s *settings) *time.Duration { return &s.node.HeadTimeout }, limit)},
+	{Key{"client.keep_alive_timeout", "", "1m5s", restart, "", "how long a connection may wait for its next request after the answer to the one before"},
+		is(func(s *settings) *time.Duration { return &s.node.KeepAliveTimeout }, limit)},
 	{Key{"client.stale_close_delay", "", "10s", restart, "", "time from there to a connect command"},
 		is(func(s *settings) *time.Duration { return &s.node.StaleTimeout }, limit)},
 	{Key{"client.write_stall_limit", "", "10s", restart, "", "how long a client's socket may take nothing of what waits for it"},
@@ -153,6 +155,11 @@ var generalKeys = []key[settings]{
 		is(func(s *settings) *string { return &s.store.Sync }, choice("always", "interval"))},
 	{Key{"history.store.sync_interval", "", "1s", restart, "", "time between two syncs under interval"},
 		is(func(s *settings) *time.Duration { return &s.store.SyncInterval }, duration(time.Millisecond, day, 1, "a time from 1ms to 24h, as 1s"))},
+
+	{Key{"sse.enabled", "", "false", restart, "", "serves `/connection/sse`, server-sent events for SDKs and for plain EventSource; development mode has it on"},
+		is(func(s *settings) *bool { return &s.node.SSE }, boolean)},
+	{Key{"http_stream.enabled", "", "false", restart, "", "serves `/connection/http_stream`, for SDKs that no proxy lets have anything else; development mode has it on"},
+		is(func(s *settings) *bool { return &s.node.HTTPStream }, boolean)},
 
 	{Key{"api.insecure", "", "false", restart, "", "lets everybody use the HTTP API who reaches the internal address; in development mode and on the loopback only"},
 		is(func(s *settings) *bool { return &s.node.API.Insecure }, boolean)},

@@ -14,6 +14,8 @@ import (
 // fill gives each field of v that a key could set a value that is not zero.
 func fill(v reflect.Value) {
 	switch {
+	case !v.CanSet():
+		return // of another package
 	case v.Type() == reflect.TypeFor[time.Time]():
 		v.Set(reflect.ValueOf(time.Unix(1, 0)))
 		return
@@ -116,7 +118,7 @@ func TestDefaultsOfHooks(t *testing.T) {
 		BreakerFailures: 5, BreakerPause: 2 * time.Second,
 	}
 	want := hook.Config{
-		Connect: e, Refresh: e, Subscribe: e, Publish: e, RPC: e, SubRefresh: e, Disconnect: e,
+		Connect: e, Refresh: e, Subscribe: e, Publish: e, RPC: e, SubRefresh: e, Disconnect: e, SocketConnect: e, SocketEvent: e, SocketDisconnect: e,
 		DisconnectQueue: 10000, DisconnectWorkers: 4, DisconnectTries: 8,
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -22,6 +22,12 @@ type Config struct {
 	SubRefresh Endpoint
 	Disconnect Endpoint
 
+	// Those of Socket.IO, for [Hooks.ServeSockets].
+	SocketConnect    Endpoint
+	SocketEvent      Endpoint
+	SocketDisconnect Endpoint
+
+	// Of Disconnect and SocketDisconnect, each.
 	DisconnectQueue   int // events that may wait for delivery; 10000
 	DisconnectWorkers int // deliveries at a time; 4
 	DisconnectTries   int // of each event; 8, which is half a minute on average

@@ -186,7 +186,7 @@ func (e *endpoint) read(ctx, within context.Context, answer *http.Response) ([]b
 
 // accepts reports whether an answer with status counts. For an event that nothing is decided about any 2xx does.
 func (e *endpoint) accepts(status int) bool {
-	return status == http.StatusOK || e.event == Disconnect && status/100 == 2
+	return status == http.StatusOK || e.event.tells() && status/100 == 2
 }
 
 // broken is what came of a request that err ended. ctx is the call's context, within the attempt's.

@@ -34,7 +34,7 @@ func (h *Hooks) Fill(to *server.Handler) {
 }
 
 func (h *Hooks) fillHeaders(to *server.Handler) {
-	for event, e := range h.endpoints {
+	for event, e := range h.endpoints[:SocketConnect] { // sockets have the whole header
 		if e != nil && len(e.options.ForwardHeaders) > 0 {
 			to.Headers = append(to.Headers, e.options.ForwardHeaders...)
 			to.KeepHeaders = to.KeepHeaders || Event(event) != Connect

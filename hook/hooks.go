@@ -18,17 +18,24 @@ const (
 	RPC
 	SubRefresh
 	Disconnect
+	SocketConnect
+	SocketEvent
+	SocketDisconnect
 	events
 )
 
 // String returns the event's name in configuration, logs and metrics.
 func (e Event) String() string {
-	return [...]string{"connect", "refresh", "subscribe", "publish", "rpc", "sub_refresh", "disconnect"}[e]
+	return [...]string{"connect", "refresh", "subscribe", "publish", "rpc", "sub_refresh", "disconnect",
+		"socket_connect", "socket_event", "socket_disconnect"}[e]
 }
 
 // repeats reports whether a backend may be given the same e twice. Questions about permission are; a publication or a
 // call may have had its effect although the answer was lost. For ends of clients the application must be ready.
-func (e Event) repeats() bool { return e != Publish && e != RPC }
+func (e Event) repeats() bool { return e != Publish && e != RPC && e != SocketEvent }
+
+// tells reports whether a backend is only told of e, and decides nothing.
+func (e Event) tells() bool { return e == Disconnect || e == SocketDisconnect }
 
 // ErrNotConfigured is the answer about an event that has no endpoint.
 var ErrNotConfigured = errors.New("hook: no endpoint is configured for this event")
@@ -36,7 +43,7 @@ var ErrNotConfigured = errors.New("hook: no endpoint is configured for this even
 // Hooks asks the backends of a Config. Its methods may be called from any goroutine.
 type Hooks struct {
 	endpoints [events]*endpoint // nil where none is configured. Set before New returns.
-	outbox    *outbox           // likewise
+	outboxes  [events]*outbox   // of those that are only told; likewise
 	running   context.Context   // of calls whose caller has no context; ends in Close
 	stop      context.CancelFunc
 }
@@ -61,8 +68,10 @@ func newHooks(c Config, clock clock) (*Hooks, error) {
 		h.endpoints[event] = made
 	}
 	h.running, h.stop = context.WithCancel(context.Background())
-	if e := h.endpoints[Disconnect]; e != nil {
-		h.outbox = newOutbox(e, &c)
+	for event, e := range h.endpoints {
+		if e != nil && Event(event).tells() {
+			h.outboxes[event] = newOutbox(e, &c)
+		}
 	}
 	return h, nil
 }
@@ -71,6 +80,7 @@ func (c *Config) endpoints() [events]*Endpoint {
 	return [events]*Endpoint{
 		Connect: &c.Connect, Refresh: &c.Refresh, Subscribe: &c.Subscribe, Publish: &c.Publish,
 		RPC: &c.RPC, SubRefresh: &c.SubRefresh, Disconnect: &c.Disconnect,
+		SocketConnect: &c.SocketConnect, SocketEvent: &c.SocketEvent, SocketDisconnect: &c.SocketDisconnect,
 	}
 }
 
@@ -120,27 +130,32 @@ func (h *Hooks) SubRefresh(ctx context.Context, r *SubRefreshRequest) (*SubRefre
 }
 
 // Disconnect queues the news that a client has left, and does not wait. It reports whether there was room.
-func (h *Hooks) Disconnect(r *DisconnectEvent) bool {
-	if h.outbox == nil {
-		return false
-	}
-	return h.outbox.post(r)
+func (h *Hooks) Disconnect(r *DisconnectEvent) bool { return h.tell(Disconnect, &r.Origin, r.wire()) }
+
+// tell queues news, if there is somebody to hear it and room.
+func (h *Hooks) tell(event Event, from *Origin, news *wireRequest) bool {
+	o := h.outboxes[event]
+	return o != nil && o.post(from, news)
 }
 
 // Dropped returns how many disconnect events were given up: no room in the queue, all tries failed, or refused.
-func (h *Hooks) Dropped() uint64 {
-	if h.outbox == nil {
-		return 0
+func (h *Hooks) Dropped() (all uint64) {
+	for _, o := range h.outboxes {
+		if o != nil {
+			all += o.dropped.Load()
+		}
 	}
-	return h.outbox.dropped.Load()
+	return all
 }
 
 // Close delivers the disconnect events that wait, until ctx is done, and ends all calls under way. The node must have
 // ended before. The error says how many events were not delivered.
 func (h *Hooks) Close(ctx context.Context) error {
-	var err error
-	if h.outbox != nil {
-		err = h.outbox.close(ctx)
+	var errs []error
+	for _, o := range h.outboxes {
+		if o != nil {
+			errs = append(errs, o.close(ctx))
+		}
 	}
 	h.stop()
 	for _, e := range h.endpoints {
@@ -148,7 +163,7 @@ func (h *Hooks) Close(ctx context.Context) error {
 			e.transport.CloseIdleConnections()
 		}
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 // ask is a question from its first byte to its answer.

@@ -52,10 +52,10 @@ func newOutbox(e *endpoint, c *Config) *outbox {
 }
 
 // post queues an event and reports whether there was room.
-func (o *outbox) post(r *DisconnectEvent) bool {
+func (o *outbox) post(from *Origin, news *wireRequest) bool {
 	l := letter{
-		header: o.endpoint.requestHeader(r.Header),
-		body:   r.wire().encode(o.endpoint, &r.Origin),
+		header: o.endpoint.requestHeader(from.Header),
+		body:   news.encode(o.endpoint, from),
 		posted: o.endpoint.clock.now(),
 	}
 	err := o.put(l)
@@ -89,7 +89,7 @@ func (o *outbox) work() {
 		if err := o.deliver(l); err != nil {
 			o.drop(l, err)
 		} else {
-			o.endpoint.observe(Disconnect, OK, o.age(l))
+			o.endpoint.observe(o.endpoint.event, OK, o.age(l))
 		}
 	}
 }
@@ -97,7 +97,7 @@ func (o *outbox) work() {
 // drop counts an event that nobody will hear of, and says so in the log once a minute at most.
 func (o *outbox) drop(l letter, why error) {
 	all := o.dropped.Add(1)
-	o.endpoint.observe(Disconnect, Dropped, o.age(l))
+	o.endpoint.observe(o.endpoint.event, Dropped, o.age(l))
 	now, last := o.endpoint.clock.now().Unix(), o.logged.Load()
 	if now-last >= 60 && o.logged.CompareAndSwap(last, now) {
 		o.log.Warn("disconnect events are given up", "all", all, "error", why)
@@ -120,7 +120,7 @@ func (o *outbox) deliver(l letter) error {
 		if !o.endpoint.clock.wait(o.ctx, o.endpoint.clock.backoff(try, outboxBase, outboxLimit)) {
 			return f
 		}
-		o.endpoint.observe(Disconnect, Retried, o.age(l))
+		o.endpoint.observe(o.endpoint.event, Retried, o.age(l))
 	}
 }
 

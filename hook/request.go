@@ -90,6 +90,13 @@ type wireRequest struct {
 	Reason    string          `json:"reason,omitempty"`
 	Reconnect *bool           `json:"reconnect,omitempty"` // whether clients come back after Code
 
+	Namespace   string            `json:"namespace,omitempty"`
+	Event       string            `json:"event,omitempty"`
+	Args        []json.RawMessage `json:"args,omitempty"`
+	Attachments [][]byte          `json:"attachments,omitempty"`
+	Ack         bool              `json:"ack,omitempty"` // the client asks for an acknowledgement
+	Rooms       []string          `json:"rooms,omitempty"`
+
 	data    []byte         // what becomes Data or B64Data
 	address netip.AddrPort // and Address
 }

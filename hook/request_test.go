@@ -66,7 +66,7 @@ func TestRequestBodies(t *testing.T) {
 
 // everywhere has one endpoint for all events.
 func everywhere(e Endpoint) Config {
-	return Config{Connect: e, Refresh: e, Subscribe: e, Publish: e, RPC: e, SubRefresh: e, Disconnect: e}
+	return Config{Connect: e, Refresh: e, Subscribe: e, Publish: e, RPC: e, SubRefresh: e, Disconnect: e, SocketConnect: e, SocketEvent: e, SocketDisconnect: e}
 }
 
 func TestBinaryEndpoint(t *testing.T) {

@@ -56,7 +56,7 @@ func (l *Local) Fanout(budget time.Duration) (more bool) {
 // Several reports whether more than one roster has something to deliver.
 func (l *Local) Several() bool {
 	l.rouse()
-	return l.ready.first != nil && l.ready.first.next != nil
+	return l.ready.first != nil && (l.ready.first.next != nil || l.series.waits && l.series.mixed())
 }
 
 // Subscriptions returns how many the loop's conns have, those in progress included.
@@ -76,7 +76,10 @@ func (l *Local) Now() time.Duration { return l.now() }
 // wait for ever.
 func (l *Local) Owes(s *Subs, at time.Duration) bool {
 	for i := s.head; i != 0; i = l.subs.At(i).next() {
-		if id := l.rosters.At(l.subs.At(i).roster).backlog; id != 0 && l.backlogs[id].oldest() < at {
+		switch id := l.rosters.At(l.subs.At(i).roster).backlog; {
+		case id == inSeries && l.owesSeries(at):
+			return true
+		case id != 0 && id != inSeries && l.backlogs[id].oldest() < at:
 			return true
 		}
 	}
@@ -104,6 +107,9 @@ func (b *backlog) oldest() time.Duration {
 
 // advance serves b for one stride, and returns the number of deliveries.
 func (l *Local) advance(b *backlog) int {
+	if b == &l.series.backlog {
+		return l.advanceSeries()
+	}
 	if b.job == nil {
 		b.job = l.begin(b)
 		b.until = l.restUntil(b.job)

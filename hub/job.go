@@ -53,7 +53,7 @@ func (l *Local) begin(b *backlog) *job {
 		events = nil
 	}
 	n := 0
-	for n < len(events) && l.include(r, j, events[n]) {
+	for n < len(events) && events[n].roster == b.roster && events[n].kind != acted && l.include(r, j, events[n]) {
 		n++
 	}
 	b.take(n)

@@ -20,6 +20,7 @@ const (
 	published eventKind = iota // pub is due to the roster's members
 	joined                     // sub becomes one of them
 	emptied                    // the last has left, and no later event names the roster
+	acted                      // the next act of the series is due; never in an inbox
 )
 
 // Stats counts what one loop has done. The last two are levels, the others only grow.
@@ -62,6 +63,7 @@ type Local struct {
 	spare    *backlog   // the others, linked
 	ready    line       // backlogs that have something to deliver
 	resting  resting    // backlogs whose room has a delay
+	series   series     // what waits for ordered rooms
 	jobs     jobPool
 	Aligned  bool          // rooms with the same BatchDelay deliver at the same moments
 	serving  bool          // within Fanout: Deliver may not come back here
@@ -83,7 +85,9 @@ func (l *Local) Handle(ev Event) {
 	}
 	r := l.rosters.At(ev.roster)
 	switch {
-	case r.backlog != 0:
+	case r.backlog == inSeries && !l.series.idle():
+		l.lineUp(ev)
+	case r.backlog != 0 && r.backlog != inSeries:
 		l.queue(l.backlogs[r.backlog], ev)
 	case ev.kind == joined:
 		l.arrive(ev.sub)
@@ -92,6 +96,8 @@ func (l *Local) Handle(ev Event) {
 	case r.n == 0:
 		r.follow(ev.pub)
 		ev.pub.Release()
+	case r.backlog == inSeries:
+		l.lineUp(ev)
 	default:
 		l.open(ev.roster, ev)
 	}
@@ -99,7 +105,7 @@ func (l *Local) Handle(ev Event) {
 
 // free ends the life of a roster after the last event that names it.
 func (l *Local) free(id uint32) {
-	if r := l.rosters.At(id); r.n != 0 || r.table != 0 || r.backlog != 0 {
+	if r := l.rosters.At(id); r.n != 0 || r.table != 0 || r.backlog != 0 && r.backlog != inSeries {
 		panic("hub: roster freed while in use")
 	}
 	l.rosters.Free(id)

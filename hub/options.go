@@ -29,6 +29,7 @@ type Options struct {
 	JoinLeave     bool          // and announced to its members
 	PresenceGrace time.Duration // how long one who was cut off counts as present
 	BatchDelay    time.Duration // least time between the beginnings of two deliveries to a room on one loop, so that more share a write; half of it at the least with Local.Aligned
+	Ordered       bool          // what is published in all such rooms reaches a member in one order, see [Act]; BatchDelay does not hold then
 }
 
 // noOptions is what a namespace has that was never set.

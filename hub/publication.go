@@ -23,13 +23,15 @@ const (
 // back to the pool when the last of them is done, unless a conn has kept its bytes.
 type Publication struct {
 	// Set by the publisher before Publish, slices by append to what is there.
-	Data   []byte // the payload, as received
-	Info   []byte // what the server says about the publisher; opaque here, often empty
-	Tags   Tags
-	Key    []byte // with Sender: newer publications may take the place of older ones of the same two
-	Sender uint64
-	Kind   PubKind
-	Opaque bool // Data is not what every wire form can carry; for the publisher to know
+	Data     []byte // the payload, as received
+	Info     []byte // what the server says about the publisher; opaque here, often empty
+	Tags     Tags
+	Key      []byte // with Sender: newer publications may take the place of older ones of the same two
+	Sender   uint64
+	Kind     PubKind
+	Opaque   bool   // Data is not what every wire form can carry; for the publisher to know
+	Except   uint64 // a client that does not get it, for the sink to know
+	Volatile bool   // it is not for members for whom it would have to wait, for the sink to know
 
 	// Set by Publish.
 	sealed    bool
@@ -95,6 +97,9 @@ func (p *Publication) addWire(form Form) *wire {
 	return w
 }
 
+// Keep says that a wire form of p is referred to for longer than p is: it is left to the garbage collector.
+func (p *Publication) Keep() { p.kept.Store(true) }
+
 // Retain takes one more reference, which the caller gives up by Release.
 func (p *Publication) Retain() { p.refs.Add(1) }
 
@@ -131,6 +136,7 @@ func (p *Publication) reset() {
 	p.Data, p.Info, p.Room = recycle(p.Data), recycle(p.Info), recycle(p.Room)
 	p.Tags, p.Key = recycle(p.Tags), recycle(p.Key)
 	p.Sender, p.Kind, p.Opaque, p.sealed = 0, PubData, false, false
+	p.Except, p.Volatile = 0, false
 	p.Position = Position{}
 	for i := range p.wires {
 		p.wires[i].bytes = recycle(p.wires[i].bytes)

@@ -8,7 +8,7 @@ type roster struct {
 	room    uint32 // shard and index; the free list's link while free
 	n       uint32 // members
 	table   uint32 // 0 while they fit into one
-	backlog uint32 // 0 for none
+	backlog uint32 // 0 for none, inSeries always in an ordered room
 	one     [1]seat
 	last    Position // of what the members have received; zero before the first that has one
 }
@@ -119,8 +119,13 @@ func (l *Local) freeTable(r *roster) {
 
 // jobOf returns the job that is in progress on r, nil if none is.
 func (l *Local) jobOf(r *roster) *job {
-	if r.backlog == 0 {
+	switch {
+	case r.backlog == 0:
 		return nil
+	case r.backlog != inSeries:
+		return l.backlogs[r.backlog].job
+	case l.series.job != nil && l.rosters.At(l.series.roster) == r:
+		return l.series.job
 	}
-	return l.backlogs[r.backlog].job
+	return nil
 }

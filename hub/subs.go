@@ -108,6 +108,9 @@ func (l *Local) Subscribe(m Member, s *Subs, ns Namespace, room []byte, r *Reque
 	}
 	if at.roster == spare {
 		*l.rosters.At(spare) = roster{room: uint32(shard)<<roomIndexBits | at.room, last: at.Position}
+		if l.hub.optionsOf(ns).Ordered {
+			l.rosters.At(spare).backlog = inSeries
+		}
 	} else {
 		l.rosters.Free(spare)
 	}

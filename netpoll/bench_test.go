@@ -122,30 +122,59 @@ func BenchmarkQueued(b *testing.B) {
 	}
 }
 
-// BenchmarkMove sends a conn from loop to loop, with some bytes of a message: the time is that of one move, until the handler has the
-// bytes there.
+// BenchmarkMove sends conns to and fro between two loops, each with some bytes of a message. The time is that of one move, of a conn
+// alone or of many at once.
 func BenchmarkMove(b *testing.B) {
-	for name, tables := range map[string]Tables{"shared": TablesOff, "private": TablesOn} {
-		b.Run(name, func(b *testing.B) {
-			st := open(b, Config{Loops: 2, Tables: tables}, script{})
-			done, left := make(chan bool), 0
-			for i, a := range st.actors {
-				st.do(i, func(*Loop) {
-					a.received = func(l *Loop, c *Conn, _ []byte) (int, int) {
-						if left--; left > 0 {
-							l.Move(c, 1-l.Number(), nil)
-						} else {
-							done <- true
-						}
-						return 0, 0
-					}
-				})
-			}
-			client, id := st.connect()
-			st.on(id, func(*Loop, *Conn) { left = b.N + 1 })
-			b.ResetTimer()
-			send(b, client, []byte("GET / HTTP/1.1\r\n"))
-			await(b, done, "the last move")
-		})
+	for _, conns := range []int{1, 100} {
+		for name, tables := range map[string]Tables{"shared": TablesOff, "private": TablesOn} {
+			b.Run(fmt.Sprintf("%s/conns=%d", name, conns), func(b *testing.B) { benchmarkMove(b, tables, conns) })
+		}
 	}
+}
+
+func benchmarkMove(b *testing.B, tables Tables, conns int) {
+	held, done := make(chan bool, conns), make(chan bool, conns)
+	st := open(b, Config{Loops: 2, Tables: tables}, script{
+		received: func(*Loop, *Conn, []byte) (int, int) { held <- true; return 0, 0 },
+		moved: func(l *Loop, c *Conn, carry any) {
+			if left := carry.(*int); *left == 0 {
+				done <- true
+			} else {
+				*left--
+				l.Move(c, 1-l.Number(), left)
+			}
+		},
+	})
+	st.forget(b)
+	var ids []ConnID
+	for range conns {
+		client, id := st.connect()
+		send(b, client, []byte("GET / HTTP/1.1\r\n"))
+		await(b, held, "bytes")
+		ids = append(ids, id)
+	}
+	b.ResetTimer()
+	for i, id := range ids {
+		left := (b.N + i) / conns
+		st.on(id, func(l *Loop, c *Conn) { l.Move(c, 1-l.Number(), &left) })
+	}
+	for range conns {
+		await(b, done, "the last move")
+	}
+}
+
+// forget drops what the conns of a benchmark tell of their moves.
+func (st *stage) forget(b *testing.B) {
+	enough := make(chan struct{})
+	b.Cleanup(func() { close(enough) })
+	go func() {
+		for {
+			select {
+			case <-st.moved:
+			case <-st.closed:
+			case <-enough:
+				return
+			}
+		}
+	}()
 }

@@ -16,8 +16,8 @@ type MoveHandler interface {
 	Handler
 
 	// Moved is called in place of Opened when a conn has come from another loop, once for each that [Loop.Move] has sent off, and
-	// behind its Closed there. Received follows with what was held. If the socket could not be taken in, c has none and is closing:
-	// Closed follows.
+	// behind its Closed there. Received follows with what was held. Where its loops are ending, or if its socket could not be taken
+	// in, c is closing, and Closed follows.
 	Moved(c *Conn, carry any)
 }
 
@@ -52,9 +52,9 @@ type arrival struct {
 }
 
 // Move sends c to loop number to: c closes here with [ClosedMoved] at the end of the turn, or of a later one if too many conns are on
-// their way there, and arrives in [MoveHandler.Moved] with carry. What is held of it goes along, or will be when the handler returns
-// from Received, and so do a pause and TLS below. Its timer does not. In Closed, c has no socket any more. Until then it is this loop's:
-// should that end, it closes as any other. With false nothing has been done: something waits for c; it has no socket, is closing, shut down,
+// their way there, and has no socket any more then. It arrives in [MoveHandler.Moved], with carry: there, or if that loop has ended or
+// this one does, here and closing. What is held of it goes along, or will be when the handler returns from Received, and so do a pause
+// and TLS below; its timer does not. With false nothing has been done: something waits for c; it has no socket, is closing, shut down,
 // slow or being dialled; or there is no such other loop. Handlers of both must be a MoveHandler. Loop goroutine only.
 func (l *Loop) Move(c *Conn, to int, carry any) bool {
 	if to == l.id || to < 0 || to >= len(l.loops) || c.Detached() || c.has(flagDialing) {
@@ -107,12 +107,17 @@ func (l *Loop) sendOff(d departure) bool {
 		}
 		// Of other failures, such as EPIPE, its inbox will tell.
 	}
-	a := l.pack(c, d.carry)
+	l.post(there, l.part(c, d.carry))
+	return true
+}
+
+// part ends c on this loop, and returns what goes on.
+func (l *Loop) part(c *Conn, carry any) *arrival {
+	a := l.pack(c, carry)
 	l.handler.Closed(c, ClosedMoved)
 	l.release(c, ClosedMoved)
 	l.more = true // as in sweep
-	l.post(there, a)
-	return true
+	return a
 }
 
 // pack takes all that goes with c out of this loop.
@@ -214,12 +219,11 @@ func (l *Loop) fetch(a *arrival) int {
 	}
 }
 
-// stay ends what depart has not come to: the loop is ending.
+// stay has the conns arrive here, and closing, that depart has not come to: the loop is ending.
 func (l *Loop) stay() {
-	for _, d := range l.leavers {
-		c := l.slots.get(d.id)
-		c.clear(flagClosing)
-		l.Close(c, ClosedLoop)
+	for i := 0; i < len(l.leavers); i++ {
+		d := l.leavers[i]
+		l.arrive(l.part(l.slots.get(d.id), d.carry), true)
 	}
 	l.leavers = nil
 }

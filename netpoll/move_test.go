@@ -346,8 +346,8 @@ func TestMoveWhileLoopsEnd(t *testing.T) {
 		for len(st.closed) > 0 {
 			why[(<-st.closed).why]++
 		}
-		if why[ClosedLoop] != conns || why[ClosedMoved] != len(st.moved) || tables == TablesOn && len(st.moved) == conns {
-			t.Errorf("closed: %v; %d have arrived", why, len(st.moved))
+		if why[ClosedLoop] != conns || why[ClosedMoved] != conns || len(st.moved) != conns {
+			t.Errorf("closed: %v; %d have arrived; want all of %d", why, len(st.moved), conns)
 		}
 	})
 }

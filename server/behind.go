@@ -1,6 +1,8 @@
 package server
 
 import (
+	"slices"
+
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
@@ -141,10 +143,14 @@ func (l *loop) catchUp(c *netpoll.Conn) {
 func (l *loop) writeWaiting(c *netpoll.Conn, w *waiting, form hub.Form) {
 	l.late = l.behind.take(w, l.late[:0])
 	wire := l.Join(l.joined[:0], l.late, form)
-	if wireOf(form) == wireEvents {
+	switch w := wireOf(form); {
+	case w == wireEvents:
 		l.writeEvents(c, l.late)
-	} else {
-		l.counts.PayloadOut += uint64(wirings[wireOf(form)].payload(wire))
+	case w.isSocket():
+		l.counts.PayloadOut += uint64(wirings[w].payload(wire))
+		_ = l.sendWire(c, l.sessions.At(c.Slot()), slices.Clone(wire)) // whoever keeps it may
+	default:
+		l.counts.PayloadOut += uint64(wirings[w].payload(wire))
 		l.write(c, wire)
 	}
 	if len(l.late) > 1 { // else the bytes are the publication's

@@ -89,7 +89,7 @@ func (l *loop) goOn(c *netpoll.Conn, s *session, rest []byte) {
 		l.setHeartbeat(c, s, l.server.config.PongTimeout) // the answer may be among what has not been read
 	}
 	l.charge(c, s, 0)
-	if !l.flushOrWait(c) {
+	if s.has(flagPolling) || !l.flushOrWait(c) {
 		l.readOn(c, s)
 	}
 }
@@ -98,6 +98,7 @@ func (l *loop) goOn(c *netpoll.Conn, s *session, rest []byte) {
 func (l *loop) readOn(c *netpoll.Conn, s *session) {
 	if s.has(flagPolling) {
 		if !s.has(flagOffloaded | flagThrottled) {
+			l.net.Resume(c) // a WebSocket's socket may come
 			l.releasePost(s)
 		}
 		return

@@ -208,12 +208,7 @@ func (l *loop) Deliver(m hub.Member, wire []byte, pubs []*hub.Publication) (kept
 	if ns != nil && ns.durable && !l.takes(l.net.ID(c), ns, pubs) {
 		return false
 	}
-	if c.Detached() {
-		l.counts.PayloadOut += uint64(wirings[wireOf(m.Form())].payload(wire))
-		l.wakePoll(c, l.engineOf(l.sessions.At(m.Slot())))
-		return l.net.WriteRef(c, wire)
-	}
-	if l.net.Backlog(c) > 0 && l.postpone(c, m.Form(), ns, pubs) {
+	if !c.Detached() && l.net.Backlog(c) > 0 && l.postpone(c, m.Form(), ns, pubs) {
 		return false
 	}
 	w := wireOf(m.Form())
@@ -222,6 +217,9 @@ func (l *loop) Deliver(m hub.Member, wire []byte, pubs []*hub.Publication) (kept
 		return false
 	}
 	l.counts.PayloadOut += uint64(wirings[w].payload(wire))
+	if w.isSocket() {
+		return l.deliverSocket(c, m, wire, pubs)
+	}
 	if l.joining && len(wire) <= maxJoined && l.securedOf(c) == nil {
 		l.net.Cork(c, wire)
 		return false

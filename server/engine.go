@@ -24,6 +24,9 @@ type engine struct {
 	polling uint32         // index into loop.pollings; 0 in a WebSocket
 	flags   uint32
 	next    uint32
+
+	sockets uint32 // the newest of its sockets, index into loop.sockets; 0 for none
+	serials uint32 // how many it has had
 }
 
 // engines are the records of a loop.
@@ -84,7 +87,14 @@ func (l *loop) openEngine(c *netpoll.Conn, s *session, flags uint32, upgrade boo
 	if !e.has(engineEcho) {
 		e.limit = now + config.ConnectTimeout
 	}
+	if s.has(flagPolling) {
+		e.polling = l.pollings.Alloc()
+		*l.pollings.At(e.polling) = polling{}
+	}
 	l.aimEngine(c, e)
+	if !e.has(engineEcho) {
+		l.engineOpened(c, s)
+	}
 	l.idText = l.engineIDs.append(l.idText[:0], &l.idSpace, uint64(l.net.ID(c)), 0)
 	open := engineio.Handshake{
 		SID: l.idText, Upgrade: upgrade,
@@ -124,6 +134,10 @@ func (l *loop) takeMessage(c *netpoll.Conn, s *session, e *engine, p engineio.Pa
 		l.sendBinary(c, s, p.Data)
 	case e.has(engineEcho):
 		l.sendText(c, s, p.Data)
+	case p.Binary:
+		l.engineBinary(c, s, p.Data)
+	default:
+		l.enginePacket(c, s, p.Data)
 	}
 }
 
@@ -147,6 +161,9 @@ func (l *loop) closeEngine(c *netpoll.Conn, s *session, code uint16, reason stri
 		return
 	}
 	if code >= 3000 { // the other protocol's
+		if terminal(code) {
+			l.dismissSockets(c, s)
+		}
 		code = noStatus
 	}
 	l.counts.Disconnect(code)
@@ -172,6 +189,9 @@ func (l *loop) sayClose(c *netpoll.Conn, code uint16, reason string) {
 	l.shutdown(c, l.framed)
 }
 
+// terminal reports whether a close code of the other protocol tells clients to stay away.
+func terminal(code uint16) bool { return !(protocol.Disconnect{Code: code}).Reconnect() }
+
 // leaveEngine ends what c is to a session of Engine.IO, once: the session's own conn, or one on which it depends.
 func (l *loop) leaveEngine(c *netpoll.Conn, s *session, reason string) {
 	if s.engine == 0 {
@@ -181,6 +201,9 @@ func (l *loop) leaveEngine(c *netpoll.Conn, s *session, reason string) {
 	if e.owner != l.net.ID(c) {
 		l.desert(c, s, e)
 		return
+	}
+	if !e.has(engineEcho) {
+		l.engineClosed(c, s, reason)
 	}
 	l.rosters.LeaveAll(&s.subs)
 	l.dropPolling(e)

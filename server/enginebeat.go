@@ -20,7 +20,7 @@ func (l *loop) aimEngine(c *netpoll.Conn, e *engine) {
 	if e.limit != 0 && e.limit < at {
 		at = e.limit
 	}
-	l.net.SetTimer(c, at-l.net.Patience())
+	l.net.SetExactTimer(c, at-l.net.Patience())
 }
 
 // limitEngine has a session end in d unless it is called again before; 0 is for never.

@@ -15,6 +15,9 @@ func (c *SocketIO) engineRoutes() (all []route) {
 	if c == nil {
 		return nil
 	}
+	if c.App != nil {
+		all = append(all, c.engineRoute(c.Path, 0))
+	}
 	if c.EchoPath != "" {
 		all = append(all, c.engineRoute(c.EchoPath, engineEcho))
 	}
@@ -45,7 +48,7 @@ func (l *loop) serveEngine(c *netpoll.Conn, s *session, r *httpRequest, flags ui
 	}
 	d, err := l.checkEngine(c, s, r, &q, flags)
 	switch {
-	case c.Closing(): // it has moved
+	case l.stays: // the request is another loop's
 	case err != nil:
 		l.endPost(c, s)
 		l.refuseRequest(c, s, err)
@@ -76,11 +79,12 @@ func (l *loop) takePost(c *netpoll.Conn, s *session, d *netpoll.Conn, r *httpReq
 
 // headEngine looks at a request of whose body not all is there. It reports whether to go on with that.
 func (l *loop) headEngine(c *netpoll.Conn, s *session, r *httpRequest, flags uint32) (goOn bool) {
+	l.stays = false
 	l.allowOrigin(r.Request)
 	q := engineio.ParseQuery(r.RawQuery)
 	d, err := l.checkEngine(c, s, r, &q, flags)
-	if c.Closing() {
-		return false // it has moved
+	if l.stays {
+		return false
 	}
 	post := err == nil && d != nil && string(r.Method) == http.MethodPost
 	if post {
@@ -138,7 +142,7 @@ func hasPrefixFold(b []byte, prefix string) bool {
 }
 
 // checkEngine returns the conn of the session that a request belongs to, nil for one that is to begin, or what it is refused for, in
-// the order of the protocol. A request that belongs to another loop goes there: c is closing then.
+// the order of the protocol. A request that belongs to another loop goes there: see l.stays.
 func (l *loop) checkEngine(c *netpoll.Conn, s *session, r *httpRequest, q *engineio.Query, flags uint32) (of *netpoll.Conn, err *engineio.Error) {
 	if !l.server.config.SocketIO.serves(q.Transport) {
 		return nil, engineio.ErrTransport
@@ -189,7 +193,7 @@ func (l *loop) checkVisit(of *netpoll.Conn, r *httpRequest, q *engineio.Query) *
 }
 
 // sessionOf returns the conn of the session that a request names, nil for none. What is due for it comes first: its end by the
-// clock, and that of a poll whose client has gone. The request goes to the session's loop, if that is another: c is closing then.
+// clock, and that of a poll whose client has gone. The request goes to the session's loop, if that is another: see l.stays.
 func (l *loop) sessionOf(c *netpoll.Conn, s *session, q *engineio.Query, flags uint32) *netpoll.Conn {
 	sid, ok := q.Session()
 	if !ok {
@@ -199,7 +203,14 @@ func (l *loop) sessionOf(c *netpoll.Conn, s *session, q *engineio.Query, flags u
 	if !ok || serial != 0 {
 		return nil
 	}
-	d := l.net.Conn(netpoll.ConnID(conn))
+	id := netpoll.ConnID(conn)
+	if id.Loop() != l.net.Number() {
+		if id.Loop() < len(l.server.loops) {
+			l.move(c, s, id.Loop())
+		}
+		return nil
+	}
+	d := l.net.Conn(id)
 	if d == nil || d.Closing() {
 		return nil
 	}

@@ -66,3 +66,22 @@ func (l *loop) engineReady(c *netpoll.Conn, s *session) bool {
 	}
 	return l.net.Backlog(c) == 0
 }
+
+// sendWire sends a session's client what has been encoded in its form, and reports whether it is kept: then it must never change
+// again.
+func (l *loop) sendWire(c *netpoll.Conn, s *session, wire []byte) (kept bool) {
+	if s.has(flagPolling) {
+		kept = l.net.WriteRef(c, wire)
+		l.wakePoll(c, l.engineOf(s))
+		return kept
+	}
+	if c == l.hand {
+		l.out = append(l.out, wire...)
+		return false
+	}
+	if l.joining && len(wire) <= maxJoined && l.securedOf(c) == nil {
+		l.net.Cork(c, wire)
+		return false
+	}
+	return l.writeRef(c, wire)
+}

@@ -15,8 +15,8 @@ import (
 func (l *loop) upgradeEngine(c *netpoll.Conn, s *session, r *httpRequest, q *engineio.Query, flags uint32) {
 	l.allowOrigin(r.Request)
 	of, err := l.checkEngine(c, s, r, q, flags)
-	if c.Closing() {
-		return // it has moved
+	if l.stays {
+		return
 	}
 	if of != nil && err == nil && l.sessions.At(of.Slot()).state != stateEngine {
 		err = engineio.ErrSession
@@ -88,7 +88,7 @@ func (l *loop) aimProbe(c *netpoll.Conn, p *polling) {
 	if p.noop != 0 && p.noop < at {
 		at = p.noop
 	}
-	l.net.SetTimer(c, at-l.net.Patience())
+	l.net.SetExactTimer(c, at-l.net.Patience())
 }
 
 // aimNoop has the poll that is held end a while from now.
@@ -179,7 +179,13 @@ func (l *loop) changeOver(c *netpoll.Conn, s *session) {
 	l.dropPolling(e)
 	l.counts.Connections[ds.transport()]--
 	ds.clear(flagPolling)
+	if !e.has(engineEcho) {
+		l.changeWire(ds)
+	}
 	l.counts.Connections[ds.transport()]++
+	if !e.has(engineEcho) {
+		l.changeWire(ds)
+	}
 	if e.has(engineAsked) {
 		e.clear(engineAsked) // the answer may have been on its way by either
 		e.beat = l.net.Patience() + l.server.config.SocketIO.PingInterval

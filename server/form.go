@@ -24,7 +24,13 @@ const (
 	wireStream         // such a message on a line of an HTTP answer that does not end
 	wireStreamProtobuf // the same in its other encoding
 	wireEvents         // what all share of a server-sent event for those who know no protocol
-	wireForms          // how many there are, at most 16
+	wireSocketText     // Socket.IO: frames of a WebSocket
+	wireSocketBase64   // the same for a client that takes no binary frames
+	wireSocketPoll     // packets of a polling payload, a separator behind each
+	wireSocketPack     // MessagePack in the place of text, in these three ways
+	wireSocketPackBase64
+	wireSocketPackPoll
+	wireForms // how many there are, at most 16
 )
 
 func (w wireForm) form() hub.Form { return hub.Form(w) << 1 }
@@ -90,12 +96,30 @@ func init() {
 				return appendDeflated(dst, p, protocol.Protobuf, s.ids)
 			},
 		},
-		wireSSE:            streamSSE.wiring(wireSSE, protocol.JSON),
-		wireStream:         streamJSON.wiring(wireStream, protocol.JSON),
-		wireStreamProtobuf: streamProtobuf.wiring(wireStreamProtobuf, protocol.Protobuf),
-		wireEvents:         streamEvents.wiring(wireEvents, protocol.JSON),
+		wireSSE:              streamSSE.wiring(wireSSE, protocol.JSON),
+		wireStream:           streamJSON.wiring(wireStream, protocol.JSON),
+		wireStreamProtobuf:   streamProtobuf.wiring(wireStreamProtobuf, protocol.Protobuf),
+		wireEvents:           streamEvents.wiring(wireEvents, protocol.JSON),
+		wireSocketText:       socketWiring(wireSocketText, appendSocketText),
+		wireSocketBase64:     socketWiring(wireSocketBase64, appendSocketBase64),
+		wireSocketPoll:       socketWiring(wireSocketPoll, appendSocketPoll),
+		wireSocketPack:       socketWiring(wireSocketPack, appendSocketPack),
+		wireSocketPackBase64: socketWiring(wireSocketPackBase64, appendSocketPackBase64),
+		wireSocketPackPoll:   socketWiring(wireSocketPackPoll, appendSocketPackPoll),
 	}
 }
+
+// socketWiring is that of a form of Socket.IO, whose wires follow one another.
+func socketWiring(w wireForm, encode func(*Server, []byte, *hub.Publication) []byte) wiring {
+	payload := socketPayload
+	if w == wireSocketPoll || w == wireSocketPackPoll {
+		payload = func(wire []byte) int { return len(wire) }
+	}
+	return wiring{small: w, opaque: true, payload: payload, join: (*loop).joinWires, encode: encode}
+}
+
+// isSocket reports whether w is a form of Socket.IO.
+func (w wireForm) isSocket() bool { return wireSocketText <= w && w <= wireSocketPackPoll }
 
 // newEncoders returns the encoder of each form for s.
 func newEncoders(s *Server) (all [wireForms]encoder) {

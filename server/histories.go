@@ -24,14 +24,15 @@ func (s *Server) openStore() error {
 		return err
 	}
 	s.hub.SetStore(s.store)
+	s.openRecords()
 	rooms := 0
 	err = s.store.Load(func(room []byte, epoch, offset uint64, entries [][]byte) error {
-		ns := s.spaces.Load().of(room)
-		if ns == nil {
+		ns, ok := s.historyOf(room)
+		if !ok {
 			return nil // of a namespace that is no more; the store keeps it
 		}
 		rooms++
-		return s.hub.Restore(ns.id, room, epoch, offset, entries)
+		return s.hub.Restore(ns, room, epoch, offset, entries)
 	})
 	if err != nil {
 		return fmt.Errorf("server: history store: %w", err)

@@ -38,7 +38,8 @@ type loop struct {
 	midway       midway
 	engines      engines
 	pollings     pollings
-	duePolls     []netpoll.ConnID          // sessions that have something for the poll that is held
+	duePolls     []netpoll.ConnID // sessions that have something for the poll that is held
+	sockets      sockets
 	calls        map[netpoll.ConnID]*call  // what is out at the worker pool
 	farewells    []func()                  // what the pool has had no room for
 	unserved     map[netpoll.ConnID][]byte // commands that wait until the replies before them have left
@@ -122,6 +123,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		ids:          s.ids,
 		engineIDs:    s.engineIDs,
 		users:        newUsers(),
+		sockets:      newSockets(),
 		calls:        make(map[netpoll.ConnID]*call),
 		unserved:     make(map[netpoll.ConnID][]byte),
 		typists:      make(map[netpoll.ConnID][]typing),
@@ -312,13 +314,14 @@ func (l *loop) runTimed() (more bool) {
 	l.collect()
 	more = l.turnPages()
 	l.sayFarewells()
+	l.tendSockets()
 	l.keepTime()
 	return more
 }
 
 // keepTime makes turns come by themselves as long as something waits for a time.
 func (l *loop) keepTime() {
-	l.timed = len(l.typists) > 0 || len(l.throttles) > 0 || len(l.debts.queue) > 0 || len(l.debts.catching) > 0 || len(l.farewells) > 0
+	l.timed = len(l.typists) > 0 || len(l.throttles) > 0 || len(l.debts.queue) > 0 || len(l.debts.catching) > 0 || len(l.farewells) > 0 || l.sockets.busy()
 	l.net.Tick(l.timed)
 }
 
@@ -337,14 +340,18 @@ func (l *loop) noteFull(full bool) {
 
 // The kinds of posts that a loop gets.
 const (
-	postHub    uint8 = iota // an event of the hub
-	postCall                // a call is back from the worker pool
-	postStored              // the store is done with a publication
-	postOrder               // somebody wants something done
-	postCounts              // somebody wants a copy of the counts
-	postTLS                 // a step of a handshake is over
-	postShed                // sessions are to go
-	postGate                // it is this loop's turn to fan out
+	postHub         uint8 = iota // an event of the hub
+	postCall                     // a call is back from the worker pool
+	postStored                   // the store is done with a publication
+	postOrder                    // somebody wants something done
+	postCounts                   // somebody wants a copy of the counts
+	postTLS                      // a step of a handshake is over
+	postShed                     // sessions are to go
+	postGate                     // it is this loop's turn to fan out
+	postSocket                   // something is to be done with sockets
+	postAnswered                 // the application has decided about a client at the door of a namespace
+	postRelieved                 // of a session's calls of the application enough are done
+	postSocketFault              // the application has failed for a socket
 )
 
 // Posted serves what others have posted.
@@ -362,6 +369,14 @@ func (l *loop) Posted(p netpoll.Post) {
 		o.done <- struct{}{}
 	case postCounts:
 		p.Item.(chan<- metrics.Loop) <- metrics.Loop{Number: l.net.Number(), Counts: l.snapshot()}
+	case postSocket:
+		l.follow(p.Item)
+	case postAnswered:
+		l.finishConnect(p.Item.(*socketAnswer))
+	case postRelieved:
+		l.relieve(netpoll.ConnID(p.A))
+	case postSocketFault:
+		l.failSocketOf(p.Item.(*socketFailure))
 	case postTLS:
 		l.goOnShaking(netpoll.ConnID(p.A))
 	case postShed:

@@ -56,6 +56,7 @@ func (l *loop) Moved(c *netpoll.Conn, carry any) {
 	}
 	l.net.SetTimer(c, l.server.config.HeadTimeout)
 	l.shedding.add(l, l.net.ID(c))
+	l.net.Resume(c) // a step of its TLS handshake has just been over
 	if with.tls != nil && len(with.tls.plain) > 0 {
 		l.again(c)
 	}

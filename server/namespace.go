@@ -109,6 +109,9 @@ func newNamespaces(r *Rooms, ids map[string]hub.Namespace, open bool) (*namespac
 		if !validNamespace.MatchString(n.Name) {
 			return nil, fmt.Errorf("%w: namespace %q: a name is two or more letters, digits, - and _", ErrConfig, n.Name)
 		}
+		if n.Name == socketNamespace {
+			return nil, fmt.Errorf("%w: namespace %q is what the rooms of Socket.IO have: choose another name", ErrConfig, n.Name)
+		}
 		if all.byName[n.Name] != nil {
 			return nil, fmt.Errorf("%w: namespace %q stands twice", ErrConfig, n.Name)
 		}
@@ -229,7 +232,7 @@ func (all *namespaces) of(room []byte) *namespace {
 	if n := all.byName[string(name)]; n != nil {
 		return n
 	}
-	if all.open {
+	if all.open && string(name) != socketNamespace {
 		return all.without
 	}
 	return nil
@@ -246,9 +249,12 @@ func (s *Server) SetRooms(r Rooms) error {
 		return err
 	}
 	s.namespaceIDs = ids
+	ordered := s.channelsOfSockets(all)
 	for _, n := range all.byID {
 		if n != nil {
-			s.hub.SetOptions(n.id, n.hubOptions())
+			o := n.hubOptions()
+			o.Ordered = ordered[n] && o.BatchDelay == 0
+			s.hub.SetOptions(n.id, o)
 		}
 	}
 	s.spaces.Store(all)

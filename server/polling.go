@@ -55,9 +55,6 @@ func (l *loop) beginPolling(c *netpoll.Conn, s *session, r *httpRequest, q *engi
 	}
 	ds.set(flagPolling)
 	open := l.openEngine(d, ds, flags, !config.NoUpgrades && !config.NoWebSocket)
-	e := l.engineOf(ds)
-	e.polling = l.pollings.Alloc()
-	*l.pollings.At(e.polling) = polling{}
 	l.answer(c, s, &answer{status: http.StatusOK, kind: pollType, header: notStored, body: open})
 }
 

@@ -588,7 +588,7 @@ func TestPollingHeartbeat(t *testing.T) {
 	n.run("E12 nobody polls", func(t *testing.T) {
 		p := n.poller("")
 		defer p.close()
-		time.Sleep(interval + timeout) // what is due then has happened, however late timers run
+		n.await("the session has ended", func() bool { return n.counts().Connections[metrics.SocketPolling] == 0 })
 		p.gone(t)
 	})
 	n.run("a poll, and no pong", func(t *testing.T) {

@@ -28,34 +28,39 @@ import (
 // Server is a node.
 type Server struct {
 	// Set before Run.
-	config    Config
-	handler   Handler
-	hub       *hub.Hub
-	store     *store.Store // nil for none
-	ids       clientIDs
-	engineIDs shortIDs
-	secrets   clientIDs // of the sessions whose commands come by requests of their own
-	nodeID    []byte    // by which such a request names the node
-	encoders  [wireForms]encoder
-	public    []route // what the public addresses serve
-	work      *work   // of the application and of tokens, and large messages
-	shakes    *work   // of TLS; nil without that
-	gate      *gate
-	budget    *netpoll.Budget // of what waits for clients
-	admission *admission.Control
-	memory    *admission.Budget
-	trusted   proxyproto.Trusted // balancers
-	tls       *tlsrecord.Server  // nil for plain connections
-	exports   atomic.Bool        // the kernel is asked to do records
-	kernelTLS error              // why the kernel does no records of TLS; nil for plain connections too
-	inputs    *netpoll.Budget    // of what has come from them and is not whole
-	reactor   *netpoll.Reactor
-	loops     []*loop
-	api       *api.Handler
-	internal  *http.Server
-	inside    net.Listener
-	faults    chan fault
-	refused   chan rejection
+	config      Config
+	handler     Handler
+	hub         *hub.Hub
+	store       *store.Store // nil for none
+	ids         clientIDs
+	engineIDs   shortIDs
+	socketIDs   shortIDs
+	socketRooms socketRooms
+	socketWork  *work     // of Socket.IO's application
+	secrets     clientIDs // of the sessions whose commands come by requests of their own
+	nodeID      []byte    // by which such a request names the node
+	encoders    [wireForms]encoder
+	public      []route // what the public addresses serve
+	work        *work   // of the application and of tokens, and large messages
+	shakes      *work   // of TLS; nil without that
+	gate        *gate
+	budget      *netpoll.Budget // of what waits for clients
+	admission   *admission.Control
+	memory      *admission.Budget
+	trusted     proxyproto.Trusted // balancers
+	tls         *tlsrecord.Server  // nil for plain connections
+	exports     atomic.Bool        // the kernel is asked to do records
+	kernelTLS   error              // why the kernel does no records of TLS; nil for plain connections too
+	inputs      *netpoll.Budget    // of what has come from them and is not whole
+	reactor     *netpoll.Reactor
+	loops       []*loop
+	api         *api.Handler
+	internal    *http.Server
+	inside      net.Listener
+	faults      chan fault
+	refused     chan rejection
+
+	recordRooms hub.Namespace // of Socket.IO's records; 0 for none
 
 	reload       sync.Mutex // guards namespaceIDs, and what reload.go changes of config
 	namespaceIDs map[string]hub.Namespace
@@ -115,6 +120,7 @@ func Open(config Config) (*Server, error) {
 		hub:          hub.New(),
 		ids:          newClientIDs(),
 		engineIDs:    newShortIDs(),
+		socketIDs:    newShortIDs(),
 		secrets:      newClientIDs(),
 		budget:       netpoll.NewBudget(config.QueueBudget),
 		inputs:       netpoll.NewBudget(config.InputBudget),
@@ -133,6 +139,7 @@ func Open(config Config) (*Server, error) {
 	if err := s.SetRooms(config.Rooms); err != nil {
 		return nil, err
 	}
+	s.openSocketRooms()
 	s.memory = admission.NewBudget("/", config.MemoryLimit)
 	s.measuring.Store(config.MemoryLimit >= 0)
 	s.admission = admission.New(admission.Options{Budget: s.memory}, config.limits(config.Limits))
@@ -203,6 +210,9 @@ func (s *Server) open() (err error) {
 	}
 	if s.handler.Start != nil {
 		s.handler.Start(s)
+	}
+	if err := s.openSockets(); err != nil {
+		return err
 	}
 	s.reactor, err = netpoll.Open(netpoll.Config{
 		Loops:       s.config.Loops,
@@ -313,6 +323,9 @@ func (s *Server) Close() {
 		s.reload.Lock()
 		s.end()
 		s.reload.Unlock()
+		if s.socketWork != nil {
+			errs = append(errs, s.lastSocketCalls())
+		}
 		if s.work != nil {
 			errs = append(errs, s.lastCalls())
 		}

@@ -12,11 +12,13 @@ import (
 // What sockets may do in rooms that are channels is what the same options let every other client do: these methods ask on the
 // loop, of the session that a socket is of. Their errors are [*Error] values, 100 for a socket that has gone, or ctx's.
 
-// HistoryOptions and History are what is asked of a room's past, and the answer.
+// What is asked of a room's past and the answer, and who is in a room, as the HTTP API has them.
 type (
-	HistoryOptions = api.HistoryOptions
-	History        = api.History
-	ClientInfo     = api.ClientInfo
+	HistoryOptions     = api.HistoryOptions
+	HistoryPosition    = api.Position
+	HistoryPublication = api.Publication
+	History            = api.History
+	ClientInfo         = api.ClientInfo
 )
 
 // takeSocket makes a session that of whom an application has let into a namespace, at its first; later ones may only be the same
@@ -31,9 +33,11 @@ func (l *loop) takeSocket(c *netpoll.Conn, s *session, v *ConnectReply) *protoco
 	if v.byApplication {
 		s.set(flagByApplication)
 	}
+	stands := s.state
 	if !l.login(c, s, v) {
 		return protocol.ErrLimitExceeded
 	}
+	s.state = stands
 	s.expires = l.momentOf(v.ExpireAt)
 	return nil
 }

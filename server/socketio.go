@@ -24,11 +24,18 @@ type SocketIO struct {
 	MessagePack    bool          // packets are those of socket.io-msgpack-parser, for all clients
 	EchoPath       string        // a path that serves bare Engine.IO and sends messages back, for conformance tests; empty for none
 
+	// KeepHandshakes gives SocketConnect.Handshake to all namespaces that a client ever asks for, which takes memory for as long as
+	// it is connected. Otherwise those that it asks for a minute later or more are given its address alone.
+	KeepHandshakes bool
+
 	Limits SocketIOLimits
 
 	// RoomsAsChannels names the namespaces whose rooms are those that clients of the other protocol subscribe to: room
 	// "lobby" of "/" is the room "lobby", room "lobby" of "/game" is "game:lobby".
 	RoomsAsChannels []string
+
+	// RecordTTL is how long what the application keeps with [Server.KeepRecord] stays, from its newest on; 1 h.
+	RecordTTL time.Duration
 
 	// App is the application. It is asked on the worker pool, save for what is said to be otherwise.
 	App SocketApp
@@ -242,5 +249,5 @@ func (c *SocketIO) check() error {
 	case c.EchoPath != "" && (strings.HasPrefix(c.EchoPath, c.Path) || strings.HasPrefix(c.Path, c.EchoPath)):
 		return fmt.Errorf("%w: socket.io paths %q and %q; neither may be below the other", ErrConfig, c.Path, c.EchoPath)
 	}
-	return nil
+	return c.checkChannels()
 }

@@ -39,7 +39,7 @@ func (l *loop) visit(id netpoll.ConnID, f func(*loop, *netpoll.Conn, *session)) 
 		return
 	}
 	defer l.guard(c)
-	if ss := l.sessions.At(c.Slot()); ss.state == stateReady {
+	if ss := l.sessions.At(c.Slot()); ss.state == stateReady || ss.state == stateEngine && ss.has(flagConnected) {
 		f(l, c, ss)
 		l.flush(c)
 	}

@@ -28,6 +28,7 @@ func (a app) Connect(r *server.SocketConnect) (welcome server.SocketWelcome, err
 		}
 	}()
 	h := newHandshake(r)
+	h.io = a.io
 	if err := a.admit(n, r, h, &welcome); err != nil {
 		return welcome, refusal(err)
 	}
@@ -42,24 +43,33 @@ func (a app) Connect(r *server.SocketConnect) (welcome server.SocketWelcome, err
 
 // admit asks who decides about a client at the door of n, and says in welcome as what it comes in.
 func (a app) admit(n *Namespace, r *server.SocketConnect, h *Handshake, welcome *server.SocketWelcome) error {
-	ask := n.journal == nil || a.io.options.Recovery.Middlewares
-	if ask {
-		if err := n.admit(h); err != nil {
+	asked := false
+	ask := func() error {
+		if asked {
+			return nil
+		}
+		asked = true
+		return n.admit(h)
+	}
+	if n.journal == nil || a.io.options.Recovery.Middlewares {
+		if err := ask(); err != nil {
 			return err
 		}
 	}
-	if was, data, ok := a.io.restore(n, r); ok {
-		*welcome = was
-		if ask {
+	was, data, err := a.io.restore(n, r, ask)
+	if err != nil {
+		return err
+	}
+	if was != nil {
+		*welcome = *was
+		if asked {
 			welcome.Grant = h.grant()
 		}
 		h.ID, h.Data = was.ID, data
 		return nil
 	}
-	if !ask {
-		if err := n.admit(h); err != nil {
-			return err
-		}
+	if err := ask(); err != nil {
+		return err
 	}
 	*welcome = server.SocketWelcome{Grant: h.grant(), Rooms: h.Rooms}
 	if n.journal != nil {

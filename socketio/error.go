@@ -27,9 +27,14 @@ var (
 type Error struct {
 	Message string `json:"message"`
 	Data    any    `json:"data,omitempty"` // more about it
+
+	cause error // of [Refusal]
 }
 
 func (e *Error) Error() string { return e.Message }
+
+// Unwrap returns the error that [Refusal] has made e of, nil for none.
+func (e *Error) Unwrap() error { return e.cause }
 
 // reserved names the events that the protocol's libraries raise themselves, so that no peer may send them.
 var reserved = map[string]bool{

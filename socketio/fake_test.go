@@ -25,6 +25,14 @@ type fakeNode struct {
 	sockets map[server.Socket]*fakeSocket
 	serial  uint32
 	behind  error // what Broadcast returns
+	disk    *fakeDisk
+}
+
+// fakeDisk is where a fake node keeps records.
+type fakeDisk struct {
+	mu   sync.Mutex
+	logs map[string][][]byte
+	full error
 }
 
 type fakeSocket struct {
@@ -44,10 +52,18 @@ var errGone = errors.New("no such socket")
 
 // newFake returns an application on a fake node, after arrange has given it its functions.
 func newFake(t *testing.T, o Options, arrange func(*IO)) *fakeNode {
+	return newFakeOn(t, nil, o, arrange)
+}
+
+// newFakeOn is newFake with a disk, which may have been another's.
+func newFakeOn(t *testing.T, disk *fakeDisk, o Options, arrange func(*IO)) *fakeNode {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &fakeNode{t: t, io: New(o), sockets: make(map[server.Socket]*fakeSocket)}
+	f := &fakeNode{t: t, io: New(o), sockets: make(map[server.Socket]*fakeSocket), disk: disk}
+	if disk != nil {
+		f.serial = uint32(100 * (1 + len(disk.logs))) // ids are not given out again
+	}
 	if arrange != nil {
 		arrange(f.io)
 	}
@@ -90,10 +106,11 @@ func (f *fakeNode) tryConnect(namespace, auth string) (*fakeSocket, error) {
 		return nil, err
 	}
 	c := &fakeSocket{node: f, key: r.Socket, namespace: namespace, id: r.ID, pid: welcome.PID, rooms: make(map[string]bool), moved: sync.NewCond(&f.mu)}
+	f.mu.Lock()
 	if welcome.ID != "" {
 		c.id = welcome.ID
+		c.rooms[c.id] = true
 	}
-	f.mu.Lock()
 	for _, room := range welcome.Rooms {
 		c.rooms[room] = true
 	}
@@ -306,4 +323,28 @@ func (f *fakeNode) DisconnectSockets(t server.SocketTarget, all bool) {
 	for _, c := range members {
 		f.DisconnectSocket(c.key, all)
 	}
+}
+
+func (f *fakeNode) KeepRecord(log string, data []byte) error {
+	if f.disk == nil {
+		return server.ErrNoStore
+	}
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	if f.disk.full == nil {
+		f.disk.logs[log] = append(f.disk.logs[log], data)
+	}
+	return f.disk.full
+}
+
+func (f *fakeNode) Records(log string, read func(data []byte)) error {
+	if f.disk == nil {
+		return server.ErrNoStore
+	}
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	for _, data := range f.disk.logs[log] {
+		read(data)
+	}
+	return nil
 }

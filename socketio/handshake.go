@@ -27,9 +27,11 @@ type Handshake struct {
 	// What a function of [Namespace.Use] may set.
 	User  string               // who it is: its connection counts as that user's, for limits, revocation and presence
 	Info  []byte               // what others are shown of that user, any JSON value
-	Grant *server.ConnectReply // what [server.Server.Admit] has let it in with, in place of User and Info; nil for those
+	Grant *server.ConnectReply // what [server.Server.Admit] has let it in with; User and Info count before its own
 	Rooms []string             // that the socket is in from the beginning
 	Data  map[string]any       // of the socket: see [Socket.Set]
+
+	io *IO
 }
 
 func newHandshake(r *server.SocketConnect) *Handshake {
@@ -46,10 +48,21 @@ func newHandshake(r *server.SocketConnect) *Handshake {
 
 // grant returns as whom the client comes in, nil for nobody.
 func (h *Handshake) grant() *server.ConnectReply {
-	if h.Grant == nil && (h.User != "" || h.Info != nil) {
-		return &server.ConnectReply{User: h.User, Info: h.Info}
+	if h.Grant == nil && h.User == "" && h.Info == nil {
+		return nil
 	}
-	return h.Grant
+	var all server.ConnectReply
+	if h.Grant != nil {
+		all = *h.Grant
+		all.Subs, all.Data = nil, nil // they are rooms and data of another protocol's
+	}
+	if h.User != "" {
+		all.User = h.User
+	}
+	if h.Info != nil {
+		all.Info = h.Info
+	}
+	return &all
 }
 
 // Query returns what stands in the URL behind the question mark.

@@ -40,6 +40,7 @@ type IO struct {
 
 	sessions  sessions      // with recovery
 	unnoticed time.Duration // how long a client may be gone before the node notices; set by Server
+	recorder  recorder      // nil for what is not kept on disk; set when the node is open
 	mapped    []string      // namespaces whose rooms are channels; set by Server
 
 	mu      sync.RWMutex // guards what follows
@@ -78,6 +79,7 @@ type running struct {
 func (io *IO) start(n node) {
 	io.mu.Lock()
 	defer io.mu.Unlock()
+	io.openRecords(n)
 	for _, space := range io.spaces {
 		io.giveJournal(space)
 	}
@@ -94,6 +96,9 @@ func (io *IO) Server(o server.SocketIO) *server.SocketIO {
 	}
 	io.unnoticed = cmp.Or(o.PingInterval, defaultPingInterval) + cmp.Or(o.PingTimeout, defaultPingTimeout)
 	io.mapped = slices.Clone(o.RoomsAsChannels)
+	if r := io.options.Recovery; r != nil {
+		o.RecordTTL = r.MaxDisconnection + io.unnoticed
+	}
 	o.App = app{io}
 	return &o
 }

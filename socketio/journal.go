@@ -18,15 +18,20 @@ import (
 // Its lock is held while an event is handed to the node, so that events go out in the order of their offsets, and for reading while
 // a socket is being put into its rooms, so that no event falls between what it missed and what it hears.
 type journal struct {
+	name  string        // of the namespace
 	keep  time.Duration // how long events stay
 	limit int           // bytes of them
 	now   func() time.Time
+
+	recorder recorder    // keeps them on disk too; nil for not
+	failed   func(error) // it could not
 
 	mu      sync.RWMutex // guards what follows
 	last    uint64       // newest offset, of any event
 	cut     uint64       // offset of the newest event that went before its time, for want of space
 	entries []entry      // oldest first
 	bytes   int
+	torn    bool // the newest event is not on disk
 }
 
 // entry is an event in a journal.
@@ -65,8 +70,13 @@ func (j *journal) send(rooms, except []string, p server.SocketPacket, volatile b
 		return err
 	}
 	j.last = offset
-	if !volatile {
-		j.add(entry{offset, rooms, except, p}, now)
+	if volatile {
+		return nil
+	}
+	e := entry{offset, rooms, except, p}
+	j.add(e, now)
+	if j.recorder != nil {
+		j.record(&e)
 	}
 	return nil
 }

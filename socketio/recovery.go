@@ -59,7 +59,8 @@ var recoverable = map[string]bool{
 
 // trail is what recovery knows of a socket.
 type trail struct {
-	space     *Namespace
+	space     *Namespace // nil of a session that was read from disk
+	name      string     // of the namespace
 	id        string
 	pid       string // its private id, by which the client returns
 	recovered bool
@@ -69,12 +70,13 @@ type trail struct {
 	release   func()               // lets the namespace's journal go on; may be called more than once
 }
 
-// session is a socket that has gone and may return. It counts as one in its namespace.
+// session is a socket that has gone and may return. It counts as one in its namespace, unless it was read from disk.
 type session struct {
 	trail *trail
 	rooms map[string]uint64
 	data  map[string]any
 	ended time.Time
+	read  bool // from disk, where the grant is not
 }
 
 // sessions are the sockets of an application by their private ids, with recovery.
@@ -113,7 +115,15 @@ func (io *IO) giveJournal(n *Namespace) {
 	if r == nil || n.match != nil || slices.Contains(io.mapped, n.name) {
 		return
 	}
-	n.journal = &journal{keep: r.MaxDisconnection + io.unnoticed, limit: r.LogBytes, now: time.Now}
+	n.journal = &journal{name: n.name, keep: r.MaxDisconnection + io.unnoticed, limit: r.LogBytes, now: time.Now}
+	if io.recorder == nil {
+		return
+	}
+	if err := n.journal.read(io.recorder, n.name); err != nil {
+		io.log.Error("socket.io events are lost", "namespace", n.name, "error", err)
+	}
+	n.journal.recorder = io.recorder
+	n.journal.failed = func(err error) { io.log.Error("socket.io events are not kept", "error", err) }
 }
 
 // follow notes that s is about to join rooms.
@@ -150,7 +160,7 @@ func (io *IO) unfollow(n *Namespace, s server.Socket, rooms []string) {
 
 // remember begins the trail of a socket that enters n as h says, and gives it what welcome needs.
 func (io *IO) remember(n *Namespace, s server.Socket, h *Handshake, welcome *server.SocketWelcome) {
-	t := &trail{space: n, id: h.ID, pid: newPrivateID(), grant: h.grant(), since: n.journal.position(), release: func() {}}
+	t := &trail{space: n, name: n.name, id: h.ID, pid: newPrivateID(), grant: h.grant(), since: n.journal.position(), release: func() {}}
 	t.rooms = map[string]uint64{t.id: t.since}
 	for _, room := range h.Rooms {
 		t.rooms[room] = t.since
@@ -167,39 +177,58 @@ func (io *IO) begin(s server.Socket, t *trail) {
 	io.states.change(s, func(st *state) { st.trail = t })
 }
 
-// restore lets a client that r has come from in as what it was. It is false if there is nothing left of that, or it is
-// not whole.
-func (io *IO) restore(n *Namespace, r *server.SocketConnect) (welcome server.SocketWelcome, data map[string]any, ok bool) {
+// restore lets a client that r has come from in as what it was. It is nil if there is nothing left of that, or it is
+// not whole. ask decides about a client of whom the node does not know any more whose it was.
+func (io *IO) restore(n *Namespace, r *server.SocketConnect, ask func() error) (*server.SocketWelcome, map[string]any, error) {
 	var c credentials
 	if n.journal == nil || r.Auth == nil || json.Unmarshal(r.Auth, &c) != nil || c.PID == "" {
-		return welcome, nil, false
+		return nil, nil, nil
 	}
 	was := io.claim(n, c.PID)
 	if was == nil {
-		return welcome, nil, false
+		return nil, nil, nil
 	}
-	defer io.exit(n)
-	since := was.trail.since // of a client that has received nothing
+	defer io.release(was)
+	since, ok := was.trail.since, true // of a client that has received nothing
 	if c.Offset != "" {
-		if since, ok = parseOffset(c.Offset); !ok {
-			return welcome, nil, false
+		since, ok = parseOffset(c.Offset)
+	}
+	if !ok {
+		return nil, nil, nil
+	}
+	if was.read {
+		if err := ask(); err != nil {
+			return nil, nil, err
 		}
 	}
 	n.journal.mu.RLock()
 	missed, ok := n.journal.missed(since, was.rooms)
 	if !ok {
 		n.journal.mu.RUnlock()
-		return welcome, nil, false
+		return nil, nil, nil
 	}
 	t := *was.trail
+	t.space = n
 	t.recovered = true
 	t.since = since
 	t.rooms = was.rooms
 	t.release = sync.OnceFunc(n.journal.mu.RUnlock)
 	io.begin(r.Socket, &t)
-	welcome = server.SocketWelcome{ID: t.id, PID: t.pid, Grant: t.grant, Missed: missed, Joined: t.release}
-	welcome.Rooms = slices.Sorted(maps.Keys(t.rooms))
-	return welcome, was.data, true
+	welcome := &server.SocketWelcome{ID: t.id, PID: t.pid, Grant: t.grant, Missed: missed, Joined: t.release}
+	for _, room := range slices.Sorted(maps.Keys(t.rooms)) {
+		if room != t.id { // it is in that by having the id
+			welcome.Rooms = append(welcome.Rooms, room)
+		}
+	}
+	return welcome, was.data, nil
+}
+
+// release takes a session that nobody can return to off its namespace.
+func (io *IO) release(s *session) {
+	io.record(s, true)
+	if s.trail.space != nil {
+		io.exit(s.trail.space)
+	}
 }
 
 // claim takes over the session of a private id in n: if its socket is still there, that ends first. It returns nil if there
@@ -243,7 +272,7 @@ func (all *sessions) take(n *Namespace, pid string) (*session, server.Socket, <-
 		return nil, live, all.ending[pid]
 	}
 	was := all.gone[pid]
-	if was == nil || was.trail.space != n {
+	if was == nil || was.trail.name != n.name {
 		return nil, server.Socket{}, nil
 	}
 	delete(all.gone, pid)
@@ -260,7 +289,9 @@ func (io *IO) settle(st *state, reason string, rooms []string) {
 	delete(all.ending, t.pid)
 	kept := ending != nil || recoverable[reason]
 	if kept {
-		all.keep(&session{t, t.joined(rooms), st.data, time.Now()})
+		s := &session{trail: t, rooms: t.joined(rooms), data: st.data, ended: time.Now()}
+		all.keep(s)
+		io.record(s, false)
 	}
 	all.mu.Unlock()
 	if ending != nil {
@@ -314,6 +345,6 @@ func (io *IO) expire() {
 	}
 	all.mu.Unlock()
 	for _, s := range dropped {
-		io.exit(s.trail.space)
+		io.release(s)
 	}
 }

@@ -62,7 +62,7 @@ var contests = []contest{
 	{
 		name:     "broadcast",
 		socket:   true,
-		args:     timed("fanout", "--connections", "10000", "--rooms", "1", "--rate", "5"),
+		args:     timed("fanout", "--connections", "10000", "--rooms", "1", "--rate", "2"),
 		measures: []measure{cpu("broadcast")},
 	},
 	{name: "fan-out", args: audience("50"), measures: []measure{cpu("fan-out")}, rooms: true},

@@ -30,9 +30,9 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the server",
 		Long: "Serve runs a node. Without a configuration file it runs in development mode: clients need no token and\n" +
-			"may subscribe to and publish in any room, /echo sends back what it gets, and a playground page waits on\n" +
-			"the internal address. HUP reloads the configuration. TERM drains the node, INT drains it fast, a second\n" +
-			"INT ends it at once. Under systemd it says when it is ready, and takes over sockets.",
+			"may subscribe to and publish in any room, by Socket.IO, server-sent events and HTTP streams too, /echo sends\n" +
+			"back what it gets, and a playground page waits on the internal address. HUP reloads the configuration. TERM\n" +
+			"drains the node, INT drains it fast, a second INT ends it at once. Under systemd it says when it is ready, and takes over sockets.",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return serve(from.sources()) },
 	}
@@ -85,13 +85,14 @@ func serve(from config.Sources) error {
 	}
 	defer deliverRest(backends, node.Log)
 	backends.Fill(&node.Handler)
+	serveSockets(c.Sockets(), &node, backends)
 	s, err := server.Open(node)
 	if err != nil {
 		return explain(err)
 	}
 	defer s.Close()
-	announce(&node, s)
-	r := &reloader{from: from, config: c, node: s, hooks: backends, asks: node.Handler.Connect != nil, level: level, log: node.Log}
+	announce(&node, s, asks(&node, backends))
+	r := &reloader{from: from, config: c, node: s, hooks: backends, asks: asks(&node, backends), level: level, log: node.Log}
 	return runNode(s, r, manager, heard, func() {
 		node.Log.Warn("ended at once: calls of the application are not back")
 		log.Close(logPatience)
@@ -212,11 +213,16 @@ func textual(format string) bool {
 }
 
 // announce says who may connect, where that is everybody or nobody, and what to open.
-func announce(node *server.Config, s *server.Server) {
+func announce(node *server.Config, s *server.Server, asks bool) {
 	if node.Development {
-		announceDevelopment(node.Log, s)
+		announceDevelopment(node, s)
 	}
-	warnIfShut(node.Log, node, node.Handler.Connect != nil)
+	warnIfShut(node.Log, node, asks)
+}
+
+// asks reports whether a backend is asked who may connect.
+func asks(node *server.Config, backends *hook.Hooks) bool {
+	return node.Handler.Connect != nil || node.SocketIO != nil && backends.Configured(hook.SocketConnect)
 }
 
 // warnIfShut warns if nobody may connect. asks is whether a backend is asked who may.
@@ -227,11 +233,16 @@ func warnIfShut(log *slog.Logger, c *server.Config, asks bool) {
 }
 
 // announceDevelopment says whom development mode lets in, and where to begin.
-func announceDevelopment(log *slog.Logger, s *server.Server) {
+func announceDevelopment(node *server.Config, s *server.Server) {
+	log := node.Log
 	for _, a := range s.Addresses() {
 		if !isLoopback(a) {
 			log.Warn("development mode listens beyond this machine", "address", a)
 		}
+	}
+	log.Info("development mode serves server-sent events and HTTP streams", "sse", "/connection/sse", "http_stream", "/connection/http_stream")
+	if node.SocketIO != nil {
+		log.Info("development mode serves Socket.IO", "path", node.SocketIO.Path)
 	}
 	log.Info("open the playground", "url", "http://"+s.InternalAddress()+"/")
 }

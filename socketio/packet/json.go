@@ -301,3 +301,46 @@ func Reserved(name []byte) bool {
 	}
 	return false
 }
+
+// Elements takes a JSON array apart: its first element as it stands, all others as they stand between the commas, and how many it
+// has. The error is ErrPayload.
+func Elements(array []byte) (first, others []byte, n int, err error) {
+	s := scanner{b: array}
+	s.space()
+	if s.peek() != '[' {
+		return nil, nil, 0, ErrPayload
+	}
+	from := 0
+	for ; ; n++ {
+		more, ok := s.next(']', n == 0)
+		if !more {
+			if s.space(); !ok || s.at != len(array) {
+				return nil, nil, 0, ErrPayload
+			}
+			break
+		}
+		if n == 1 {
+			from = s.at
+		}
+		at := s.at
+		if !s.value(maxPackDepth) {
+			return nil, nil, 0, ErrPayload
+		}
+		if n == 0 {
+			first = array[at:s.at]
+		}
+	}
+	if n > 1 {
+		others = bytes.TrimRight(array[from:], " \t\r\n")
+		others = others[:len(others)-1]
+	}
+	return first, others, n, nil
+}
+
+// Text returns what a JSON value means as a name: a string is itself, anything else as it is written.
+func Text(value []byte) string {
+	if len(value) > 1 && value[0] == '"' {
+		return unquote(value[1 : len(value)-1])
+	}
+	return string(value)
+}

@@ -245,7 +245,7 @@ func (u *unpacker) value(depth int) bool {
 		return ok
 	case c&0xe0 == packText || c >= packText8 && c <= packText8+2:
 		text, ok := u.text()
-		u.out = appendText(u.out, text)
+		u.out = AppendString(u.out, text)
 		return ok
 	case c&0xf0 == packMap || c == packMap16 || c == packMap32:
 		n, ok := u.members()
@@ -324,7 +324,7 @@ func (u *unpacker) object(n, depth int) bool {
 			return false
 		}
 		u.marked = u.marked || string(key) == placeholder
-		u.out = append(appendText(u.out, key), ':')
+		u.out = append(AppendString(u.out, key), ':')
 		if !u.value(depth) {
 			return false
 		}
@@ -379,8 +379,8 @@ func AppendPlaceholder(dst []byte, i int) []byte {
 	return append(strconv.AppendInt(dst, int64(i), 10), '}')
 }
 
-// appendText appends text as a JSON string. What is not UTF-8 in it is replaced, as JavaScript's decoder does.
-func appendText(dst, text []byte) []byte {
+// AppendString appends text as a JSON string. What is not UTF-8 in it is replaced, as JavaScript's decoder does.
+func AppendString(dst, text []byte) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	for len(text) > 0 {

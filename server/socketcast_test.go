@@ -1,0 +1,386 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/hub"
+	"github.com/seed4ac54ce5/edge/protocol"
+)
+
+// A broadcast reaches those of its target, each once.
+func TestSocketBroadcasts(t *testing.T) {
+	a := newSocketApp()
+	n := openSocketNode(t, a, func(c *Config) { c.Loops = 2 })
+	ctx := context.Background()
+	var clients []*client
+	var all []Socket
+	for range 4 {
+		c, k := a.enter(n, "/a", "/b")
+		defer c.close()
+		clients, all = append(clients, c), append(all, k[0])
+	}
+	join := func(i int, rooms ...string) {
+		if err := n.JoinSocket(ctx, all[i], rooms...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	join(0, "x")
+	join(1, "x", "y")
+	join(2, "y", n.SocketID(all[3]))
+	id := func(i int) string { return n.SocketID(all[i]) }
+	for _, row := range []struct {
+		rooms, except []string
+		want          string
+	}{
+		{nil, nil, "0123"},
+		{[]string{"x"}, nil, "01"},
+		{[]string{"x", "y"}, nil, "012"},
+		{[]string{"nowhere"}, nil, ""},
+		{nil, []string{id(1)}, "023"},
+		{nil, []string{"x"}, "23"},
+		{[]string{"y"}, []string{"x"}, "2"},
+		{[]string{"x"}, []string{id(0)}, "1"},
+		{[]string{"x", "y"}, []string{id(0), id(2)}, "1"},
+		{[]string{id(0)}, nil, "0"},
+		{[]string{id(0)}, []string{id(0)}, ""},
+		{[]string{id(3)}, nil, "23"},
+		{[]string{id(0), id(3), "x"}, []string{id(1)}, "023"},
+	} {
+		target := SocketTarget{"/a", row.rooms, row.except}
+		if err := n.Broadcast(target, packetOf(`["e"]`), EmitOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		reached, err := n.BroadcastTo(ctx, target, packetOf(`["to"]`), EmitOptions{WantsAck: true, AckID: 5})
+		if err != nil || len(reached) != len(row.want) {
+			t.Errorf("BroadcastTo(%v) reached %d, %v; want %d", target, len(reached), err, len(row.want))
+		}
+		if count, err := n.CountSockets(ctx, target); err != nil || count != len(row.want) {
+			t.Errorf("CountSockets(%v) = %d, %v; want %d", target, count, err, len(row.want))
+		}
+		for i, c := range clients {
+			if strings.Contains(row.want, strconv.Itoa(i)) {
+				c.receives(t, text(`42/a,["e"]`), text(`42/a,5["to"]`))
+			}
+		}
+		if err := n.Broadcast(SocketTarget{Namespace: "/a"}, packetOf(`["end"]`), EmitOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range clients {
+			if got := c.next(); got != text(`42/a,["end"]`) {
+				t.Fatalf("client %d received %s from %v besides", i, got, target)
+			}
+		}
+	}
+	infos, err := n.Sockets(ctx, SocketTarget{Namespace: "/a", Rooms: []string{"y"}})
+	if err != nil || len(infos) != 2 {
+		t.Fatalf("Sockets = %v, %v", infos, err)
+	}
+	for _, info := range infos {
+		slices.Sort(info.Rooms)
+		if rooms, err := n.SocketRooms(ctx, info.Socket); err != nil || !slices.Equal(info.Rooms, slices.Sorted(slices.Values(rooms))) || info.ID != n.SocketID(info.Socket) {
+			t.Errorf("%+v; rooms %v, %v", info, rooms, err)
+		}
+	}
+	if err := n.LeaveSockets(ctx, SocketTarget{Namespace: "/a", Rooms: []string{"y"}}, "x", "y"); err != nil {
+		t.Error(err)
+	}
+	if err := n.JoinSockets(ctx, SocketTarget{Namespace: "/a", Except: []string{"x"}}, "z"); err != nil {
+		t.Error(err)
+	}
+	for room, want := range map[string]int{"x": 1, "y": 0, "z": 3} {
+		if got, err := n.CountSockets(ctx, SocketTarget{Namespace: "/a", Rooms: []string{room}}); err != nil || got != want {
+			t.Errorf("%d in room %s, %v; want %d", got, room, err, want)
+		}
+	}
+	n.DisconnectSockets(SocketTarget{Namespace: "/a", Rooms: []string{"x"}}, true)
+	n.DisconnectSockets(SocketTarget{Namespace: "/a", Rooms: []string{"z"}}, false)
+	if got := clients[0].rest(); len(got) != 3 || got[2] != "close 1005" {
+		t.Errorf("disconnected from all: %q", got)
+	}
+	for _, c := range clients[1:] {
+		c.receives(t, text(`41/a,`))
+	}
+}
+
+// Attachments are part of what is shared, also for clients that take text alone, or MessagePack.
+func TestSocketAttachments(t *testing.T) {
+	p := SocketPacket{[]byte(`["e",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]`), [][]byte{{1, 2, 3, 4}, {}}}
+	for name, row := range map[string]struct {
+		pack  bool
+		query string
+		want  []string
+	}{
+		"text":        {false, "", []string{text("452-" + string(p.Data)), bin("\x01\x02\x03\x04"), bin("")}},
+		"base64":      {false, "&b64=1", []string{text("452-" + string(p.Data)), text("bAQIDBA=="), text("b")}},
+		"pack":        {true, "", []string{bin("\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x93\xa1e\xc4\x00\xc4\x04\x01\x02\x03\x04")}},
+		"pack base64": {true, "&b64=1", []string{text("bg6R0eXBlAqNuc3ChL6RkYXRhk6FlxADEBAECAwQ=")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newSocketApp()
+			n := openSocketNode(t, a, func(c *Config) { c.SocketIO.MessagePack = row.pack })
+			c := n.open("/socket.io/" + webSocketQuery + row.query)
+			defer c.close()
+			c.next()
+			if row.pack {
+				c.send(bytesOf("\x82\xa4type\x00\xa3nsp\xa1/"))
+			} else {
+				c.send(textOf("40"))
+			}
+			c.next()
+			a.expect(t, "connect / ", "connected /")
+			if err := n.Broadcast(SocketTarget{Namespace: "/"}, p, EmitOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			c.receives(t, row.want...)
+			if err := n.Broadcast(SocketTarget{Namespace: "/", Except: []string{"x", "y"}}, p, EmitOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			c.receives(t, row.want...)
+			n.EmitSocket(a.newest, p, EmitOptions{})
+			c.receives(t, row.want...)
+			if row.pack {
+				c.send(bytesOf("\x84\xa4type\x02\xa3nsp\xa1/\xa2id\x03\xa4data\x92\xa1x\xc4\x01\x07"))
+				a.expect(t, `event / ["x",{"_placeholder":true,"num":0}] ["\a"] ack 3`)
+				c.send(textOf("42[\"x\"]"))
+				c.receives(t, "close 1005")
+			}
+		})
+	}
+}
+
+// A broadcast is encoded once for each form, whoever many get it and on however many loops.
+func TestSocketBroadcastIsEncodedOnce(t *testing.T) {
+	a := newSocketApp()
+	n := openSocketNode(t, a, func(c *Config) { c.Loops = 2 })
+	var mu sync.Mutex
+	encoded := 0
+	encode := n.encoders[wireSocketText]
+	n.encoders[wireSocketText] = func(dst []byte, p *hub.Publication) []byte {
+		mu.Lock()
+		encoded++
+		mu.Unlock()
+		return encode(dst, p)
+	}
+	var clients []*client
+	for range 20 {
+		c, _ := a.enter(n, "/")
+		defer c.close()
+		clients = append(clients, c)
+	}
+	for i, target := range []SocketTarget{{Namespace: "/"}, {Namespace: "/", Except: []string{"a", "b"}}} {
+		p := SocketPacket{[]byte(`["e",{"_placeholder":true,"num":0}]`), [][]byte{{1}}}
+		if err := n.Broadcast(target, p, EmitOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range clients {
+			c.receives(t, text(`451-["e",{"_placeholder":true,"num":0}]`), bin("\x01"))
+		}
+		mu.Lock()
+		if encoded != i+1 {
+			t.Errorf("encoded %d times; want %d", encoded, i+1)
+		}
+		mu.Unlock()
+	}
+}
+
+// Each client receives what each of many goroutines has for it in the order of that one's calls: by room, by several rooms, and to
+// itself alone.
+func TestSocketOrder(t *testing.T) {
+	const senders, calls, members = 6, 150, 8
+	a := newSocketApp()
+	n := openSocketNode(t, a, func(c *Config) { c.Loops = 2 })
+	ctx := context.Background()
+	var clients []*client
+	var all []Socket
+	for i := range members {
+		c, k := a.enter(n, "/")
+		defer c.close()
+		clients, all = append(clients, c), append(all, k[0])
+		rooms := []string{"all"}
+		if i%2 == 0 {
+			rooms = append(rooms, "even")
+		}
+		if err := n.JoinSocket(ctx, k[0], rooms...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var sending sync.WaitGroup
+	for sender := range senders {
+		sending.Go(func() {
+			for i := range calls {
+				p := packetOf(fmt.Sprintf(`["e",%d,%d]`, sender, i))
+				var err error
+				switch i % 6 {
+				case 0:
+					err = n.Broadcast(SocketTarget{Namespace: "/"}, p, EmitOptions{})
+				case 1:
+					err = n.Broadcast(SocketTarget{Namespace: "/", Rooms: []string{"all"}}, p, EmitOptions{})
+				case 2:
+					err = n.Broadcast(SocketTarget{Namespace: "/", Rooms: []string{"all", "even"}}, p, EmitOptions{})
+				case 3:
+					err = n.Broadcast(SocketTarget{Namespace: "/", Rooms: []string{"even"}, Except: []string{n.SocketID(all[1])}}, p, EmitOptions{})
+				case 4:
+					err = n.Broadcast(SocketTarget{Namespace: "/", Except: []string{"odd", "none"}}, p, EmitOptions{})
+				default:
+					for _, k := range all {
+						n.EmitSocket(k, p, EmitOptions{})
+					}
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	sending.Wait()
+	for m, c := range clients {
+		next := make([]int, senders)
+		due := calls
+		if m%2 == 1 {
+			due -= calls / 6
+		}
+		for range senders * due {
+			var sender, i int
+			got := c.next()
+			if _, err := fmt.Sscanf(got, `text "42[\"e\",%d,%d]"`, &sender, &i); err != nil {
+				t.Fatalf("member %d received %s", m, got)
+			}
+			if i < next[sender] || i > next[sender]+1 || i == next[sender]+1 && (m%2 == 0 || i%6 != 4) {
+				t.Fatalf("member %d received %d of sender %d; want %d", m, i, sender, next[sender])
+			}
+			next[sender] = i + 1
+		}
+	}
+}
+
+// What is volatile is for those who can take it at once.
+func TestSocketVolatile(t *testing.T) {
+	a := newSocketApp()
+	n := openSocketNode(t, a, func(c *Config) { c.QueueLimit = 64 << 20 })
+	c, all := a.enter(n, "/")
+	defer c.close()
+	large := packetOf(`["large","` + strings.Repeat("x", 16<<20) + `"]`)
+	n.EmitSocket(all[0], large, EmitOptions{})
+	o := EmitOptions{Volatile: true}
+	n.EmitSocket(all[0], packetOf(`["v"]`), o)
+	for _, target := range []SocketTarget{{Namespace: "/"}, {Namespace: "/", Except: []string{"a", "b"}}} {
+		if err := n.Broadcast(target, packetOf(`["v"]`), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.EmitSocket(all[0], packetOf(`["end"]`), EmitOptions{})
+	c.receives(t, text("42"+string(large.Data)), text(`42["end"]`))
+	for n.queued() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := n.Broadcast(SocketTarget{Namespace: "/"}, packetOf(`["v"]`), o); err != nil {
+		t.Fatal(err)
+	}
+	c.receives(t, text(`42["v"]`))
+}
+
+// queued returns how many bytes wait for clients.
+func (n *node) queued() int64 { return n.counts().Queued }
+
+// A room that is a channel has members of both worlds, and a publication is an event.
+func TestSocketRoomsThatAreChannels(t *testing.T) {
+	a := newSocketApp()
+	n := openSocketNode(t, a, func(c *Config) {
+		c.SocketIO.RoomsAsChannels = []string{"/", "/game"}
+		c.Rooms.WithoutNamespace = RoomOptions{HistorySize: 10, HistoryTTL: time.Minute, Presence: true}
+		c.Rooms.Namespaces = []Namespace{{Name: "game"}}
+	})
+	ctx := context.Background()
+	a.connect = func(*SocketConnect) (SocketWelcome, error) {
+		return SocketWelcome{Grant: &ConnectReply{User: "ann", Info: []byte(`{"n":1}`)}}, nil
+	}
+	c, all := a.enter(n, "/", "/game")
+	defer c.close()
+	if err := n.JoinSocket(ctx, all[0], "lobby"); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.JoinSocket(ctx, all[1], "lobby"); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.JoinSocket(ctx, all[0], "game:lobby"); err != ErrRoomName {
+		t.Errorf("another namespace's room: %v", err)
+	}
+	if who, err := n.PresenceForSocket(ctx, all[0], "lobby"); err != nil || len(who) != 1 || who[0].User != "ann" {
+		t.Errorf("presence = %+v, %v", who, err)
+	}
+	sdk := n.member("lobby")
+	defer sdk.close()
+	hears := func(data string, tags string) {
+		t.Helper()
+		got := sdk.next()
+		if !strings.Contains(got, strconv.Quote(`"data":`+data)[1:len(strconv.Quote(`"data":`+data))-1]) {
+			t.Errorf("the other client received %s; want %s", got, data)
+		}
+		for _, tag := range strings.Fields(tags) {
+			if !strings.Contains(got, tag) {
+				t.Errorf("the other client received %s; want tag %s", got, tag)
+			}
+		}
+	}
+	room := SocketTarget{Namespace: "/", Rooms: []string{"lobby"}}
+	for _, row := range []struct{ event, data, tags string }{
+		{`["say",{"a":1}]`, `{"a":1}`, "event say"},
+		{`["say"]`, `[]`, "event say args 0"},
+		{`["say",1, [2]]`, `[1, [2]]`, "event say args 2"},
+	} {
+		if err := n.Broadcast(room, packetOf(row.event), EmitOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		c.receives(t, text(`42`+row.event))
+		hears(row.data, row.tags)
+	}
+	if err := n.Broadcast(room, SocketPacket{[]byte(`["b",{"_placeholder":true,"num":0}]`), [][]byte{{1}}}, EmitOptions{}); err != ErrNotForRooms {
+		t.Errorf("binary: %v", err)
+	}
+	if err := n.Broadcast(SocketTarget{"/", []string{"lobby"}, []string{n.SocketID(all[0])}}, packetOf(`["not for one"]`), EmitOptions{}); err != nil {
+		t.Error(err)
+	}
+	hears(`[]`, "event")
+	if _, err := n.Publish(ctx, "lobby", []byte(`"x"`), PublishOptions{Tags: map[string]string{"k": "v"}}); err != nil {
+		t.Fatal(err)
+	}
+	got := c.next()
+	if want := `text "42[\"publication\",\"x\",{\"room\":\"lobby\",\"offset\":5,\"epoch\":\"`; !strings.HasPrefix(got, want) || !strings.HasSuffix(got, `\"tags\":{\"k\":\"v\"}}]"`) {
+		t.Errorf("a publication is %s", got)
+	}
+	if _, err := n.Publish(ctx, "game:lobby", []byte("\xff\x00"), PublishOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	c.receives(t, text(`451-/game,["publication",{"_placeholder":true,"num":0},{"room":"lobby"}]`), bin("\xff\x00"))
+	if h, err := n.API().History(ctx, "lobby", HistoryOptions{Limit: -1}); err != nil || len(h.Publications) != 5 {
+		t.Errorf("history has %d, %v", len(h.Publications), err)
+	}
+	if rooms, err := n.SocketRooms(ctx, all[1]); err != nil || !slices.Equal(rooms, []string{"lobby"}) {
+		t.Errorf("rooms %v, %v", rooms, err)
+	}
+	c.send(textOf("41"))
+	for who, err := n.API().Presence(ctx, "lobby"); len(who) != 1; who, err = n.API().Presence(ctx, "lobby") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Clients of the other protocol cannot name the rooms of sockets.
+func TestSocketRoomsAreNoChannels(t *testing.T) {
+	n := openSocketNode(t, newSocketApp(), nil)
+	if _, err := n.namespaceOf([]byte("socketio:/,x")); err != protocol.ErrUnknownChannel {
+		t.Errorf("namespaceOf = %v", err)
+	}
+	if err := n.SetRooms(Rooms{Namespaces: []Namespace{{Name: "socketio"}}}); err == nil {
+		t.Error("a namespace of rooms may be called socketio")
+	}
+}
