@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,6 +78,16 @@ func enter(t *testing.T, node *server.Server) *peer {
 	p.expect(`40{"sid":".{20}"}`)
 	p.expect(`42\["auth",{}\]`)
 	return p
+}
+
+// hangUp closes p's side when the server has closed its own.
+func (p *peer) hangUp() {
+	for {
+		if _, _, err := wsutil.ReadServerData(p); err != nil {
+			_ = p.conn.Close()
+			return
+		}
+	}
 }
 
 func (p *peer) send(text string, attachments ...string) {
@@ -189,11 +200,25 @@ func TestRecovery(t *testing.T) {
 }
 
 func TestRecoveryOverARestart(t *testing.T) {
-	store := &server.StoreConfig{Path: filepath.Join(t.TempDir(), "rooms.db"), Sync: "always"}
-	node := openWith(t, store, "-recovery")
-	_, welcome := enterRecoverable(t, node)
-	node.Close()
-	expectBack(t, openWith(t, store, "-recovery"), welcome)
+	for name, end := range map[string]func(*server.Server){
+		"closed": (*server.Server).Close,
+		"drained": func(node *server.Server) {
+			node.Drain()
+			node.HurryDrain()
+			_ = node.Run(t.Context())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &server.StoreConfig{Path: filepath.Join(t.TempDir(), "rooms.db"), Sync: "always"}
+			node := openWith(t, store, "-recovery")
+			p, welcome := enterRecoverable(t, node)
+			var hearing sync.WaitGroup
+			hearing.Go(p.hangUp)
+			end(node)
+			hearing.Wait()
+			expectBack(t, openWith(t, store, "-recovery"), welcome)
+		})
+	}
 }
 
 // The node does not know that the client's connection is dead: nothing has come from it, and nothing was due.
