@@ -5,7 +5,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"regexp"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,13 +21,18 @@ func TestMain(m *testing.M) { testutil.Main(m) }
 
 // openServer opens the server as its flags say.
 func openServer(t *testing.T, flags ...string) *server.Server {
+	return openWith(t, nil, flags...)
+}
+
+// openWith is openServer with histories on disk.
+func openWith(t *testing.T, store *server.StoreConfig, flags ...string) *server.Server {
 	var o options
 	f := flag.NewFlagSet("", flag.ContinueOnError)
 	o.define(f)
 	if err := f.Parse(append([]string{"-address", "127.0.0.1:0"}, flags...)); err != nil {
 		t.Fatal(err)
 	}
-	node, err := o.open(server.Config{Log: slog.New(slog.DiscardHandler)})
+	node, err := o.open(server.Config{Log: slog.New(slog.DiscardHandler), Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +78,16 @@ func enter(t *testing.T, node *server.Server) *peer {
 	p.expect(`40{"sid":".{20}"}`)
 	p.expect(`42\["auth",{}\]`)
 	return p
+}
+
+// hangUp closes p's side when the server has closed its own.
+func (p *peer) hangUp() {
+	for {
+		if _, _, err := wsutil.ReadServerData(p); err != nil {
+			_ = p.conn.Close()
+			return
+		}
+	}
 }
 
 func (p *peer) send(text string, attachments ...string) {
@@ -175,21 +192,63 @@ func TestNamespaces(t *testing.T) {
 
 func TestRecovery(t *testing.T) {
 	node := openServer(t, "-recovery", "-ping-interval", "300ms", "-ping-timeout", "1m")
-	p := dial(t, node, socketIO)
-	p.send("40")
-	pid := regexp.MustCompile(`"pid":"(.{20})"`)
-	welcome, _, err := wsutil.ReadServerData(p)
-	if err != nil || !pid.Match(welcome) {
-		t.Fatalf("%s, %v", welcome, err)
-	}
-	p.expect(`42\["auth",{},"[0-9a-z]+"\]`)
+	p, welcome := enterRecoverable(t, node)
 	if err := p.conn.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again := dial(t, node, socketIO)
-	again.send(`40{"pid":"` + string(pid.FindSubmatch(welcome)[1]) + `"}`)
-	again.expect(`42\["auth",{},"[0-9a-z]+"\]`) // it has not said that it has it
-	again.expect(regexp.QuoteMeta(string(welcome)))
+	expectBack(t, node, welcome)
+}
+
+func TestRecoveryOverARestart(t *testing.T) {
+	for name, end := range map[string]func(*server.Server){
+		"closed": (*server.Server).Close,
+		"drained": func(node *server.Server) {
+			node.Drain()
+			node.HurryDrain()
+			_ = node.Run(t.Context())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &server.StoreConfig{Path: filepath.Join(t.TempDir(), "rooms.db"), Sync: "always"}
+			node := openWith(t, store, "-recovery")
+			p, welcome := enterRecoverable(t, node)
+			var hearing sync.WaitGroup
+			hearing.Go(p.hangUp)
+			end(node)
+			hearing.Wait()
+			expectBack(t, openWith(t, store, "-recovery"), welcome)
+		})
+	}
+}
+
+// The node does not know that the client's connection is dead: nothing has come from it, and nothing was due.
+func TestTakeOver(t *testing.T) {
+	node := openServer(t, "-recovery")
+	_, welcome := enterRecoverable(t, node)
+	expectBack(t, node, welcome)
+}
+
+// enterRecoverable opens a session in "/" and returns the answer to its CONNECT.
+func enterRecoverable(t *testing.T, node *server.Server) (p *peer, welcome string) {
+	p = dial(t, node, socketIO)
+	p.send("40")
+	answer, _, err := wsutil.ReadServerData(p)
+	if err != nil || !privateID.Match(answer) {
+		t.Fatalf("%s, %v", answer, err)
+	}
+	p.expect(`42\["auth",{},"[0-9a-z]+"\]`)
+	return p, string(answer)
+}
+
+var privateID = regexp.MustCompile(`"pid":"(.{20})"`)
+
+// expectBack checks that the client which had the answer welcome gets it again, behind the one event that it does not say it has.
+func expectBack(t *testing.T, node *server.Server, welcome string) {
+	t.Helper()
+	p := dial(t, node, socketIO)
+	p.send(`40{"pid":"` + privateID.FindStringSubmatch(welcome)[1] + `"}`)
+	p.expect(`42\["auth",{},"[0-9a-z]+"\]`)
+	p.expect(regexp.QuoteMeta(welcome))
 }
 
 func TestBareEngine(t *testing.T) {
