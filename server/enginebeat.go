@@ -6,6 +6,7 @@ import (
 	"github.com/seed4ac54ce5/edge/engineio"
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/netpoll"
+	"github.com/seed4ac54ce5/edge/protocol"
 )
 
 // Heartbeats of Engine.IO are the server's: a ping one interval after the handshake or the last pong, and an end one timeout after
@@ -19,6 +20,10 @@ func (l *loop) aimEngine(c *netpoll.Conn, e *engine) {
 	at := e.beat
 	if e.limit != 0 && e.limit < at {
 		at = e.limit
+	}
+	s := l.sessions.At(c.Slot())
+	if end, ok := l.nextEnd(c, s); ok && s.has(flagConnected) {
+		at = min(at, l.net.Patience()+max(end-l.net.Now(), 0))
 	}
 	l.net.SetExactTimer(c, at-l.net.Patience())
 }
@@ -38,6 +43,8 @@ func (l *loop) engineTimer(c *netpoll.Conn, s *session) {
 	e, now := l.engineOf(s), l.net.Patience()
 	timeout := l.server.config.SocketIO.PingTimeout
 	switch {
+	case l.engineExpired(c, s):
+		return
 	case e.limit != 0 && now >= e.limit:
 		l.reject(c, metrics.RejectStale)
 		l.endEngine(c, s, reasonForcedClose)
@@ -59,4 +66,20 @@ func (l *loop) engineTimer(c *netpoll.Conn, s *session) {
 		return
 	}
 	l.aimEngine(c, e)
+}
+
+// engineExpired ends a session whose token has ended, or whose age has come, and reports whether it did: its client comes back, and
+// shows another. What the application has granted ends like that too.
+func (l *loop) engineExpired(c *netpoll.Conn, s *session) bool {
+	switch {
+	case !s.has(flagConnected):
+		return false
+	case s.expires != 0 && l.net.Now() >= l.lastMoment(c, s):
+		l.disconnectExpired(c, s, protocol.DisconnectExpired)
+	case l.tooOld(c):
+		l.disconnect(c, s, protocol.DisconnectForceReconnect)
+	default:
+		return false
+	}
+	return true
 }

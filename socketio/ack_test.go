@@ -15,7 +15,7 @@ func TestAcknowledgements(t *testing.T) {
 
 	go c.answer(`[5,{"test":true}]`)
 	args, err := s.Timeout(2*time.Minute).EmitWithAck(t.Context(), "ask", "q")
-	if err != nil || fmt.Sprintf("%s", args.At(1).JSON()) != `{"test":true}` {
+	if err != nil || string(args.At(1).JSON()) != `{"test":true}` {
 		t.Errorf("EmitWithAck = %v, %v", args, err)
 	}
 	c.expect(`["ask","q"]`)

@@ -96,6 +96,7 @@ func (io *IO) Server(o server.SocketIO) *server.SocketIO {
 	}
 	io.unnoticed = cmp.Or(o.PingInterval, defaultPingInterval) + cmp.Or(o.PingTimeout, defaultPingTimeout)
 	io.mapped = slices.Clone(o.RoomsAsChannels)
+	o.KeepHandshakes = o.KeepHandshakes || io.options.KeepHandshakes
 	if r := io.options.Recovery; r != nil {
 		o.RecordTTL = r.MaxDisconnection + io.unnoticed
 	}

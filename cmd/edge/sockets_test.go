@@ -96,6 +96,9 @@ func (c *socketClient) ended() {
 	for {
 		packet, ok := c.read()
 		if !ok {
+			if strings.Contains(packet, "timeout") {
+				c.t.Fatalf("%s; heard %q; want the end", packet, c.past)
+			}
 			return
 		}
 		c.past = append(c.past, packet)

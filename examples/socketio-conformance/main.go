@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"log/slog"
 	"os/signal"
 	"syscall"
 	"time"
@@ -36,9 +37,9 @@ func (o *options) define(f *flag.FlagSet) {
 	f.DurationVar(&o.handshakeDelay, "handshake-delay", 0, "before a client is let into a namespace")
 }
 
-// application returns the server's behaviour.
-func (o *options) application() *socketio.IO {
-	opts := socketio.Options{KeepHandshakes: true}
+// application returns the server's behaviour. What goes wrong in it is told to log, nil for the standard one.
+func (o *options) application(log *slog.Logger) *socketio.IO {
+	opts := socketio.Options{KeepHandshakes: true, Log: log}
 	if o.recovery {
 		opts.Recovery = &socketio.Recovery{}
 	}
@@ -163,7 +164,7 @@ func (o *options) open(config server.Config) (*server.Server, error) {
 	config.Addresses = []string{o.address}
 	config.InternalAddress = "127.0.0.1:0"
 	config.Development = true
-	config.SocketIO = o.application().Server(server.SocketIO{
+	config.SocketIO = o.application(config.Log).Server(server.SocketIO{
 		PingInterval: o.pingInterval,
 		PingTimeout:  o.pingTimeout,
 		EchoPath:     "/engine.io/",
