@@ -485,12 +485,12 @@ func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAns
 	k.flags |= socketJoined
 	l.limitEngine(c, s, 0)
 	namespace := t.spaces[k.space].name
-	l.enterRoom(c, s, namespace, t.spaces[k.space].all)
+	l.enterRoom(c, s, t.spaces[k.space].all)
 	if w.ID != "" && w.ID != id {
 		id = w.ID
 		k.flags |= socketRenamed
 		t.names[a.socket] = id
-		l.enterRoom(c, s, namespace, []byte(socketPrefix+namespace+","+id))
+		l.enterRoom(c, s, []byte(socketPrefix+namespace+","+id))
 	}
 	for _, room := range w.Rooms {
 		if err := l.joinRoom(c, s, i, room); err != nil {

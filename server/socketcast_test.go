@@ -292,15 +292,15 @@ func (n *node) queued() int64 { return n.counts().Queued }
 // A room that is a channel has members of both worlds, and a publication is an event.
 func TestSocketRoomsThatAreChannels(t *testing.T) {
 	a := newSocketApp()
+	a.connect = func(*SocketConnect) (SocketWelcome, error) {
+		return SocketWelcome{Grant: &ConnectReply{User: "ann", Info: []byte(`{"n":1}`)}}, nil
+	}
 	n := openSocketNode(t, a, func(c *Config) {
 		c.SocketIO.RoomsAsChannels = []string{"/", "/game"}
 		c.Rooms.WithoutNamespace = RoomOptions{HistorySize: 10, HistoryTTL: time.Minute, Presence: true}
 		c.Rooms.Namespaces = []Namespace{{Name: "game"}}
 	})
 	ctx := context.Background()
-	a.connect = func(*SocketConnect) (SocketWelcome, error) {
-		return SocketWelcome{Grant: &ConnectReply{User: "ann", Info: []byte(`{"n":1}`)}}, nil
-	}
 	c, all := a.enter(n, "/", "/game")
 	defer c.close()
 	if err := n.JoinSocket(ctx, all[0], "lobby"); err != nil {
@@ -320,7 +320,7 @@ func TestSocketRoomsThatAreChannels(t *testing.T) {
 	hears := func(data string, tags string) {
 		t.Helper()
 		got := sdk.next()
-		if !strings.Contains(got, strconv.Quote(`"data":`+data)[1:len(strconv.Quote(`"data":`+data))-1]) {
+		if !strings.Contains(got, strconv.Quote(`"data":` + data)[1:len(strconv.Quote(`"data":`+data))-1]) {
 			t.Errorf("the other client received %s; want %s", got, data)
 		}
 		for _, tag := range strings.Fields(tags) {
@@ -382,5 +382,44 @@ func TestSocketRoomsAreNoChannels(t *testing.T) {
 	}
 	if err := n.SetRooms(Rooms{Namespaces: []Namespace{{Name: "socketio"}}}); err == nil {
 		t.Error("a namespace of rooms may be called socketio")
+	}
+}
+
+// What sockets leave behind, when all of them have gone, is nothing.
+func TestSocketsComeAndGo(t *testing.T) {
+	a := newSocketApp()
+	a.connect = func(r *SocketConnect) (SocketWelcome, error) {
+		return SocketWelcome{ID: "old" + r.ID, Rooms: []string{"r", r.ID}}, nil
+	}
+	n := openSocketNode(t, a, nil)
+	left := func() (records, boxes, rooms int) {
+		err := n.onLoops(context.Background(), func(l *loop) {
+			k := &l.sockets
+			records += l.engines.Live() + k.records.Live() + len(k.byName) + len(k.names) + len(k.halves) + len(k.shakes) + l.rosters.Subscriptions()
+			boxes += len(k.boxes) + len(k.waiting)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rooms, _ = n.hub.Count()
+		return records, boxes, rooms
+	}
+	for range 3 {
+		var clients []*client
+		for range 20 {
+			c, _ := a.enter(n, "/", "/b")
+			c.send(textOf(`451-["half"]`))
+			clients = append(clients, c)
+		}
+		if records, _, rooms := left(); records < 20*(1+2*3) || rooms != 2*(1+1+2*20) {
+			t.Errorf("%d records, %d rooms while they are there", records, rooms)
+		}
+		for _, c := range clients {
+			c.close()
+		}
+		a.wait(t, 2*20)
+		for records, boxes, rooms := left(); records+boxes+rooms > 0; records, boxes, rooms = left() {
+			time.Sleep(time.Millisecond) // boxes go with the next tick
+		}
 	}
 }

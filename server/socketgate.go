@@ -39,6 +39,8 @@ func (l *loop) takeSocket(c *netpoll.Conn, s *session, v *ConnectReply) *protoco
 	}
 	s.state = stands
 	s.expires = l.momentOf(v.ExpireAt)
+	l.setAge(c)
+	l.aimEngine(c, l.engineOf(s))
 	return nil
 }
 
@@ -49,6 +51,7 @@ func (l *loop) takeAnother(c *netpoll.Conn, s *session, v *ConnectReply) *protoc
 	}
 	if end := l.momentOf(v.ExpireAt); end != 0 && (s.expires == 0 || end < s.expires) {
 		s.expires = end
+		l.aimEngine(c, l.engineOf(s))
 	}
 	if v.token != "" {
 		s.who = l.users.setToken(c.Slot(), s.who, []byte(v.token))

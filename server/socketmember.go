@@ -10,7 +10,7 @@ import (
 )
 
 // enterRoom makes a session a member of a hub room that is no channel. One that is a member stays so.
-func (l *loop) enterRoom(c *netpoll.Conn, s *session, _ string, room []byte) {
+func (l *loop) enterRoom(c *netpoll.Conn, s *session, room []byte) {
 	_, _ = l.rosters.Subscribe(hub.NewMember(c.Slot(), s.form(false)), &s.subs, l.server.socketRooms.id, room, nil) // hub.ErrSubscribed changes nothing
 }
 
@@ -41,7 +41,7 @@ func (l *loop) joinRoom(c *netpoll.Conn, s *session, i uint32, room string) erro
 	case r.mapped[namespace]:
 		return l.enterChannel(c, s, name)
 	}
-	l.enterRoom(c, s, namespace, name)
+	l.enterRoom(c, s, name)
 	return nil
 }
 
@@ -127,16 +127,6 @@ func (l *loop) deliverEach(c *netpoll.Conn, m hub.Member, pubs []*hub.Publicatio
 			p.Keep()
 		}
 	}
-}
-
-// inAny reports whether a session is in one of some hub rooms.
-func (l *loop) inAny(s *session, rooms [][]byte) bool {
-	for _, room := range rooms {
-		if l.rosters.Subscribed(&s.subs, room) {
-			return true
-		}
-	}
-	return false
 }
 
 // isArray reports whether data may be the payload of an event or an acknowledgement.
