@@ -149,7 +149,10 @@ func (l *loop) readRouted(c *netpoll.Conn, s *session, b []byte, n int) (used, n
 	case r.Upgrades():
 		l.refuse(c, s, frame.ErrUpgrade)
 		return len(b), 0
-	case string(r.Method) == http.MethodOptions && route.cors && !r.HasBody():
+	case string(r.Method) == http.MethodOptions && route.cors:
+		if r.HasBody() {
+			s.set(flagLastRequest) // it is not read
+		}
 		l.preflight(c, s, r.Request, route)
 		return n, 0
 	case route.methods != "" && !listed(route.methods, r.Method):

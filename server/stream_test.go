@@ -250,6 +250,19 @@ func TestStreamCORS(t *testing.T) {
 	}
 }
 
+// TestStreamCORSWithBody: a question of a browser that has a body is a question all the same, and begins no stream.
+func TestStreamCORSWithBody(t *testing.T) {
+	n := openHTTP(t, nil)
+	for _, path := range []string{pathEmulation, pathSSE, pathHTTPStream} {
+		c := n.dial()
+		defer c.close()
+		c.send([]byte("OPTIONS" + strings.TrimPrefix(posted(path, hello, "Origin: http://localhost:3000"), "POST")))
+		if got := c.response(); got.StatusCode != http.StatusNoContent || !got.Close {
+			t.Errorf("%s: %d, close %t", path, got.StatusCode, got.Close)
+		}
+	}
+}
+
 // TestStreamIsNotSpokenTo: what comes behind the request of a stream is dropped, and counts against the client's rate.
 func TestStreamIsNotSpokenTo(t *testing.T) {
 	n := openHTTP(t, func(c *Config) { c.ByteRate = 1 << 20; c.RateBurst = time.Second })
