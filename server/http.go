@@ -283,8 +283,13 @@ func (l *loop) noteRequest(s *session, r *frame.Request) {
 	}
 }
 
-// endWaiting ends a conn whose next request has not come in time, or not whole.
+// endWaiting ends a conn whose next request has not come in time, or not whole. One that still takes its answers is not read, so its
+// request cannot be late: it is the stall limit that holds for it.
 func (l *loop) endWaiting(c *netpoll.Conn, s *session) {
+	if l.net.Backlog(c) > 0 {
+		l.net.SetTimer(c, l.server.config.KeepAliveTimeout)
+		return
+	}
 	if s.has(flagIdle) {
 		s.finish()
 		l.net.Close(c, netpoll.ClosedLocally)
