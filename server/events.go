@@ -196,6 +196,9 @@ func (l *loop) serveEvents(c *netpoll.Conn, s *session, r *httpRequest, q *query
 		if len(room) > 0 && !slices.ContainsFunc(a.rooms, named) {
 			a.rooms = append(a.rooms, audienceRoom{name: string(room)})
 		}
+		if len(a.rooms) > l.limits.rooms {
+			break // a query has room for thousands, and each is held against all before it
+		}
 	}
 	if len(a.rooms) == 0 || len(a.rooms) > l.limits.rooms {
 		l.refuse(c, s, errRooms)
