@@ -12,14 +12,14 @@ import (
 // handshakes are the requests that sessions of Socket.IO began with, as long as the application may be shown them: each is one
 // piece of memory that is no larger than the request. Loop goroutine only.
 type handshakes struct {
-	byConn map[netpoll.ConnID]handshake
+	byConn map[netpoll.ConnID]keptHandshake
 	recent []recent // those that are kept no longer than a while, by when they are forgotten
 	bytes  int      // of all, with what keeping them takes
 	text   []byte   // scratch space
 }
 
-// handshake is a request: its target, and its header's lines as they came, each of them with a line feed behind it.
-type handshake struct {
+// keptHandshake is a request: its target, and its header's lines as they came, each of them with a line feed behind it.
+type keptHandshake struct {
 	text   []byte
 	issued int64 // Unix time in nanoseconds
 	ends   bool  // its conn is among the recent
@@ -35,7 +35,7 @@ type recent struct {
 // application wants it for longer. Clients ask for those that they need from the beginning at once.
 const handshakeKept = 5 * time.Second
 
-func newHandshakes() handshakes { return handshakes{byConn: make(map[netpoll.ConnID]handshake)} }
+func newHandshakes() handshakes { return handshakes{byConn: make(map[netpoll.ConnID]keptHandshake)} }
 
 // full reports whether there is no room for another.
 func (h *handshakes) full() bool { return h.bytes > maxFields }
@@ -51,7 +51,7 @@ func (h *handshakes) keep(id netpoll.ConnID, r *frame.Request) {
 		b = append(append(append(b, name...), ':'), value...)
 		b = append(b, '\n')
 	}
-	h.byConn[id] = handshake{text: bytes.Clone(b), issued: time.Now().UnixNano()}
+	h.byConn[id] = keptHandshake{text: bytes.Clone(b), issued: time.Now().UnixNano()}
 	h.bytes += fieldCost + len(b)
 	h.text = trim(b)
 }
@@ -88,7 +88,7 @@ func (h *handshakes) forget(id netpoll.ConnID) {
 	h.bytes -= fieldCost + len(k.text)
 	delete(h.byConn, id)
 	if len(h.byConn) == 0 {
-		h.byConn = make(map[netpoll.ConnID]handshake) // one that has been large stays so
+		h.byConn = make(map[netpoll.ConnID]keptHandshake) // one that has been large stays so
 	}
 }
 
