@@ -43,6 +43,10 @@ const (
 // beginPolling answers the request in hand with a session of its own, if there is room for one more.
 func (l *loop) beginPolling(c *netpoll.Conn, s *session, r *httpRequest, q *engineio.Query, flags uint32) {
 	config := l.server.config.SocketIO
+	if !l.roomForHandshake(flags) {
+		l.turnAwayPoll(c, s, metrics.RejectMemory)
+		return
+	}
 	d, ds := l.openDetached(c, s)
 	if d == nil {
 		return
