@@ -53,6 +53,8 @@ type sockets struct {
 	shakes  map[netpoll.ConnID]*SocketHandshake
 	recent  []recent // of shakes, by when they are forgotten
 
+	answers socketAnswers // any goroutine
+
 	// Scratch space, good within one call.
 	packet packet.Packet
 	text   []byte
@@ -441,12 +443,19 @@ type socketAnswer struct {
 	err       error
 }
 
+// end is the call that follows an answer which has come to nothing.
+func (a *socketAnswer) end(reason string) socketCall {
+	return socketCall{kind: callDisconnect, socket: a.socket, namespace: a.namespace, reason: reason}
+}
+
 // finishConnect lets a client into a namespace, or does not.
 func (l *loop) finishConnect(a *socketAnswer) {
+	l.sockets.answers.remove(a)
 	c, s, i := l.socketOf(a.socket)
 	if i == 0 {
 		if a.err == nil { // the application has let it in, so it is told of the end
-			l.lastCall(socketCall{kind: callDisconnect, socket: a.socket, namespace: a.namespace, reason: reasonTransportClose})
+			a.welcome.joined()
+			l.lastCall(a.end(reasonTransportClose))
 		}
 		return
 	}
@@ -471,13 +480,13 @@ func (l *loop) refusalOf(c *netpoll.Conn, err error) *SocketRefusal {
 // welcomeSocket makes a client a member of its namespace.
 func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAnswer) {
 	w, t := &a.welcome, &l.sockets
-	gone := socketCall{kind: callDisconnect, socket: a.socket, namespace: a.namespace, reason: reasonServerLeft}
 	if why := l.takeSocket(c, s, w.Grant); why != nil {
 		if s.state == stateEngine {
 			l.freeSocket(s, i)
 			l.denySocket(c, s, []byte(a.namespace), refusalOfError(why))
 		}
-		l.call(c, s, gone)
+		w.joined()
+		l.call(c, s, a.end(reasonServerLeft))
 		return
 	}
 	id := l.server.SocketID(a.socket)
@@ -497,9 +506,7 @@ func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAns
 			l.server.report(fault{conn: l.net.ID(c), what: "room of a socket: " + err.Error()})
 		}
 	}
-	if w.Joined != nil {
-		w.Joined()
-	}
+	w.joined()
 	for _, missed := range w.Missed {
 		l.sendSocket(c, s, &packet.Packet{Type: packet.Event, Namespace: []byte(namespace), Data: missed.Data}, missed.Attachments)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/seed4ac54ce5/edge/netpoll"
@@ -154,7 +155,29 @@ func (s *Server) make(l *loop, k *socketCall) {
 func (l *loop) askSocketApp(app SocketApp, r *SocketConnect) {
 	a := &socketAnswer{socket: r.Socket, namespace: r.Namespace}
 	a.welcome, a.err = app.Connect(r)
+	l.sockets.answers.add(a)
 	l.net.Send(netpoll.Post{Kind: postAnswered, Item: a})
+}
+
+// socketAnswers are those that a loop has not been told of yet. One that has ended never is.
+type socketAnswers struct {
+	mu  sync.Mutex // guards all
+	all map[*socketAnswer]bool
+}
+
+func (s *socketAnswers) add(a *socketAnswer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all = make(map[*socketAnswer]bool)
+	}
+	s.all[a] = true
+}
+
+func (s *socketAnswers) remove(a *socketAnswer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, a)
 }
 
 // socketFailure is a panic of the application's in a call for a socket.
@@ -200,10 +223,9 @@ func (b *mailbox) isFull() bool {
 func (l *loop) tendSockets() {
 	t, n := &l.sockets, 0
 	for n < len(t.waiting) && l.server.socketWork.submit(t.waiting[n].serve) {
-		t.waiting[n] = nil
 		n++
 	}
-	t.waiting = t.waiting[:copy(t.waiting, t.waiting[n:])]
+	t.waiting = slices.Delete(t.waiting, 0, n)
 	for id, b := range t.boxes {
 		b.mu.Lock()
 		if !b.serving {
@@ -223,6 +245,13 @@ func (l *loop) lastSocketCalls() {
 		b.serve()
 	}
 	l.sockets.waiting = nil
+	for a := range l.sockets.answers.all { // nobody else is left
+		if a.err == nil {
+			a.welcome.joined()
+			k := a.end(reasonShutdown)
+			l.server.make(l, &k)
+		}
+	}
 }
 
 // socketWorkers is how many calls of Socket.IO's application there may be at a time: they may wait for clients.
