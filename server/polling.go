@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed4ac54ce5/edge/engineio"
 	"github.com/seed4ac54ce5/edge/frame"
@@ -205,7 +206,7 @@ func (l *loop) servePost(c *netpoll.Conn, s *session, d *netpoll.Conn, ds *sessi
 	}
 	for raw := range engineio.Packets(body) {
 		p, ok := engineio.ParseText(raw)
-		if !ok {
+		if !ok || !p.Binary && !utf8.Valid(p.Data) {
 			l.failEngine(d, ds, reasonParseError)
 			l.refuseRequest(c, s, engineio.ErrPayload)
 			return

@@ -373,7 +373,7 @@ func TestPollingMisuse(t *testing.T) {
 			}
 		})
 	}
-	for _, body := range []string{"abc", "", "4x\x1e", "4x\x1e7", "b!"} {
+	for _, body := range []string{"abc", "", "4x\x1e", "4x\x1e7", "b!", "4\xff"} {
 		n.run(fmt.Sprintf("E06 a POST of %q", body), func(t *testing.T) {
 			p := n.poller("")
 			defer p.close()
