@@ -50,6 +50,7 @@ type sockets struct {
 	boxes   map[netpoll.ConnID]*mailbox
 	waiting []*mailbox // those that the pool has had no room for
 	halves  map[netpoll.ConnID]*halfPacket
+	rests   map[netpoll.ConnID][]byte // of payloads of sessions that are not read
 	shakes  map[netpoll.ConnID]*SocketHandshake
 	recent  []recent // of shakes, by when they are forgotten
 
@@ -86,6 +87,7 @@ func newSockets() sockets {
 		names:  make(map[Socket]string),
 		boxes:  make(map[netpoll.ConnID]*mailbox),
 		halves: make(map[netpoll.ConnID]*halfPacket),
+		rests:  make(map[netpoll.ConnID][]byte),
 		shakes: make(map[netpoll.ConnID]*SocketHandshake),
 	}
 }
@@ -569,6 +571,7 @@ func (l *loop) engineClosed(c *netpoll.Conn, s *session, reason string) {
 		i := e.sockets
 		k := *t.records.At(i)
 		namespace := t.spaces[k.space].name
+	l.takeRest(id)
 		if k.has(socketJoined) {
 			last := socketCall{kind: callDisconnect, socket: Socket{id, k.serial}, namespace: namespace, reason: reason, rooms: l.roomsOf(s, namespace)}
 			if box == nil {

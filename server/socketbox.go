@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 
@@ -210,7 +211,26 @@ func (l *loop) relieve(id netpoll.ConnID) {
 		return
 	}
 	s.clear(flagOffloaded)
-	l.goOn(c, s, nil)
+	if rest := l.takeRest(id); rest != nil {
+		l.takePackets(c, s, rest)
+	}
+	if s.state == stateEngine {
+		l.goOn(c, s, nil)
+	}
+}
+
+// keepRest keeps what is left of a payload until its session is read again.
+func (l *loop) keepRest(id netpoll.ConnID, rest []byte) {
+	l.sockets.rests[id] = bytes.Clone(rest)
+	l.server.inputs.Add(len(rest))
+}
+
+// takeRest returns what keepRest has kept for a session, and keeps it no more; nil for nothing.
+func (l *loop) takeRest(id netpoll.ConnID) []byte {
+	rest := l.sockets.rests[id]
+	delete(l.sockets.rests, id)
+	l.server.inputs.Add(-len(rest))
+	return rest
 }
 
 func (b *mailbox) isFull() bool {

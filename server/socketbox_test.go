@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -55,4 +56,45 @@ func TestSocketsThatDoNotComeIn(t *testing.T) {
 	if joined.Load() != 4 {
 		t.Errorf("Joined was called %d times for 4 sockets", joined.Load())
 	}
+}
+
+// A payload with more events than may wait is served bit by bit, in order, and its POST is answered when all of it is.
+func TestSocketPayloadWaits(t *testing.T) {
+	a := newSocketApp()
+	goOn := make(chan struct{})
+	a.event = func(Socket, *SocketEvent) { <-goOn }
+	n := openSocketNode(t, a, nil)
+	p := n.pollerAt("/socket.io/", "")
+	defer p.end()
+	if got := p.post("40"); got != okReply {
+		t.Fatalf("POST = %s", got)
+	}
+	p.poll()
+	a.wait(t, 2)
+	const many = 4 * maxCalls
+	var payload, want []string
+	for i := range many {
+		payload = append(payload, fmt.Sprintf(`42["e",%d]`, i))
+		want = append(want, fmt.Sprintf(`event / ["e",%d] []`, i))
+	}
+	done := make(chan string)
+	go func() { done <- p.post(strings.Join(payload, "\x1e")) }()
+	n.await("a part of the payload waits", func() (waits bool) {
+		err := n.onLoops(t.Context(), func(l *loop) {
+			waits = len(l.sockets.rests) > 0
+			for _, b := range l.sockets.boxes {
+				if b.mu.Lock(); len(b.calls) > maxCalls+1 {
+					t.Errorf("%d calls wait", len(b.calls))
+				}
+				b.mu.Unlock()
+			}
+		})
+		return err == nil && waits
+	})
+	close(goOn)
+	if got := <-done; got != okReply {
+		t.Errorf("POST = %s", got)
+	}
+	a.expect(t, want...)
+	testutil.Eventually(t, patience, func() bool { return n.inputs.Used() == 0 }, "nothing waits")
 }
