@@ -204,7 +204,8 @@ func (l *loop) enginePacket(c *netpoll.Conn, s *session, text []byte) {
 
 // await keeps a packet until its attachments have come.
 func (l *loop) await(c *netpoll.Conn, s *session, p *packet.Packet) {
-	if k := l.socketIn(s, p.Namespace); k == 0 || !l.sockets.records.At(k).has(socketJoined) {
+	k := l.socketIn(s, p.Namespace)
+	if k == 0 || !l.sockets.records.At(k).has(socketJoined) || !l.server.inputs.Fits(len(p.Data)) {
 		l.failSocket(c, s)
 		return
 	}
@@ -494,7 +495,9 @@ func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAns
 	id := l.server.SocketID(a.socket)
 	k := t.records.At(i)
 	k.flags |= socketJoined
-	l.limitEngine(c, s, 0)
+	if t.halves[a.socket.Conn] == nil { // else it is the attachments that are waited for
+		l.limitEngine(c, s, 0)
+	}
 	namespace := t.spaces[k.space].name
 	l.enterRoom(c, s, t.spaces[k.space].all)
 	if w.ID != "" && w.ID != id {
