@@ -262,7 +262,7 @@ func (l *loop) leaveRooms(c *netpoll.Conn, s *session, i uint32, rooms []string)
 	namespace := l.sockets.spaces[k.space].name
 	own := l.idOf(Socket{l.net.ID(c), k.serial})
 	for _, room := range rooms {
-		if room != own && room != "" {
+		if room != own && l.server.socketRooms.check(namespace, room) == nil {
 			l.exitRoom(c, s, l.server.socketRooms.hubRoom(namespace, room))
 		}
 	}
