@@ -115,7 +115,8 @@ func (s *Server) cast(t *SocketTarget, p *SocketPacket, o *EmitOptions) error {
 	pub := s.eventOf(t, p, o)
 	for _, l := range s.loops {
 		pub.Retain()
-		k := &cast{target: *t, pub: pub}
+		k := &cast{pub: pub}
+		k.walk = walk{target: *t, do: func(l *loop, c *netpoll.Conn, ss *session, _ uint32) { k.send(l, c, ss) }}
 		l.net.Send(netpoll.Post{Kind: postSocket, Item: &socketAct{loop: l, do: k.step}})
 	}
 	pub.Release()
@@ -133,7 +134,13 @@ func (s *Server) BroadcastTo(ctx context.Context, t SocketTarget, p SocketPacket
 	casts := make([]cast, len(s.loops))
 	for i := range casts {
 		pub.Retain()
-		casts[i] = cast{target: t, pub: pub, wants: true}
+		k := &casts[i]
+		k.pub = pub
+		k.walk = walk{target: t, do: func(l *loop, c *netpoll.Conn, ss *session, i uint32) {
+			if k.send(l, c, ss) {
+				k.reached = append(k.reached, Socket{l.net.ID(c), l.sockets.records.At(i).serial})
+			}
+		}}
 	}
 	err := s.onSockets(ctx, s.loops, func(l *loop) bool { return casts[l.net.Number()].step(l) })
 	if err != nil {
@@ -329,14 +336,7 @@ func (l *loop) disconnectSocket(c *netpoll.Conn, s *session, i uint32, all bool)
 // DisconnectSockets is DisconnectSocket for all sockets of a target. Any goroutine.
 func (s *Server) DisconnectSockets(t SocketTarget, all bool) {
 	for _, l := range s.loops {
-		l.net.Send(netpoll.Post{Kind: postSocket, Item: &socketAct{loop: l, do: func(l *loop) bool {
-			for _, m := range l.membersOf(&t) {
-				c, ss := l.net.At(m.Slot()), l.sessions.At(m.Slot())
-				if i := l.socketIn(ss, []byte(t.Namespace)); i != 0 && !c.Closing() && l.sockets.records.At(i).has(socketJoined) {
-					l.disconnectSocket(c, ss, i, all)
-				}
-			}
-			return false
-		}}})
+		w := &walk{target: t, do: func(l *loop, c *netpoll.Conn, ss *session, i uint32) { l.disconnectSocket(c, ss, i, all) }}
+		l.net.Send(netpoll.Post{Kind: postSocket, Item: &socketAct{loop: l, do: w.step}})
 	}
 }
