@@ -504,6 +504,7 @@ func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAns
 		id = w.ID
 		k.flags |= socketRenamed
 		t.names[a.socket] = id
+		l.server.renamed.Store(id, a.socket)
 		l.enterRoom(c, s, []byte(socketPrefix+namespace+","+id))
 	}
 	for _, room := range w.Rooms {
@@ -558,7 +559,9 @@ func (l *loop) freeSocket(s *session, i uint32) {
 	k := t.records.At(i)
 	*at = k.next
 	if k.has(socketRenamed) {
-		delete(t.names, Socket{e.owner, k.serial})
+		whose := Socket{e.owner, k.serial}
+		l.server.renamed.CompareAndDelete(t.names[whose], whose)
+		delete(t.names, whose)
 	}
 	t.exit(k.space)
 	t.records.Free(i)
@@ -568,13 +571,13 @@ func (l *loop) freeSocket(s *session, i uint32) {
 func (l *loop) engineClosed(c *netpoll.Conn, s *session, reason string) {
 	t, e, id := &l.sockets, l.engineOf(s), l.net.ID(c)
 	l.dropHalf(id)
+	l.takeRest(id)
 	delete(t.shakes, id)
 	box := t.boxes[id]
 	for e.sockets != 0 {
 		i := e.sockets
 		k := *t.records.At(i)
 		namespace := t.spaces[k.space].name
-	l.takeRest(id)
 		if k.has(socketJoined) {
 			last := socketCall{kind: callDisconnect, socket: Socket{id, k.serial}, namespace: namespace, reason: reason, rooms: l.roomsOf(s, namespace)}
 			if box == nil {

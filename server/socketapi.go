@@ -29,6 +29,14 @@ func (s *Server) parseSocketID(id string) (k Socket, ok bool) {
 	return Socket{netpoll.ConnID(conn), serial}, ok && serial != 0
 }
 
+// socketNamed returns the socket that has an id now: a recovered one has that of another.
+func (s *Server) socketNamed(id string) (k Socket, ok bool) {
+	if v, ok := s.renamed.Load(id); ok {
+		return v.(Socket), true
+	}
+	return s.parseSocketID(id)
+}
+
 // EmitSocket sends an event to one socket, if it is still there. It never blocks. Any goroutine.
 func (s *Server) EmitSocket(k Socket, p SocketPacket, o EmitOptions) {
 	s.emit(&socketEmit{socket: k, kind: packet.Event, id: o.AckID, hasID: o.WantsAck, volatile: o.Volatile, SocketPacket: p})
@@ -80,7 +88,7 @@ func (s *Server) single(t *SocketTarget) (except uint64, ok bool) {
 	if len(t.Except) == 0 {
 		return 0, true
 	}
-	k, ok := s.parseSocketID(t.Except[0])
+	k, ok := s.socketNamed(t.Except[0])
 	return uint64(k.Conn), ok
 }
 
@@ -93,7 +101,7 @@ func (s *Server) emitNamed(k Socket, t *SocketTarget, p *SocketPacket, o *EmitOp
 	e := &socketEmit{loop: l, socket: k, kind: packet.Event, id: o.AckID, hasID: o.WantsAck, volatile: o.Volatile, SocketPacket: *p}
 	namespace, room := t.Namespace, t.Rooms[0]
 	l.net.Send(netpoll.Post{Kind: postSocket, Item: &socketAct{l, func(l *loop) bool {
-		if l.namedBy(namespace, room) != nil {
+		if _, _, i := l.joinedSocket(k); i != 0 && l.spaceOf(i) == namespace && l.idOf(k) == room {
 			return e.Act()
 		}
 		return false
@@ -169,7 +177,7 @@ func (s *Server) broadcastChannels(t *SocketTarget, p *SocketPacket, o *EmitOpti
 		tags[tagArgs] = strconv.Itoa(n)
 	}
 	for _, room := range t.Rooms {
-		if k, ok := s.parseSocketID(room); ok {
+		if k, ok := s.socketNamed(room); ok {
 			s.emitNamed(k, &SocketTarget{Namespace: t.Namespace, Rooms: []string{room}, Except: t.Except}, p, o)
 			continue
 		}
