@@ -54,7 +54,7 @@ func (s *Server) emit(e *socketEmit) {
 }
 
 // Broadcast sends an event to the sockets of a target. What one goroutine broadcasts and emits reaches each client in the order of
-// the calls. In a room that is a channel the event is a publication, which the channel's history keeps. It never blocks. The errors
+// the calls. In a room that is a channel the event is a publication, which the channel's history keeps; a socket in several of them gets the first. It never blocks. The errors
 // are ErrPacket, and in channels ErrNotForRooms and those of a publish. Any goroutine.
 func (s *Server) Broadcast(t SocketTarget, p SocketPacket, o EmitOptions) error {
 	switch {
@@ -176,20 +176,23 @@ func (s *Server) broadcastChannels(t *SocketTarget, p *SocketPacket, o *EmitOpti
 		args = append(append([]byte{'['}, args...), ']')
 		tags[tagArgs] = strconv.Itoa(n)
 	}
+	var before [][]byte
 	for _, room := range t.Rooms {
 		if k, ok := s.socketNamed(room); ok {
 			s.emitNamed(k, &SocketTarget{Namespace: t.Namespace, Rooms: []string{room}, Except: t.Except}, p, o)
 			continue
 		}
-		if err := s.publishEvent(s.socketRooms.hubRoom(t.Namespace, room), args, tags, except, o.Volatile); err != nil {
+		name := s.socketRooms.hubRoom(t.Namespace, room)
+		if err := s.publishEvent(name, args, PublishOptions{Tags: tags, Ephemeral: o.Volatile}, except, before); err != nil {
 			return err
 		}
+		before = append(before, name)
 	}
 	return nil
 }
 
-// publishEvent publishes an event in one channel.
-func (s *Server) publishEvent(room, data []byte, tags map[string]string, except uint64, volatile bool) error {
+// publishEvent publishes an event in one channel. Sockets that are in those before too have it from there.
+func (s *Server) publishEvent(room, data []byte, o PublishOptions, except uint64, before [][]byte) error {
 	ns, refusal := s.namespaceOf(room)
 	switch {
 	case refusal != nil:
@@ -197,9 +200,8 @@ func (s *Server) publishEvent(room, data []byte, tags map[string]string, except 
 	case !ns.takes(data):
 		return protocol.ErrBadRequest
 	}
-	o := PublishOptions{Tags: tags, Ephemeral: volatile}
 	pub := o.publication(data)
-	pub.Except, pub.Volatile = except, volatile
+	pub.Except, pub.Volatile, pub.Before = except, o.Ephemeral, before
 	if _, err := s.hub.Publish(ns.id, room, pub, o.forHub()); err != nil && err != hub.ErrStoring {
 		return publishError(err)
 	}
