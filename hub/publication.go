@@ -29,9 +29,10 @@ type Publication struct {
 	Key      []byte // with Sender: newer publications may take the place of older ones of the same two
 	Sender   uint64
 	Kind     PubKind
-	Opaque   bool   // Data is not what every wire form can carry; for the publisher to know
-	Except   uint64 // a client that does not get it, for the sink to know
-	Volatile bool   // it is not for members for whom it would have to wait, for the sink to know
+	Opaque   bool     // Data is not what every wire form can carry; for the publisher to know
+	Except   uint64   // a client that does not get it, for the sink to know
+	Before   [][]byte // rooms that have got it too, some of whose members are not to get it again, for the sink to know
+	Volatile bool     // it is not for members for whom it would have to wait, for the sink to know
 
 	// Set by Publish.
 	sealed    bool
@@ -136,7 +137,7 @@ func (p *Publication) reset() {
 	p.Data, p.Info, p.Room = recycle(p.Data), recycle(p.Info), recycle(p.Room)
 	p.Tags, p.Key = recycle(p.Tags), recycle(p.Key)
 	p.Sender, p.Kind, p.Opaque, p.sealed = 0, PubData, false, false
-	p.Except, p.Volatile = 0, false
+	p.Except, p.Before, p.Volatile = 0, nil, false
 	p.Position = Position{}
 	for i := range p.wires {
 		p.wires[i].bytes = recycle(p.wires[i].bytes)

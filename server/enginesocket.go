@@ -187,9 +187,6 @@ func (l *loop) changeOver(c *netpoll.Conn, s *session) {
 		l.changeWire(ds)
 	}
 	l.counts.Connections[ds.transport()]++
-	if !e.has(engineEcho) {
-		l.changeWire(ds)
-	}
 	if e.has(engineAsked) {
 		e.clear(engineAsked) // the answer may have been on its way by either
 		e.beat = l.net.Patience() + l.server.config.SocketIO.PingInterval

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed4ac54ce5/edge/engineio"
 	"github.com/seed4ac54ce5/edge/frame"
@@ -207,19 +208,9 @@ func (l *loop) servePost(c *netpoll.Conn, s *session, d *netpoll.Conn, ds *sessi
 		l.answerPost(c, s)
 		return
 	}
-	for raw := range engineio.Packets(body) {
-		p, ok := engineio.ParseText(raw)
-		if !ok {
-			l.failEngine(d, ds, reasonParseError)
-			l.refuseRequest(c, s, engineio.ErrPayload)
-			return
-		}
-		l.counts.MessagesIn++
-		l.counts.PayloadIn += uint64(len(p.Data))
-		l.takePacket(d, ds, p)
-		if ds.state != stateEngine {
-			break
-		}
+	if !l.takePackets(d, ds, body) {
+		l.refuseRequest(c, s, engineio.ErrPayload)
+		return
 	}
 	l.charge(d, ds, len(body))
 	if ds.state == stateEngine && ds.has(flagOffloaded|flagThrottled) {
@@ -228,6 +219,28 @@ func (l *loop) servePost(c *netpoll.Conn, s *session, d *netpoll.Conn, ds *sessi
 		return
 	}
 	l.answerPost(c, s)
+}
+
+// takePackets serves the packets of a payload: what stands behind one with which the application falls behind waits until it has
+// caught up. ok is false at a packet that is none, with which the session has ended.
+func (l *loop) takePackets(d *netpoll.Conn, ds *session, payload []byte) (ok bool) {
+	for more := true; more && ds.state == stateEngine; {
+		if ds.has(flagOffloaded) {
+			l.keepRest(l.net.ID(d), payload)
+			break
+		}
+		var raw []byte
+		raw, payload, more = bytes.Cut(payload, []byte{engineio.Separator})
+		p, ok := engineio.ParseText(raw)
+		if !ok || !p.Binary && !utf8.Valid(p.Data) {
+			l.failEngine(d, ds, reasonParseError)
+			return false
+		}
+		l.counts.MessagesIn++
+		l.counts.PayloadIn += uint64(len(p.Data))
+		l.takePacket(d, ds, p)
+	}
+	return true
 }
 
 func (l *loop) answerPost(c *netpoll.Conn, s *session) {

@@ -36,6 +36,7 @@ type Server struct {
 	engineIDs   shortIDs
 	socketIDs   shortIDs
 	socketRooms socketRooms
+	renamed     sync.Map  // from id to Socket, of those that have another's id
 	socketWork  *work     // of Socket.IO's application
 	secrets     clientIDs // of the sessions whose commands come by requests of their own
 	nodeID      []byte    // by which such a request names the node

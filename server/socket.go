@@ -47,8 +47,11 @@ type sockets struct {
 	boxes   map[netpoll.ConnID]*mailbox
 	waiting []*mailbox // those that the pool has had no room for
 	halves  map[netpoll.ConnID]*halfPacket
+	rests   map[netpoll.ConnID][]byte // of payloads of sessions that are not read
 
 	handshakes handshakes
+
+	answers socketAnswers // any goroutine
 
 	// Scratch space, good within one call.
 	packet packet.Packet
@@ -71,6 +74,7 @@ func newSockets() sockets {
 		names:  make(map[Socket]string),
 		boxes:  make(map[netpoll.ConnID]*mailbox),
 		halves: make(map[netpoll.ConnID]*halfPacket),
+		rests:  make(map[netpoll.ConnID][]byte),
 
 		handshakes: newHandshakes(),
 	}
@@ -153,7 +157,8 @@ func (l *loop) enginePacket(c *netpoll.Conn, s *session, text []byte) {
 
 // await keeps a packet until its attachments have come.
 func (l *loop) await(c *netpoll.Conn, s *session, p *packet.Packet) {
-	if k := l.socketIn(s, p.Namespace); k == 0 || !l.sockets.records.At(k).has(socketJoined) {
+	k := l.socketIn(s, p.Namespace)
+	if k == 0 || !l.sockets.records.At(k).has(socketJoined) || !l.server.inputs.Fits(len(p.Data)) {
 		l.failSocket(c, s)
 		return
 	}
@@ -390,12 +395,19 @@ type socketAnswer struct {
 	err       error
 }
 
+// end is the call that follows an answer which has come to nothing.
+func (a *socketAnswer) end(reason string) socketCall {
+	return socketCall{kind: callDisconnect, socket: a.socket, namespace: a.namespace, reason: reason}
+}
+
 // finishConnect lets a client into a namespace, or does not.
 func (l *loop) finishConnect(a *socketAnswer) {
+	l.sockets.answers.remove(a)
 	c, s, i := l.socketOf(a.socket)
 	if i == 0 {
 		if a.err == nil { // the application has let it in, so it is told of the end
-			l.lastCall(socketCall{kind: callDisconnect, socket: a.socket, namespace: a.namespace, reason: reasonTransportClose})
+			a.welcome.joined()
+			l.lastCall(a.end(reasonTransportClose))
 		}
 		return
 	}
@@ -420,19 +432,21 @@ func (l *loop) refusalOf(c *netpoll.Conn, err error) *SocketRefusal {
 // welcomeSocket makes a client a member of its namespace.
 func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAnswer) {
 	w, t := &a.welcome, &l.sockets
-	gone := socketCall{kind: callDisconnect, socket: a.socket, namespace: a.namespace, reason: reasonServerLeft}
 	if why := l.takeSocket(c, s, w.Grant); why != nil {
 		if s.state == stateEngine {
 			l.freeSocket(s, i)
 			l.denySocket(c, s, []byte(a.namespace), refusalOfError(why))
 		}
-		l.call(c, s, gone)
+		w.joined()
+		l.call(c, s, a.end(reasonServerLeft))
 		return
 	}
 	id := l.server.SocketID(a.socket)
 	k := t.records.At(i)
 	k.flags |= socketJoined
-	l.limitEngine(c, s, 0)
+	if t.halves[a.socket.Conn] == nil { // else it is the attachments that are waited for
+		l.limitEngine(c, s, 0)
+	}
 	if !l.server.config.SocketIO.KeepHandshakes {
 		t.handshakes.expire(a.socket.Conn, l.net.Now()+handshakeKept)
 		l.keepTime()
@@ -443,6 +457,7 @@ func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAns
 		id = w.ID
 		k.flags |= socketRenamed
 		t.names[a.socket] = id
+		l.server.renamed.Store(id, a.socket)
 		l.enterRoom(c, s, []byte(socketPrefix+namespace+","+id))
 	}
 	for _, room := range w.Rooms {
@@ -450,9 +465,7 @@ func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAns
 			l.server.report(fault{conn: l.net.ID(c), what: "room of a socket: " + err.Error()})
 		}
 	}
-	if w.Joined != nil {
-		w.Joined()
-	}
+	w.joined()
 	for _, missed := range w.Missed {
 		l.sendSocket(c, s, &packet.Packet{Type: packet.Event, Namespace: []byte(namespace), Data: missed.Data}, missed.Attachments)
 	}
@@ -499,7 +512,9 @@ func (l *loop) freeSocket(s *session, i uint32) {
 	k := t.records.At(i)
 	*at = k.next
 	if k.has(socketRenamed) {
-		delete(t.names, Socket{e.owner, k.serial})
+		whose := Socket{e.owner, k.serial}
+		l.server.renamed.CompareAndDelete(t.names[whose], whose)
+		delete(t.names, whose)
 	}
 	t.exit(k.space)
 	t.records.Free(i)
@@ -510,6 +525,7 @@ func (l *loop) engineClosed(c *netpoll.Conn, s *session, reason string) {
 	t, e, id := &l.sockets, l.engineOf(s), l.net.ID(c)
 	l.dropHalf(id)
 	t.handshakes.forget(id)
+	l.takeRest(id)
 	box := t.boxes[id]
 	for e.sockets != 0 {
 		i := e.sockets

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/metrics"
 )
 
@@ -368,6 +369,39 @@ func TestSocketAttachmentTimeout(t *testing.T) {
 	if used := n.inputs.Used(); used != 0 {
 		t.Errorf("%d bytes left in the budget", used)
 	}
+}
+
+// A namespace that is entered meanwhile does not lift the deadline of attachments, and they wait within the budget.
+func TestSocketHalfPackets(t *testing.T) {
+	a := newSocketApp()
+	goOn := make(chan struct{})
+	a.connect = func(r *SocketConnect) (SocketWelcome, error) {
+		if r.Namespace == "/late" {
+			<-goOn
+		}
+		return SocketWelcome{}, nil
+	}
+	n := openSocketNode(t, a, func(c *Config) {
+		c.SocketIO.Limits.AttachmentTimeout = 300 * time.Millisecond
+		c.InputBudget = 1 << 20
+	})
+	c, _ := a.enter(n, "/")
+	defer c.close()
+	c.send(textOf("40/late,"))
+	c.send(textOf(`451-["a"]`))
+	testutil.Eventually(t, patience, func() bool { return n.inputs.Used() > 0 }, "a packet waits for its attachment")
+	close(goOn)
+	if got := c.rest(); len(got) != 2 || got[1] != "close 1005" {
+		t.Errorf("received %q", got)
+	}
+	a.wait(t, 4)
+
+	n.inputs.Add(1 << 20) // others have used it up
+	defer n.inputs.Add(-1 << 20)
+	c, _ = a.enter(n, "/")
+	defer c.close()
+	c.send(textOf(`451-["a"]`))
+	c.receives(t, "close 1005")
 }
 
 func TestSocketLimits(t *testing.T) {

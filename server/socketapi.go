@@ -29,6 +29,14 @@ func (s *Server) parseSocketID(id string) (k Socket, ok bool) {
 	return Socket{netpoll.ConnID(conn), serial}, ok && serial != 0
 }
 
+// socketNamed returns the socket that has an id now: a recovered one has that of another.
+func (s *Server) socketNamed(id string) (k Socket, ok bool) {
+	if v, ok := s.renamed.Load(id); ok {
+		return v.(Socket), true
+	}
+	return s.parseSocketID(id)
+}
+
 // EmitSocket sends an event to one socket, if it is still there. It never blocks. Any goroutine.
 func (s *Server) EmitSocket(k Socket, p SocketPacket, o EmitOptions) {
 	s.emit(&socketEmit{socket: k, kind: packet.Event, id: o.AckID, hasID: o.WantsAck, volatile: o.Volatile, SocketPacket: p})
@@ -46,7 +54,7 @@ func (s *Server) emit(e *socketEmit) {
 }
 
 // Broadcast sends an event to the sockets of a target. What one goroutine broadcasts and emits reaches each client in the order of
-// the calls. In a room that is a channel the event is a publication, which the channel's history keeps. It never blocks. The errors
+// the calls. In a room that is a channel the event is a publication, which the channel's history keeps; a socket in several of them gets the first. It never blocks. The errors
 // are ErrPacket, and in channels ErrNotForRooms and those of a publish. Any goroutine.
 func (s *Server) Broadcast(t SocketTarget, p SocketPacket, o EmitOptions) error {
 	switch {
@@ -80,7 +88,7 @@ func (s *Server) single(t *SocketTarget) (except uint64, ok bool) {
 	if len(t.Except) == 0 {
 		return 0, true
 	}
-	k, ok := s.parseSocketID(t.Except[0])
+	k, ok := s.socketNamed(t.Except[0])
 	return uint64(k.Conn), ok
 }
 
@@ -93,7 +101,7 @@ func (s *Server) emitNamed(k Socket, t *SocketTarget, p *SocketPacket, o *EmitOp
 	e := &socketEmit{loop: l, socket: k, kind: packet.Event, id: o.AckID, hasID: o.WantsAck, volatile: o.Volatile, SocketPacket: *p}
 	namespace, room := t.Namespace, t.Rooms[0]
 	l.net.Send(netpoll.Post{Kind: postSocket, Item: &socketAct{l, func(l *loop) bool {
-		if l.namedBy(namespace, room) != nil {
+		if _, _, i := l.joinedSocket(k); i != 0 && l.spaceOf(i) == namespace && l.idOf(k) == room {
 			return e.Act()
 		}
 		return false
@@ -115,7 +123,8 @@ func (s *Server) cast(t *SocketTarget, p *SocketPacket, o *EmitOptions) error {
 	pub := s.eventOf(t, p, o)
 	for _, l := range s.loops {
 		pub.Retain()
-		k := &cast{target: *t, pub: pub}
+		k := &cast{pub: pub}
+		k.walk = walk{target: *t, do: func(l *loop, c *netpoll.Conn, ss *session, _ uint32) { k.send(l, c, ss) }}
 		l.net.Send(netpoll.Post{Kind: postSocket, Item: &socketAct{loop: l, do: k.step}})
 	}
 	pub.Release()
@@ -133,7 +142,13 @@ func (s *Server) BroadcastTo(ctx context.Context, t SocketTarget, p SocketPacket
 	casts := make([]cast, len(s.loops))
 	for i := range casts {
 		pub.Retain()
-		casts[i] = cast{target: t, pub: pub, wants: true}
+		k := &casts[i]
+		k.pub = pub
+		k.walk = walk{target: t, do: func(l *loop, c *netpoll.Conn, ss *session, i uint32) {
+			if k.send(l, c, ss) {
+				k.reached = append(k.reached, Socket{l.net.ID(c), l.sockets.records.At(i).serial})
+			}
+		}}
 	}
 	err := s.onSockets(ctx, s.loops, func(l *loop) bool { return casts[l.net.Number()].step(l) })
 	if err != nil {
@@ -161,20 +176,23 @@ func (s *Server) broadcastChannels(t *SocketTarget, p *SocketPacket, o *EmitOpti
 		args = append(append([]byte{'['}, args...), ']')
 		tags[tagArgs] = strconv.Itoa(n)
 	}
+	var before [][]byte
 	for _, room := range t.Rooms {
-		if k, ok := s.parseSocketID(room); ok {
+		if k, ok := s.socketNamed(room); ok {
 			s.emitNamed(k, &SocketTarget{Namespace: t.Namespace, Rooms: []string{room}, Except: t.Except}, p, o)
 			continue
 		}
-		if err := s.publishEvent(s.socketRooms.hubRoom(t.Namespace, room), args, tags, except, o.Volatile); err != nil {
+		name := s.socketRooms.hubRoom(t.Namespace, room)
+		if err := s.publishEvent(name, args, PublishOptions{Tags: tags, Ephemeral: o.Volatile}, except, before); err != nil {
 			return err
 		}
+		before = append(before, name)
 	}
 	return nil
 }
 
-// publishEvent publishes an event in one channel.
-func (s *Server) publishEvent(room, data []byte, tags map[string]string, except uint64, volatile bool) error {
+// publishEvent publishes an event in one channel. Sockets that are in those before too have it from there.
+func (s *Server) publishEvent(room, data []byte, o PublishOptions, except uint64, before [][]byte) error {
 	ns, refusal := s.namespaceOf(room)
 	switch {
 	case refusal != nil:
@@ -182,9 +200,8 @@ func (s *Server) publishEvent(room, data []byte, tags map[string]string, except 
 	case !ns.takes(data):
 		return protocol.ErrBadRequest
 	}
-	o := PublishOptions{Tags: tags, Ephemeral: volatile}
 	pub := o.publication(data)
-	pub.Except, pub.Volatile = except, volatile
+	pub.Except, pub.Volatile, pub.Before = except, o.Ephemeral, before
 	if _, err := s.hub.Publish(ns.id, room, pub, o.forHub()); err != nil && err != hub.ErrStoring {
 		return publishError(err)
 	}
@@ -262,7 +279,7 @@ func (l *loop) leaveRooms(c *netpoll.Conn, s *session, i uint32, rooms []string)
 	namespace := l.sockets.spaces[k.space].name
 	own := l.idOf(Socket{l.net.ID(c), k.serial})
 	for _, room := range rooms {
-		if room != own && room != "" {
+		if room != own && l.server.socketRooms.check(namespace, room) == nil {
 			l.exitRoom(c, s, l.server.socketRooms.hubRoom(namespace, room))
 		}
 	}
@@ -329,14 +346,7 @@ func (l *loop) disconnectSocket(c *netpoll.Conn, s *session, i uint32, all bool)
 // DisconnectSockets is DisconnectSocket for all sockets of a target. Any goroutine.
 func (s *Server) DisconnectSockets(t SocketTarget, all bool) {
 	for _, l := range s.loops {
-		l.net.Send(netpoll.Post{Kind: postSocket, Item: &socketAct{loop: l, do: func(l *loop) bool {
-			for _, m := range l.membersOf(&t) {
-				c, ss := l.net.At(m.Slot()), l.sessions.At(m.Slot())
-				if i := l.socketIn(ss, []byte(t.Namespace)); i != 0 && !c.Closing() && l.sockets.records.At(i).has(socketJoined) {
-					l.disconnectSocket(c, ss, i, all)
-				}
-			}
-			return false
-		}}})
+		w := &walk{target: t, do: func(l *loop, c *netpoll.Conn, ss *session, i uint32) { l.disconnectSocket(c, ss, i, all) }}
+		l.net.Send(netpoll.Post{Kind: postSocket, Item: &socketAct{loop: l, do: w.step}})
 	}
 }

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+	"slices"
 	"sync"
 
 	"github.com/seed4ac54ce5/edge/netpoll"
@@ -154,7 +156,29 @@ func (s *Server) make(l *loop, k *socketCall) {
 func (l *loop) askSocketApp(app SocketApp, r *SocketConnect) {
 	a := &socketAnswer{socket: r.Socket, namespace: r.Namespace}
 	a.welcome, a.err = app.Connect(r)
+	l.sockets.answers.add(a)
 	l.net.Send(netpoll.Post{Kind: postAnswered, Item: a})
+}
+
+// socketAnswers are those that a loop has not been told of yet. One that has ended never is.
+type socketAnswers struct {
+	mu  sync.Mutex // guards all
+	all map[*socketAnswer]bool
+}
+
+func (s *socketAnswers) add(a *socketAnswer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all = make(map[*socketAnswer]bool)
+	}
+	s.all[a] = true
+}
+
+func (s *socketAnswers) remove(a *socketAnswer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, a)
 }
 
 // socketFailure is a panic of the application's in a call for a socket.
@@ -187,7 +211,26 @@ func (l *loop) relieve(id netpoll.ConnID) {
 		return
 	}
 	s.clear(flagOffloaded)
-	l.goOn(c, s, nil)
+	if rest := l.takeRest(id); rest != nil {
+		l.takePackets(c, s, rest)
+	}
+	if s.state == stateEngine {
+		l.goOn(c, s, nil)
+	}
+}
+
+// keepRest keeps what is left of a payload until its session is read again.
+func (l *loop) keepRest(id netpoll.ConnID, rest []byte) {
+	l.sockets.rests[id] = bytes.Clone(rest)
+	l.server.inputs.Add(len(rest))
+}
+
+// takeRest returns what keepRest has kept for a session, and keeps it no more; nil for nothing.
+func (l *loop) takeRest(id netpoll.ConnID) []byte {
+	rest := l.sockets.rests[id]
+	delete(l.sockets.rests, id)
+	l.server.inputs.Add(-len(rest))
+	return rest
 }
 
 func (b *mailbox) isFull() bool {
@@ -200,10 +243,9 @@ func (b *mailbox) isFull() bool {
 func (l *loop) tendSockets() {
 	t, n := &l.sockets, 0
 	for n < len(t.waiting) && l.server.socketWork.submit(t.waiting[n].serve) {
-		t.waiting[n] = nil
 		n++
 	}
-	t.waiting = t.waiting[:copy(t.waiting, t.waiting[n:])]
+	t.waiting = slices.Delete(t.waiting, 0, n)
 	for id, b := range t.boxes {
 		b.mu.Lock()
 		if !b.serving {
@@ -223,6 +265,13 @@ func (l *loop) lastSocketCalls() {
 		b.serve()
 	}
 	l.sockets.waiting = nil
+	for a := range l.sockets.answers.all { // nobody else is left
+		if a.err == nil {
+			a.welcome.joined()
+			k := a.end(reasonShutdown)
+			l.server.make(l, &k)
+		}
+	}
 }
 
 // socketWorkers is how many calls of Socket.IO's application there may be at a time: they may wait for clients.

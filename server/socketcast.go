@@ -75,70 +75,76 @@ func (l *loop) follow(item any) {
 	}
 }
 
-// cast is a broadcast to sockets that no single room has: those who are to get it are listed when its turn comes.
-type cast struct {
-	target  SocketTarget
-	pub     *hub.Publication // carries one reference for each loop; nil to list sockets only
-	found   bool
-	list    []hub.Member
-	conns   []netpoll.ConnID // of list
-	reached []Socket         // by index of the loop's share; only where somebody wants to know
-	wants   bool
+// walk does something with the sockets of a target that a loop has: they are listed when its turn comes.
+type walk struct {
+	target SocketTarget
+	do     func(l *loop, c *netpoll.Conn, s *session, i uint32)
+	found  bool
+	list   []netpoll.ConnID // those who are left
 }
 
-// castStride is how many sockets a cast serves before other work of the loop comes.
-const castStride = 32
+// walkStride is how many sockets a walk serves before other work of the loop comes.
+const walkStride = 32
 
 // step serves some of those who are left.
-func (k *cast) step(l *loop) (more bool) {
-	if !k.found {
-		k.found = true
-		k.list = l.membersOf(&k.target)
-		k.conns = make([]netpoll.ConnID, len(k.list))
-		for i, m := range k.list {
-			k.conns[i] = l.net.ID(l.net.At(m.Slot()))
+func (w *walk) step(l *loop) (more bool) {
+	if !w.found {
+		w.found = true
+		for _, m := range l.membersOf(&w.target) {
+			w.list = append(w.list, l.net.ID(l.net.At(m.Slot())))
 		}
 	}
-	n := min(castStride, len(k.list))
-	for i, m := range k.list[:n] {
-		k.serve(l, k.conns[i], m)
+	n := min(walkStride, len(w.list))
+	for _, id := range w.list[:n] {
+		w.serve(l, id)
 	}
-	k.list, k.conns = k.list[n:], k.conns[n:]
-	if len(k.list) > 0 {
-		return true
-	}
-	if k.pub != nil {
-		k.pub.Release()
-	}
-	return false
+	w.list = w.list[n:]
+	return len(w.list) > 0
 }
 
 // serve serves one of them, if it is still there.
-func (k *cast) serve(l *loop, id netpoll.ConnID, m hub.Member) {
+func (w *walk) serve(l *loop, id netpoll.ConnID) {
 	c := l.net.Conn(id)
 	if c == nil || c.Closing() {
 		return
 	}
 	s := l.sessions.At(c.Slot())
-	i := l.socketIn(s, []byte(k.target.Namespace))
+	i := l.socketIn(s, []byte(w.target.Namespace))
 	if i == 0 || !l.sockets.records.At(i).has(socketJoined) {
 		return
 	}
 	defer l.guard(c)
-	if k.pub != nil {
-		if k.pub.Volatile && !l.engineReady(c, s) {
-			return
-		}
-		wire := l.wire(k.pub, s.wire.form())
-		l.counts.MessagesOut++
-		l.counts.PayloadOut += uint64(wirings[s.wire].payload(wire))
-		if len(wire) > 0 && l.sendWire(c, s, wire) {
-			k.pub.Keep()
-		}
+	w.do(l, c, s, i)
+}
+
+// cast is a broadcast to sockets that no single room has.
+type cast struct {
+	walk
+	pub     *hub.Publication // carries one reference for each loop
+	reached []Socket         // only where somebody wants to know
+}
+
+// step is the walk's.
+func (k *cast) step(l *loop) (more bool) {
+	if k.walk.step(l) {
+		return true
 	}
-	if k.wants {
-		k.reached = append(k.reached, Socket{id, l.sockets.records.At(i).serial})
+	k.pub.Release()
+	return false
+}
+
+// send sends the event to one socket, and reports whether it did.
+func (k *cast) send(l *loop, c *netpoll.Conn, s *session) bool {
+	if k.pub.Volatile && !l.engineReady(c, s) {
+		return false
 	}
+	wire := l.wire(k.pub, s.wire.form())
+	l.counts.MessagesOut++
+	l.counts.PayloadOut += uint64(wirings[s.wire].payload(wire))
+	if len(wire) > 0 && l.sendWire(c, s, wire) {
+		k.pub.Keep()
+	}
+	return true
 }
 
 // membersOf returns those of a target on this loop, each once.
@@ -170,7 +176,7 @@ func (l *loop) union(namespace string, rooms []string) (list []hub.Member) {
 	}
 	for _, room := range rooms {
 		for m := range l.rosters.Members(l.server.socketRooms.hubRoom(namespace, room)) {
-			if l.inNamespace(m, namespace) {
+			if !l.server.socketRooms.mapped[namespace] || l.inNamespace(m, namespace) {
 				add(m)
 			}
 		}
@@ -192,6 +198,9 @@ func (l *loop) inNamespace(m hub.Member, namespace string) bool {
 	return s.wire.isSocket() && l.socketIn(s, []byte(namespace)) != 0
 }
 
+// spaceOf returns the namespace of socket i.
+func (l *loop) spaceOf(i uint32) string { return l.sockets.spaces[l.sockets.records.At(i).space].name }
+
 // namedBy returns the session on this loop whose socket in the namespace has an id of its own that is the name of a room.
 func (l *loop) namedBy(namespace, room string) *netpoll.Conn {
 	k, ok := l.server.parseSocketID(room)
@@ -202,8 +211,7 @@ func (l *loop) namedBy(namespace, room string) *netpoll.Conn {
 	if i == 0 {
 		return nil
 	}
-	r := l.sockets.records.At(i)
-	if r.has(socketRenamed) || l.sockets.spaces[r.space].name != namespace {
+	if l.sockets.records.At(i).has(socketRenamed) || l.spaceOf(i) != namespace {
 		return nil
 	}
 	return c
@@ -261,16 +269,9 @@ func (s *Server) loopOf(k Socket) *loop {
 
 // eachSocket does something with the sockets of a target.
 func (s *Server) eachSocket(ctx context.Context, t SocketTarget, do func(l *loop, c *netpoll.Conn, ss *session, i uint32)) error {
-	return s.onSockets(ctx, s.loops, func(l *loop) bool {
-		for _, m := range l.membersOf(&t) {
-			c, ss := l.net.At(m.Slot()), l.sessions.At(m.Slot())
-			if i := l.socketIn(ss, []byte(t.Namespace)); i != 0 && !c.Closing() && l.sockets.records.At(i).has(socketJoined) {
-				func() {
-					defer l.guard(c)
-					do(l, c, ss, i)
-				}()
-			}
-		}
-		return false
-	})
+	walks := make([]walk, len(s.loops))
+	for n := range walks {
+		walks[n] = walk{target: t, do: do}
+	}
+	return s.onSockets(ctx, s.loops, func(l *loop) bool { return walks[l.net.Number()].step(l) })
 }

@@ -7,10 +7,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/hub"
+	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
@@ -359,6 +361,17 @@ func TestSocketRoomsThatAreChannels(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.receives(t, text(`451-/game,["publication",{"_placeholder":true,"num":0},{"room":"lobby"}]`), bin("\xff\x00"))
+	for tags, row := range map[string][2]string{
+		"say":     {"[ ] ", `["say"]`},
+		"hear":    {"[1 ] ", `["hear",1]`},
+		"connect": {"1", `["publication",1]`}, // which would cut the client
+	} {
+		o := PublishOptions{Tags: map[string]string{"event": tags, "args": "?"}, Ephemeral: true}
+		if _, err := n.Publish(ctx, "lobby", []byte(row[0]), o); err != nil {
+			t.Fatal(err)
+		}
+		c.receives(t, text("42"+row[1]))
+	}
 	if h, err := n.API().History(ctx, "lobby", HistoryOptions{Limit: -1}); err != nil || len(h.Publications) != 5 {
 		t.Errorf("history has %d, %v", len(h.Publications), err)
 	}
@@ -382,6 +395,20 @@ func TestSocketRoomsAreNoChannels(t *testing.T) {
 	}
 	if err := n.SetRooms(Rooms{Namespaces: []Namespace{{Name: "socketio"}}}); err == nil {
 		t.Error("a namespace of rooms may be called socketio")
+	}
+	a := newSocketApp()
+	n = openSocketNode(t, a, func(c *Config) { c.SocketIO.RoomsAsChannels = []string{"/"} })
+	ctx := context.Background()
+	c, all := a.enter(n, "/")
+	defer c.close()
+	if err := n.JoinSocket(ctx, all[0], "socketio:/x"); err != ErrRoomName {
+		t.Errorf("JoinSocket = %v", err)
+	}
+	if err := n.LeaveSocket(ctx, all[0], "socketio:/"); err != nil {
+		t.Error(err)
+	}
+	if count, err := n.CountSockets(ctx, SocketTarget{Namespace: "/"}); err != nil || count != 1 {
+		t.Errorf("%d in the namespace, %v", count, err)
 	}
 }
 
@@ -421,5 +448,97 @@ func TestSocketsComeAndGo(t *testing.T) {
 		for records, boxes, rooms := left(); records+boxes+rooms > 0; records, boxes, rooms = left() {
 			time.Sleep(time.Millisecond) // boxes go with the next tick
 		}
+	}
+}
+
+// A socket in several of an event's rooms gets it once, also where each of them is a channel.
+func TestSocketInSeveralChannels(t *testing.T) {
+	a := newSocketApp()
+	n := openSocketNode(t, a, func(c *Config) { c.SocketIO.RoomsAsChannels = []string{"/"} })
+	c, all := a.enter(n, "/")
+	defer c.close()
+	if err := n.JoinSocket(context.Background(), all[0], "b", "c"); err != nil {
+		t.Fatal(err)
+	}
+	sdk := n.member("c")
+	defer sdk.close()
+	for _, event := range []string{`["first"]`, `["second"]`} {
+		if err := n.Broadcast(SocketTarget{Namespace: "/", Rooms: []string{"a", "b", "c", "b"}}, packetOf(event), EmitOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.receives(t, text(`42["first"]`), text(`42["second"]`))
+	for range 2 {
+		if got := sdk.next(); !strings.Contains(got, "event") {
+			t.Errorf("the other client received %s", got)
+		}
+	}
+	n.EmitSocket(all[0], packetOf(`["end"]`), EmitOptions{})
+	c.receives(t, text(`42["end"]`))
+}
+
+// A recovered socket is named by the id that it had, also where it is left out.
+func TestSocketWithAnotherId(t *testing.T) {
+	for _, channels := range [][]string{nil, {"/"}} {
+		a := newSocketApp()
+		var old atomic.Value
+		a.connect = func(*SocketConnect) (SocketWelcome, error) {
+			id, _ := old.Load().(string)
+			return SocketWelcome{ID: id}, nil
+		}
+		n := openSocketNode(t, a, func(c *Config) { c.SocketIO.RoomsAsChannels = channels })
+		first, gone := a.enter(n, "/")
+		id := n.SocketID(gone[0])
+		first.close()
+		a.wait(t, 1)
+		old.Store(id)
+		c, all := a.enter(n, "/")
+		if err := n.JoinSocket(context.Background(), all[0], "r"); err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range []struct {
+			target SocketTarget
+			event  string
+		}{
+			{SocketTarget{Namespace: "/", Rooms: []string{"r"}, Except: []string{id}}, `["not for it"]`},
+			{SocketTarget{Namespace: "/", Rooms: []string{id}, Except: []string{id}}, `["nor this"]`},
+			{SocketTarget{Namespace: "/", Rooms: []string{id}}, `["named"]`},
+			{SocketTarget{Namespace: "/", Rooms: []string{"r"}}, `["end"]`},
+		} {
+			if err := n.Broadcast(row.target, packetOf(row.event), EmitOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.receives(t, text(`42["named"]`), text(`42["end"]`))
+		c.close()
+	}
+}
+
+// What is done with very many sockets leaves the loop to others in between.
+func TestSocketWalksPause(t *testing.T) {
+	a := newSocketApp()
+	n := openSocketNode(t, a, nil)
+	const many = walkStride + 1
+	var clients []*client
+	for range many {
+		c, _ := a.enter(n, "/")
+		defer c.close()
+		clients = append(clients, c)
+	}
+	err := n.onLoops(context.Background(), func(l *loop) {
+		served := 0
+		w := walk{target: SocketTarget{Namespace: "/"}, do: func(*loop, *netpoll.Conn, *session, uint32) { served++ }}
+		for _, want := range []int{walkStride, many} {
+			if more := w.step(l); more != (want < many) || served != want {
+				t.Errorf("%d served, more %t; want %d", served, more, want)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.DisconnectSockets(SocketTarget{Namespace: "/"}, true)
+	for _, c := range clients {
+		c.receives(t, text("41"), "close 1005")
 	}
 }

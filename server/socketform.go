@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strconv"
 
@@ -82,10 +83,12 @@ func (s *Server) eventOfChannel(p *hub.Publication, room []byte) (data []byte, a
 		data = s.appendAbout(data, p, room)
 	case p.Opaque:
 		data, attachments = packet.AppendPlaceholder(data, 0), [][]byte{p.Data}
-	case args && len(p.Data) > 2 && p.Data[0] == '[':
-		data = append(data, p.Data[1:len(p.Data)-1]...)
-	case args && string(p.Data) == "[]":
-		data = data[:len(data)-1] // no argument
+	case args && isArray(p.Data):
+		if inside := bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(p.Data), []byte{']'})[1:]); len(inside) > 0 {
+			data = append(data, inside...)
+		} else {
+			data = data[:len(data)-1] // no argument
+		}
 	default:
 		data = append(data, p.Data...)
 	}
@@ -103,7 +106,7 @@ func eventName(p *hub.Publication) (name []byte, args bool) {
 	case hub.PubLeave:
 		return []byte("leave"), false
 	}
-	if name := tagOf(p.Tags, tagEvent); len(name) > 0 {
+	if name := tagOf(p.Tags, tagEvent); len(name) > 0 && !packet.Reserved(name) {
 		return name, tagOf(p.Tags, tagArgs) != nil
 	}
 	if kind := tagOf(p.Tags, tagEdge); string(kind) == "typing" {

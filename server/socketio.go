@@ -117,6 +117,13 @@ type SocketWelcome struct {
 	Joined func()
 }
 
+// joined calls Joined.
+func (w *SocketWelcome) joined() {
+	if w.Joined != nil {
+		w.Joined()
+	}
+}
+
 // SocketRefusal is the CONNECT_ERROR that answers a client.
 type SocketRefusal struct {
 	Message string

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/seed4ac54ce5/edge/hub"
@@ -108,7 +109,7 @@ func (l *loop) roomsOf(s *session, namespace string) (rooms []string) {
 func (l *loop) deliverSocket(c *netpoll.Conn, m hub.Member, wire []byte, pubs []*hub.Publication) (kept bool) {
 	id := uint64(l.net.ID(c))
 	for _, p := range pubs {
-		if p.Volatile || p.Except == id {
+		if p.Volatile || p.Except == id || p.Before != nil {
 			l.deliverEach(c, m, pubs)
 			return false
 		}
@@ -120,13 +121,18 @@ func (l *loop) deliverSocket(c *netpoll.Conn, m hub.Member, wire []byte, pubs []
 func (l *loop) deliverEach(c *netpoll.Conn, m hub.Member, pubs []*hub.Publication) {
 	s := l.sessions.At(m.Slot())
 	for _, p := range pubs {
-		if p.Except == uint64(l.net.ID(c)) || p.Volatile && !l.engineReady(c, s) {
+		if p.Except == uint64(l.net.ID(c)) || p.Volatile && !l.engineReady(c, s) || l.inAny(s, p.Before) {
 			continue
 		}
 		if wire := l.wire(p, m.Form()); len(wire) > 0 && l.sendWire(c, s, wire) {
 			p.Keep()
 		}
 	}
+}
+
+// inAny reports whether a session is in one of some hub rooms.
+func (l *loop) inAny(s *session, rooms [][]byte) bool {
+	return slices.ContainsFunc(rooms, func(room []byte) bool { return l.rosters.Subscribed(&s.subs, room) })
 }
 
 // isArray reports whether data may be the payload of an event or an acknowledgement.

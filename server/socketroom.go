@@ -118,8 +118,8 @@ func (r *socketRooms) check(namespace, room string) error {
 	if len(room) == 0 || len(room) > maxRoomName {
 		return ErrRoomName
 	}
-	if prefix, _, found := strings.Cut(room, ":"); found && namespace == "/" && r.mapped["/"] && r.mapped["/"+prefix] {
-		return ErrRoomName // it is another namespace's
+	if prefix, _, found := strings.Cut(room, ":"); found && namespace == "/" && r.mapped["/"] && (prefix == socketNamespace || r.mapped["/"+prefix]) {
+		return ErrRoomName // it is another namespace's, or all of one
 	}
 	return nil
 }

@@ -195,12 +195,31 @@ func index(num []byte, n int) (i int, ok bool) {
 	return int(f), true
 }
 
-// is reports whether text, as it stands between quotes, is name.
+// is reports whether text, as it stands between quotes, is name, which is of ASCII letters.
 func is(text []byte, name string) bool {
-	if bytes.IndexByte(text, '\\') < 0 {
-		return string(text) == name
+	for i := range len(name) {
+		c, size := letter(text)
+		if size == 0 || c != name[i] {
+			return false
+		}
+		text = text[size:]
 	}
-	return len(text) <= len(name)*len(`\u0000`) && unquote(text) == name
+	return len(text) == 0
+}
+
+// letter returns the letter at the front of text and the size in which it stands there, 0 if none does.
+func letter(text []byte) (c byte, size int) {
+	switch {
+	case len(text) > 0 && text[0] != '\\':
+		return text[0], 1
+	case len(text) < len(`\u0000`) || string(text[:4]) != `\u00`:
+		return 0, 0
+	}
+	n, err := strconv.ParseUint(string(text[4:6]), 16, 8)
+	if err != nil {
+		return 0, 0
+	}
+	return byte(n), len(`\u0000`)
 }
 
 // unquote returns what text, which stands between quotes, means.

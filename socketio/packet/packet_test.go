@@ -81,6 +81,7 @@ func TestParseRefuses(t *testing.T) {
 		{`51-["a",{"_placeholder":true,"num":"0"}]`, ErrPlaceholder},
 		{`51-["a",{"_placeholder":true}]`, ErrPlaceholder},
 		{`51-["a",{"\u005fplaceholder":true,"num":5}]`, ErrPlaceholder},
+		{`51-["a",{"_placeh\u006Flder":true,"n\u0075m":1}]`, ErrPlaceholder},
 		{`51-["a",{"deep":[{"_placeholder":true,"num":7}]}]`, ErrPlaceholder},
 		{`51-[{"_placeholder":true,"num":0}]`, ErrPayload},
 		{`2` + strings.Repeat("9", 1<<20) + `["a"]`, ErrID},
@@ -111,10 +112,11 @@ func TestParseHoldsToLimits(t *testing.T) {
 func TestParseDoesNotAllocate(t *testing.T) {
 	text := []byte(`2/chat,17["message",{"text":"hello","n":[1,2.5e3,true,null]}]`)
 	binary := []byte(`51-["a",{"_placeholder":true,"num":0}]`)
+	escaped := []byte(`51-["a",{"\u005fplaceholder":true,"n\u0075m":0,"\u0061":1}]`)
 	out := make([]byte, 0, 200)
 	var p Packet
 	if n := testing.AllocsPerRun(100, func() {
-		if Parse(binary, &usual, &p) != nil || Parse(text, &usual, &p) != nil {
+		if Parse(binary, &usual, &p) != nil || Parse(escaped, &usual, &p) != nil || Parse(text, &usual, &p) != nil {
 			t.Fatal("refused")
 		}
 		out = Append(out[:0], &p)
