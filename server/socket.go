@@ -443,6 +443,7 @@ type socketAnswer struct {
 
 // finishConnect lets a client into a namespace, or does not.
 func (l *loop) finishConnect(a *socketAnswer) {
+	defer a.welcome.joined()
 	c, s, i := l.socketOf(a.socket)
 	if i == 0 {
 		if a.err == nil { // the application has let it in, so it is told of the end
@@ -457,6 +458,14 @@ func (l *loop) finishConnect(a *socketAnswer) {
 	}
 	l.freeSocket(s, i)
 	l.denySocket(c, s, []byte(a.namespace), l.refusalOf(c, a.err))
+}
+
+// joined calls Joined, unless it has been called.
+func (w *SocketWelcome) joined() {
+	if f := w.Joined; f != nil {
+		w.Joined = nil
+		f()
+	}
 }
 
 // refusalOf returns what a client is told of an error.
@@ -497,9 +506,7 @@ func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAns
 			l.server.report(fault{conn: l.net.ID(c), what: "room of a socket: " + err.Error()})
 		}
 	}
-	if w.Joined != nil {
-		w.Joined()
-	}
+	w.joined()
 	for _, missed := range w.Missed {
 		l.sendSocket(c, s, &packet.Packet{Type: packet.Event, Namespace: []byte(namespace), Data: missed.Data}, missed.Attachments)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/metrics"
 )
 
@@ -328,6 +329,36 @@ func TestSocketRows(t *testing.T) {
 }
 
 // E10: a session that enters no namespace ends at its deadline, also if it has been refused. One that has entered one stays.
+// Whoever waits for a client to be in its rooms does not wait for ever if it never is.
+func TestSocketJoinedIsCalled(t *testing.T) {
+	joined := make(chan struct{}, 3)
+	a, entered, gone := newSocketApp(), make(chan struct{}), make(chan struct{})
+	a.connect = func(r *SocketConnect) (SocketWelcome, error) {
+		w := SocketWelcome{Joined: func() { joined <- struct{}{} }}
+		switch r.Namespace {
+		case "/gone":
+			close(entered)
+			<-gone
+		case "/other":
+			w.Grant = &ConnectReply{User: "another"}
+		}
+		return w, nil
+	}
+	n := openSocketNode(t, a, nil)
+	c := n.socket()
+	c.send(textOf("40"))
+	c.send(textOf("40/other,"))
+	for range 2 {
+		<-joined
+	}
+	c.send(textOf("40/gone,"))
+	<-entered
+	c.close()
+	testutil.Eventually(t, patience, func() bool { return n.counts().Connections[metrics.SocketWebSocket] == 0 }, "the client has gone")
+	close(gone)
+	<-joined
+}
+
 func TestSocketConnectTimeout(t *testing.T) {
 	a := newSocketApp()
 	a.connect = func(r *SocketConnect) (SocketWelcome, error) {
