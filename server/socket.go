@@ -312,13 +312,23 @@ func (l *loop) ackOf(c *netpoll.Conn, whose Socket, p *packet.Packet, parts [][]
 	if p.Data == nil {
 		answer.Data = []byte("[]")
 	}
-	var err error
-	func() {
-		defer l.server.contain(&err)
-		l.server.config.SocketIO.App.Ack(whose, p.ID, answer)
-	}()
-	if err != nil {
+	if err := l.tell(func(app SocketApp) { app.Ack(whose, p.ID, answer) }); err != nil {
 		l.socketFault(c, err)
+	}
+}
+
+// tell calls the application from the loop, and returns its panic.
+func (l *loop) tell(f func(SocketApp)) (err error) {
+	defer l.server.contain(&err)
+	f(l.server.config.SocketIO.App)
+	return nil
+}
+
+// tellGone tells the application that nothing comes from a socket any more.
+func (l *loop) tellGone(whose Socket) {
+	if err := l.tell(func(app SocketApp) { app.Gone(whose) }); err != nil {
+		l.counts.Panics++
+		l.server.report(fault{conn: whose.Conn, what: err.Error()})
 	}
 }
 
@@ -447,7 +457,7 @@ func (l *loop) finishConnect(a *socketAnswer) {
 	c, s, i := l.socketOf(a.socket)
 	if i == 0 {
 		if a.err == nil { // the application has let it in, so it is told of the end
-			l.lastCall(socketCall{kind: callDisconnect, socket: a.socket, namespace: a.namespace, reason: reasonTransportClose})
+			l.lastCall(socketCall{kind: callDisconnect, socket: a.socket, namespace: a.namespace})
 		}
 		return
 	}
@@ -480,7 +490,7 @@ func (l *loop) refusalOf(c *netpoll.Conn, err error) *SocketRefusal {
 // welcomeSocket makes a client a member of its namespace.
 func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAnswer) {
 	w, t := &a.welcome, &l.sockets
-	gone := socketCall{kind: callDisconnect, socket: a.socket, namespace: a.namespace, reason: reasonServerLeft}
+	gone := socketCall{kind: callDisconnect, socket: a.socket, namespace: a.namespace}
 	if why := l.takeSocket(c, s, w.Grant); why != nil {
 		if s.state == stateEngine {
 			l.freeSocket(s, i)
@@ -540,6 +550,7 @@ func (l *loop) leaveSocket(c *netpoll.Conn, s *session, i uint32, reason string)
 	}
 	l.exitRoom(c, s, l.sockets.spaces[k.space].all)
 	l.freeSocket(s, i)
+	l.tellGone(whose)
 	l.call(c, s, socketCall{kind: callDisconnect, socket: whose, namespace: namespace, reason: reason, rooms: rooms})
 }
 
@@ -574,6 +585,7 @@ func (l *loop) engineClosed(c *netpoll.Conn, s *session, reason string) {
 			if box == nil {
 				box = l.newMailbox(id)
 			}
+			l.tellGone(last.socket)
 			l.deposit(box, last)
 		}
 		l.freeSocket(s, i)

@@ -20,6 +20,7 @@ type socketApp struct {
 	connect func(*SocketConnect) (SocketWelcome, error)
 	event   func(Socket, *SocketEvent)
 	acked   func(Socket, uint64, SocketPacket)
+	gone    func(Socket)
 
 	mu      sync.Mutex // guards all below
 	noted   *sync.Cond
@@ -74,6 +75,12 @@ func (a *socketApp) Ack(s Socket, id uint64, p SocketPacket) {
 		a.acked(s, id, p)
 	}
 	a.note("ack %d %s %q", id, p.Data, p.Attachments)
+}
+
+func (a *socketApp) Gone(s Socket) {
+	if a.gone != nil {
+		a.gone(s)
+	}
 }
 
 func (a *socketApp) Disconnect(s Socket, namespace, reason string, rooms []string) {
@@ -357,6 +364,28 @@ func TestSocketJoinedIsCalled(t *testing.T) {
 	testutil.Eventually(t, patience, func() bool { return n.counts().Connections[metrics.SocketWebSocket] == 0 }, "the client has gone")
 	close(gone)
 	<-joined
+	notes := a.wait(t, 7)
+	for _, namespace := range []string{"/other", "/gone"} { // it has let them in
+		if want := "disconnect " + namespace + " never connected:  []"; !slices.Contains(notes, want) {
+			t.Errorf("application was called %q; want %s", notes, want)
+		}
+	}
+}
+
+// What a handler waits for it need not wait for any more when its client has gone.
+func TestSocketGoneIsToldAtOnce(t *testing.T) {
+	a, gone := newSocketApp(), make(chan Socket, 1)
+	a.event = func(s Socket, _ *SocketEvent) {
+		if which := <-gone; which != s { // as if for an acknowledgement
+			t.Errorf("told of %v; want %v", which, s)
+		}
+	}
+	a.gone = func(s Socket) { gone <- s }
+	n := openSocketNode(t, a, nil)
+	c, _ := a.enter(n, "/")
+	c.send(textOf(`42["x"]`))
+	c.close()
+	a.expect(t, `event / ["x"] []`, "disconnect /: transport close []")
 }
 
 func TestSocketConnectTimeout(t *testing.T) {

@@ -124,11 +124,24 @@ func (a app) Ack(s server.Socket, id uint64, p server.SocketPacket) {
 	a.io.acked(s, id, argsOf(p, false))
 }
 
-// Disconnect tells the application that a socket has gone.
+// Gone has nobody wait any more for acknowledgements of a socket: not even a handler, which its Disconnect waits for.
+func (a app) Gone(s server.Socket) {
+	var was state
+	a.io.states.visit(s, func(st *state) {
+		st.gone = true
+		was.acks, st.acks = st.acks, nil
+	})
+	was.fail()
+}
+
+// Disconnect tells the application that a socket has gone, if it has ever been told that it was there.
 func (a app) Disconnect(s server.Socket, namespace, reason string, rooms []string) {
 	st := a.io.states.take(s)
 	if st == nil {
 		st = new(state)
+	}
+	if st.trail != nil {
+		st.trail.release() // functions of OnDisconnect may send
 	}
 	n := a.io.space(namespace)
 	if n == nil {
@@ -139,8 +152,8 @@ func (a app) Disconnect(s server.Socket, namespace, reason string, rooms []strin
 	} else {
 		defer a.io.settle(st, reason, rooms)
 	}
-	for _, w := range st.acks {
-		w.finish(nil, ErrDisconnected)
+	st.fail()
+	if reason != "" {
+		n.disconnected(&Socket{ns: n, key: s, past: &past{rooms, st.data, st.handshake, st.trail}}, reason)
 	}
-	n.disconnected(&Socket{ns: n, key: s, past: &past{rooms, st.data, st.handshake, st.trail}}, reason)
 }

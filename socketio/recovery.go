@@ -282,14 +282,18 @@ func (all *sessions) take(n *Namespace, pid string) (*session, server.Socket, <-
 // settle deals with the trail of a socket that has gone for a reason, and was in rooms.
 func (io *IO) settle(st *state, reason string, rooms []string) {
 	t, all := st.trail, &io.sessions
-	t.release()
+	joined := t.rooms
+	unseen := reason == "" // it has gone before it was let in: one that was coming back may still do so
+	if !unseen {
+		joined = t.joined(rooms)
+	}
 	all.mu.Lock()
 	delete(all.live, t.pid)
 	ending := all.ending[t.pid]
 	delete(all.ending, t.pid)
-	kept := ending != nil || recoverable[reason]
+	kept := ending != nil || recoverable[reason] || unseen && t.recovered
 	if kept {
-		s := &session{trail: t, rooms: t.joined(rooms), data: st.data, ended: time.Now()}
+		s := &session{trail: t, rooms: joined, data: st.data, ended: time.Now()}
 		all.keep(s)
 		io.record(s, false)
 	}

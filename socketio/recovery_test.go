@@ -239,3 +239,17 @@ func TestMappedNamespacesHaveNoRecovery(t *testing.T) {
 		t.Errorf("a client got a private id %q", c.pid)
 	}
 }
+
+// Functions of OnDisconnect may send, also if the client has gone again before it was in its rooms; it may still come back as what it was.
+func TestClientsGoWhileTheyComeBack(t *testing.T) {
+	f := newRecovering(t, Recovery{})
+	f.io.OnDisconnect(func(s *Socket, reason string) { must(t, f.io.Emit("left", reason)) })
+	c := f.connect("/", "")
+	c.leave("transport close")
+	r := f.request("/", fmt.Sprintf(`{"pid":%q}`, c.pid))
+	if _, err := f.app().Connect(r); err != nil {
+		t.Fatal(err)
+	}
+	f.app().Disconnect(r.Socket, "/", "", nil) // of which OnConnect was never told
+	c.again().expect(`["left","transport close"]; ["back","id1",["id1","room"],1] volatile`)
+}
