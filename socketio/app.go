@@ -22,8 +22,9 @@ func (a app) Connect(r *server.SocketConnect) (welcome server.SocketWelcome, err
 	if n == nil {
 		return welcome, errInvalidNamespace
 	}
+	in := false
 	defer func() {
-		if err != nil {
+		if !in { // refused, or a function has panicked
 			a.io.exit(n)
 		}
 	}()
@@ -38,6 +39,7 @@ func (a app) Connect(r *server.SocketConnect) (welcome server.SocketWelcome, err
 			st.handshake = h
 		})
 	}
+	in = true
 	return welcome, nil
 }
 
