@@ -73,6 +73,7 @@ type Server struct {
 	reloads    [2]atomic.Uint64 // of the configuration: done, failed
 	keyFetches [2]atomic.Uint64 // from JWKS endpoints: done, failed
 	draining   atomic.Bool
+	oldIDs     sync.Map // ids of sockets that have come back, string → netpoll.ConnID of their sessions
 
 	queuesStrain, inputsStrain strain // of budget and of inputs
 

@@ -509,6 +509,7 @@ func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAns
 		id = w.ID
 		k.flags |= socketRenamed
 		t.names[a.socket] = id
+		l.server.oldIDs.Store(id, a.socket.Conn)
 		l.enterRoom(c, s, []byte(socketPrefix+namespace+","+id))
 	}
 	for _, room := range w.Rooms {
@@ -564,7 +565,9 @@ func (l *loop) freeSocket(s *session, i uint32) {
 	k := t.records.At(i)
 	*at = k.next
 	if k.has(socketRenamed) {
-		delete(t.names, Socket{e.owner, k.serial})
+		whose := Socket{e.owner, k.serial}
+		l.server.oldIDs.CompareAndDelete(t.names[whose], whose.Conn)
+		delete(t.names, whose)
 	}
 	t.exit(k.space)
 	t.records.Free(i)

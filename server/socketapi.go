@@ -80,6 +80,9 @@ func (s *Server) single(t *SocketTarget) (except uint64, ok bool) {
 	if len(t.Except) == 0 {
 		return 0, true
 	}
+	if conn, ok := s.oldIDs.Load(t.Except[0]); ok { // it names another that has gone
+		return uint64(conn.(netpoll.ConnID)), true
+	}
 	k, ok := s.parseSocketID(t.Except[0])
 	return uint64(k.Conn), ok
 }
