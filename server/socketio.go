@@ -178,6 +178,7 @@ type SocketInfo struct {
 //	SocketRooms(ctx, s Socket) ([]string, error)                    without that of its id
 //	Sockets(ctx, t SocketTarget) ([]SocketInfo, error)
 //	DisconnectSocket(s Socket, all bool)                            from its namespace, or its whole session; never blocks
+//	DropSocket(s Socket)                                            ends its session, which may be recovered; never blocks
 //	DisconnectSockets(t SocketTarget, all bool)                     never blocks
 
 const defaultMaxPayload = 1_000_000

@@ -243,7 +243,7 @@ func (io *IO) claim(n *Namespace, pid string) *session {
 	if !io.isOf(live, n) {
 		return nil
 	}
-	io.node().DisconnectSocket(live, true)
+	io.node().DropSocket(live) // with those of other namespaces, which the client comes back to next
 	ctx, cancel := context.WithTimeout(context.Background(), takeoverTimeout)
 	defer cancel()
 	select {
