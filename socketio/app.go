@@ -58,7 +58,16 @@ func (a app) admit(n *Namespace, r *server.SocketConnect, h *Handshake, welcome 
 			return err
 		}
 	}
-	was, data, err := a.io.restore(n, r, ask)
+	as := func(was *trail) string {
+		if !asked {
+			return was.user()
+		}
+		if g := h.grant(); g != nil {
+			return g.User
+		}
+		return ""
+	}
+	was, data, err := a.io.restore(n, r, ask, as)
 	if err != nil {
 		return err
 	}
