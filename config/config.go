@@ -28,6 +28,8 @@ func (c *Config) Server() server.Config {
 	unlimited(&n.CommandRate)
 	unlimited(&n.ByteRate)
 	if n.Development { // has defaults of its own
+		n.SSE = n.SSE || c.origin("sse.enabled") == byDefault
+		n.HTTPStream = n.HTTPStream || c.origin("http_stream.enabled") == byDefault
 		unless(c, "client.command_rate_limit", &n.CommandRate)
 		unless(c, "client.byte_rate_limit", &n.ByteRate)
 	}

@@ -46,6 +46,7 @@ func TestDefaults(t *testing.T) {
 		}
 		if r.development {
 			want.SocketIO = defaultSockets()
+			want.SSE, want.HTTPStream = true, true
 		}
 		c := loadFrom(t, r.from)
 		if got := c.Server(); !reflect.DeepEqual(got, want) {

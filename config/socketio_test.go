@@ -21,6 +21,22 @@ func defaultSockets() *server.SocketIO {
 	}
 }
 
+// Development mode has streams on, unless somebody says that they are off.
+func TestStreamsAreForThoseWhoAsk(t *testing.T) {
+	for content, want := range map[string][2]bool{
+		"{}":                     {false, false},
+		"{sse: {enabled: true}}": {true, false},
+		"development: true":      {true, true},
+		"{development: true, sse: {enabled: false}}":         {false, true},
+		"{development: true, http_stream: {enabled: false}}": {true, false},
+	} {
+		c := loadFrom(t, Sources{File: file(t, "edge.yaml", content)}).Server()
+		if got := [2]bool{c.SSE, c.HTTPStream}; got != want {
+			t.Errorf("%s: SSE and HTTP streams %v; want %v", content, got, want)
+		}
+	}
+}
+
 func TestSocketsAreForThoseWhoAsk(t *testing.T) {
 	for content, want := range map[string]bool{
 		"{}":                           false,

@@ -31,7 +31,7 @@ type Config struct {
 	// /echo and the playground.
 	Development bool
 
-	// Other ways to connect than by WebSocket, which development mode has on: server-sent events, and HTTP answers that do not end.
+	// Other ways to connect than by WebSocket: server-sent events, and HTTP answers that do not end.
 	SSE        bool
 	HTTPStream bool
 

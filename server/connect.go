@@ -188,6 +188,14 @@ func (l *loop) stateOf(s *session, r *protocol.ConnectRequest, room string) *pro
 	return &protocol.SubscribeRequest{}
 }
 
+// way returns how a session is connected, for the application: the transports of Socket.IO's clients are one, as they change.
+func (s *session) way() string {
+	if s.wire.isSocket() {
+		return "socketio"
+	}
+	return s.transport().String()
+}
+
 // clientOf returns who c is, for the application.
 func (l *loop) clientOf(c *netpoll.Conn, s *session) Client {
 	more := l.attachments[l.net.ID(c)]
@@ -196,7 +204,7 @@ func (l *loop) clientOf(c *netpoll.Conn, s *session) Client {
 		User:      string(l.users.appendUser(nil, s.who)),
 		Info:      l.users.appendInfo(nil, s.who),
 		Protocol:  s.protocol(),
-		Transport: s.transport().String(),
+		Transport: s.way(),
 		Meta:      bytes.Clone(more.meta),
 		Header:    headerOf(more.fields),
 	}

@@ -83,7 +83,7 @@ type Client struct {
 
 	// Not of those that [Server.Presence] lists.
 	Protocol  string      // its encoding: json or protobuf
-	Transport string      // how it is connected: websocket, sse or http_stream
+	Transport string      // how it is connected: websocket, sse, http_stream or socketio
 	Meta      []byte      // what ConnectReply, RefreshReply or its token has attached to it; nil for nothing
 	Header    http.Header // of its handshake request, with Handler.KeepHeaders
 }
@@ -92,7 +92,7 @@ type Client struct {
 type ConnectRequest struct {
 	Client    string         // the id it will have
 	Protocol  string         // its encoding: json or protobuf
-	Transport string         // how it is connected: websocket, sse or http_stream
+	Transport string         // how it is connected: websocket, sse, http_stream or socketio
 	Address   netip.AddrPort // where it comes from; the zero value on a Unix socket
 	Header    http.Header    // of its handshake request, what Handler.Headers names; nil for nothing
 	Token     []byte

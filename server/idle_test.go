@@ -25,6 +25,7 @@ func (quietApp) Connected(Socket, string)                    {}
 func (quietApp) Event(Socket, *SocketEvent)                  {}
 func (quietApp) Ack(Socket, uint64, SocketPacket)            {}
 func (quietApp) Disconnect(Socket, string, string, []string) {}
+func (quietApp) Gone(Socket)                                 {}
 
 // thin is a client that takes nothing of the heap but this: what it costs there is the node's.
 type thin int

@@ -53,6 +53,8 @@ func isolated() Config {
 		InternalAddress: "127.0.0.1:0",
 		Loops:           1,
 		Development:     true,
+		SSE:             true,
+		HTTPStream:      true,
 		Echo:            true, // for the neighbour
 		PingInterval:    -1,
 		MemoryLimit:     -1, // the host's, which others use too

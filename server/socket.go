@@ -270,13 +270,23 @@ func (l *loop) ackOf(c *netpoll.Conn, whose Socket, p *packet.Packet, parts [][]
 	if p.Data == nil {
 		answer.Data = []byte("[]")
 	}
-	var err error
-	func() {
-		defer l.server.contain(&err)
-		l.server.config.SocketIO.App.Ack(whose, p.ID, answer)
-	}()
-	if err != nil {
+	if err := l.tell(func(app SocketApp) { app.Ack(whose, p.ID, answer) }); err != nil {
 		l.socketFault(c, err)
+	}
+}
+
+// tell calls the application from the loop, and returns its panic.
+func (l *loop) tell(f func(SocketApp)) (err error) {
+	defer l.server.contain(&err)
+	f(l.server.config.SocketIO.App)
+	return nil
+}
+
+// tellGone tells the application that nothing comes from a socket any more.
+func (l *loop) tellGone(whose Socket) {
+	if err := l.tell(func(app SocketApp) { app.Gone(whose) }); err != nil {
+		l.counts.Panics++
+		l.server.report(fault{conn: whose.Conn, what: err.Error()})
 	}
 }
 
@@ -403,6 +413,7 @@ func (a *socketAnswer) end(reason string) socketCall {
 // finishConnect lets a client into a namespace, or does not.
 func (l *loop) finishConnect(a *socketAnswer) {
 	l.sockets.answers.remove(a)
+	defer a.welcome.joined()
 	c, s, i := l.socketOf(a.socket)
 	if i == 0 {
 		if a.err == nil { // the application has let it in, so it is told of the end
@@ -418,6 +429,14 @@ func (l *loop) finishConnect(a *socketAnswer) {
 	}
 	l.freeSocket(s, i)
 	l.denySocket(c, s, []byte(a.namespace), l.refusalOf(c, a.err))
+}
+
+// joined calls Joined, unless it has been called.
+func (w *SocketWelcome) joined() {
+	if f := w.Joined; f != nil {
+		w.Joined = nil
+		f()
+	}
 }
 
 // refusalOf returns what a client is told of an error.
@@ -499,6 +518,7 @@ func (l *loop) leaveSocket(c *netpoll.Conn, s *session, i uint32, reason string)
 	}
 	l.exitRoom(c, s, l.sockets.spaces[k.space].all)
 	l.freeSocket(s, i)
+	l.tellGone(whose)
 	l.call(c, s, socketCall{kind: callDisconnect, socket: whose, namespace: namespace, reason: reason, rooms: rooms})
 }
 
@@ -536,6 +556,7 @@ func (l *loop) engineClosed(c *netpoll.Conn, s *session, reason string) {
 			if box == nil {
 				box = l.newMailbox(id)
 			}
+			l.tellGone(last.socket)
 			l.deposit(box, last)
 		}
 		l.freeSocket(s, i)

@@ -20,6 +20,7 @@ type socketApp struct {
 	connect func(*SocketConnect) (SocketWelcome, error)
 	event   func(Socket, *SocketEvent)
 	acked   func(Socket, uint64, SocketPacket)
+	gone    func(Socket)
 
 	mu      sync.Mutex // guards all below
 	noted   *sync.Cond
@@ -74,6 +75,12 @@ func (a *socketApp) Ack(s Socket, id uint64, p SocketPacket) {
 		a.acked(s, id, p)
 	}
 	a.note("ack %d %s %q", id, p.Data, p.Attachments)
+}
+
+func (a *socketApp) Gone(s Socket) {
+	if a.gone != nil {
+		a.gone(s)
+	}
 }
 
 func (a *socketApp) Disconnect(s Socket, namespace, reason string, rooms []string) {
@@ -329,6 +336,58 @@ func TestSocketRows(t *testing.T) {
 }
 
 // E10: a session that enters no namespace ends at its deadline, also if it has been refused. One that has entered one stays.
+// Whoever waits for a client to be in its rooms does not wait for ever if it never is.
+func TestSocketJoinedIsCalled(t *testing.T) {
+	joined := make(chan struct{}, 3)
+	a, entered, gone := newSocketApp(), make(chan struct{}), make(chan struct{})
+	a.connect = func(r *SocketConnect) (SocketWelcome, error) {
+		w := SocketWelcome{Joined: func() { joined <- struct{}{} }}
+		switch r.Namespace {
+		case "/gone":
+			close(entered)
+			<-gone
+		case "/other":
+			w.Grant = &ConnectReply{User: "another"}
+		}
+		return w, nil
+	}
+	n := openSocketNode(t, a, nil)
+	c := n.socket()
+	c.send(textOf("40"))
+	c.send(textOf("40/other,"))
+	for range 2 {
+		<-joined
+	}
+	c.send(textOf("40/gone,"))
+	<-entered
+	c.close()
+	testutil.Eventually(t, patience, func() bool { return n.counts().Connections[metrics.SocketWebSocket] == 0 }, "the client has gone")
+	close(gone)
+	<-joined
+	notes := a.wait(t, 7)
+	for _, namespace := range []string{"/other", "/gone"} { // it has let them in
+		if want := "disconnect " + namespace + " never connected:  []"; !slices.Contains(notes, want) {
+			t.Errorf("application was called %q; want %s", notes, want)
+		}
+	}
+}
+
+// What a handler waits for it need not wait for any more when its client has gone.
+func TestSocketGoneIsToldAtOnce(t *testing.T) {
+	a, gone := newSocketApp(), make(chan Socket, 1)
+	a.event = func(s Socket, _ *SocketEvent) {
+		if which := <-gone; which != s { // as if for an acknowledgement
+			t.Errorf("told of %v; want %v", which, s)
+		}
+	}
+	a.gone = func(s Socket) { gone <- s }
+	n := openSocketNode(t, a, nil)
+	c, _ := a.enter(n, "/")
+	c.send(textOf(`42["x"]`))
+	c.close()
+	a.expect(t, `event / ["x"] []`, "disconnect /: transport close []")
+}
+
 func TestSocketConnectTimeout(t *testing.T) {
 	a := newSocketApp()
 	a.connect = func(r *SocketConnect) (SocketWelcome, error) {

@@ -343,6 +343,22 @@ func (l *loop) disconnectSocket(c *netpoll.Conn, s *session, i uint32, all bool)
 	l.endEngine(c, s, reasonForcedClose)
 }
 
+// DropSocket ends the session of a socket as if its connection had failed, so that its client may come back, to all namespaces that
+// it was in. It never blocks. Any goroutine.
+func (s *Server) DropSocket(k Socket) {
+	l := s.loopOf(k)
+	if l == nil {
+		return
+	}
+	l.net.Send(netpoll.Post{Kind: postSocket, Item: &socketAct{loop: l, do: func(l *loop) bool {
+		if c, ss, i := l.socketOf(k); i != 0 {
+			defer l.guard(c)
+			l.endEngine(c, ss, reasonTransportError)
+		}
+		return false
+	}}})
+}
+
 // DisconnectSockets is DisconnectSocket for all sockets of a target. Any goroutine.
 func (s *Server) DisconnectSockets(t SocketTarget, all bool) {
 	for _, l := range s.loops {

@@ -16,6 +16,31 @@ import (
 	"github.com/seed4ac54ce5/edge/protocol"
 )
 
+// A socket that has come back has the id of another that is gone, and that names it.
+func TestSocketBroadcastsButToOneThatIsBack(t *testing.T) {
+	a := newSocketApp()
+	n := openSocketNode(t, a, nil)
+	other, _ := a.enter(n, "/")
+	defer other.close()
+	was, all := a.enter(n, "/")
+	old := n.SocketID(all[0])
+	was.close()
+	a.expect(t, "disconnect /: transport close []")
+	a.connect = func(*SocketConnect) (SocketWelcome, error) { return SocketWelcome{ID: old}, nil }
+	c, _ := a.enter(n, "/")
+	defer c.close()
+	for _, e := range []struct {
+		name   string
+		except []string
+	}{{"not for it", []string{old}}, {"for all", nil}} {
+		if err := n.Broadcast(SocketTarget{Namespace: "/", Except: e.except}, packetOf(`["`+e.name+`"]`), EmitOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other.receives(t, text(`42["not for it"]`), text(`42["for all"]`))
+	c.receives(t, text(`42["for all"]`))
+}
+
 // A broadcast reaches those of its target, each once.
 func TestSocketBroadcasts(t *testing.T) {
 	a := newSocketApp()

@@ -63,7 +63,7 @@ type Socket struct {
 //
 // Connect, Connected, Event and Disconnect of one session are called one at a time, in the order of what the client did, and
 // may block: the session's later packets wait meanwhile, up to a bound beyond which it is not read. Ack is called as soon as an
-// acknowledgement comes, so that Event can wait for one.
+// acknowledgement comes, so that Event can wait for one, and Gone as soon as none can come any more.
 type SocketApp interface {
 	// Start is given the node before it serves anybody, for the other methods to use.
 	Start(*Server)
@@ -76,9 +76,12 @@ type SocketApp interface {
 	Event(s Socket, e *SocketEvent)
 	// Ack is a client's answer to packet id, as [Server.EmitSocket] has sent it with SocketPacket.Ack.
 	Ack(s Socket, id uint64, p SocketPacket)
+	// Gone is told of the end of a socket at once, past whatever the application is doing for its session, so that nobody waits any
+	// more for what its client would have answered. Disconnect follows in its turn. As Ack it runs on the loop and must not block.
+	Gone(s Socket)
 	// Disconnect is told of the end of each socket that Connect has let in, exactly once and last, also if the node is closing: the
-	// store, if there is one, is still open then. reason is one of Socket.IO's, such as "transport close"; rooms are those that the
-	// socket was in, without that of its id.
+	// store, if there is one, is still open then. reason is one of Socket.IO's, such as "transport close", and empty if Connected was
+	// never told of the socket; rooms are those that it was in, without that of its id.
 	Disconnect(s Socket, namespace, reason string, rooms []string)
 }
 
@@ -115,13 +118,6 @@ type SocketWelcome struct {
 	// Joined is called when it is in its rooms: what is broadcast from then on reaches it. It is called exactly once, also if the client
 	// has gone meanwhile. It may be nil; it runs on the loop and must not block.
 	Joined func()
-}
-
-// joined calls Joined.
-func (w *SocketWelcome) joined() {
-	if w.Joined != nil {
-		w.Joined()
-	}
 }
 
 // SocketRefusal is the CONNECT_ERROR that answers a client.
@@ -184,6 +180,7 @@ type SocketInfo struct {
 //	SocketRooms(ctx, s Socket) ([]string, error)                    without that of its id
 //	Sockets(ctx, t SocketTarget) ([]SocketInfo, error)
 //	DisconnectSocket(s Socket, all bool)                            from its namespace, or its whole session; never blocks
+//	DropSocket(s Socket)                                            ends its session, which may be recovered; never blocks
 //	DisconnectSockets(t SocketTarget, all bool)                     never blocks
 
 const defaultMaxPayload = 1_000_000

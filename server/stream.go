@@ -97,10 +97,10 @@ func (k *streaming) wiring(w wireForm, e protocol.Encoding) wiring {
 
 // streamRoutes returns what is served for streams, if there may be any.
 func (s *Server) streamRoutes() (all []route) {
-	if s.config.HTTPStream || s.config.Development {
+	if s.config.HTTPStream {
 		all = append(all, route{path: pathHTTPStream, methods: "POST, OPTIONS", limit: strangersLimit, cors: true, serve: (*loop).serveHTTPStream})
 	}
-	if s.config.SSE || s.config.Development {
+	if s.config.SSE {
 		all = append(all, route{path: pathSSE, methods: "GET, POST, OPTIONS", limit: strangersLimit, cors: true, serve: (*loop).serveSSE})
 	}
 	if len(all) > 0 {

@@ -42,7 +42,9 @@ func (e Emitter) EmitWithAck(ctx context.Context, event string, args ...any) (Ar
 	case a := <-answers:
 		return a.args, a.err
 	case <-ctx.Done():
-		e.socket.ns.io.takeAck(e.socket.key, id)
+		if w := e.socket.ns.io.takeAck(e.socket.key, id); w != nil && w.timer != nil {
+			w.timer.Stop()
+		}
 		return nil, ctxError(ctx)
 	}
 }
@@ -64,7 +66,11 @@ func (e Emitter) ask(event string, args []any, done func(Args, error)) (id uint6
 	}
 	id = io.nextAck.Add(1) - 1
 	w := &waiting{done: done}
+	waits := false
 	err = s.change(func(st *state) {
+		if waits = !st.gone; !waits {
+			return
+		}
 		if st.acks == nil {
 			st.acks = make(map[uint64]*waiting)
 		}
@@ -77,13 +83,12 @@ func (e Emitter) ask(event string, args []any, done func(Args, error)) (id uint6
 			})
 		}
 	})
-	if err != nil {
-		if w.timer != nil {
-			w.timer.Stop()
-		}
-		return 0, err
+	switch {
+	case !waits:
+		w.finish(nil, ErrDisconnected)
+	case err == nil: // otherwise it has heard already that the socket has gone
+		io.node().EmitSocket(s.key, p, server.EmitOptions{Volatile: e.volatile, WantsAck: true, AckID: id})
 	}
-	io.node().EmitSocket(s.key, p, server.EmitOptions{Volatile: e.volatile, WantsAck: true, AckID: id})
 	return id, nil
 }
 
@@ -141,12 +146,13 @@ func (all *casts) begin(id uint64) *cast {
 
 // expect says who was asked.
 func (all *casts) expect(c *cast, asked []server.Socket) {
+	known := make(map[server.Socket]bool, len(asked)) // before the lock: loops wait for that
+	for _, s := range asked {
+		known[s] = true
+	}
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	c.asked = make(map[server.Socket]bool, len(asked))
-	for _, s := range asked {
-		c.asked[s] = true
-	}
+	c.asked = known
 	maps.DeleteFunc(c.answers, func(s server.Socket, _ Args) bool { return !c.asked[s] })
 	c.order = slices.DeleteFunc(c.order, func(s server.Socket) bool { return !c.asked[s] })
 	c.check()
@@ -182,8 +188,8 @@ func (c *cast) check() {
 // end forgets a broadcast and returns the answers in the order in which they came.
 func (all *casts) end(id uint64, c *cast) []Args {
 	all.mu.Lock()
-	defer all.mu.Unlock()
 	delete(all.m, id)
+	all.mu.Unlock() // nobody else has c any more
 	answers := make([]Args, 0, len(c.order))
 	for _, s := range c.order {
 		answers = append(answers, c.answers[s])

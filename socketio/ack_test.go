@@ -81,6 +81,35 @@ func TestHandlersAsk(t *testing.T) {
 	c.expect(`["name?"]; 4["ann",{"_placeholder":true,"num":0}]`)
 }
 
+// A handler does not wait for a client that has gone: the news of that waits for the handler.
+func TestHandlersDoNotAskWhoHasGone(t *testing.T) {
+	f := newFake(t, Options{}, nil)
+	var c *fakeSocket
+	f.io.On("start", func(s *Socket, _ *Event) error {
+		must(t, s.Set("k", 1)) // something is known of the socket besides
+		go func() {
+			f.mu.Lock()
+			for len(c.acks) == 0 {
+				c.moved.Wait()
+			}
+			f.mu.Unlock()
+			f.app().Gone(c.key)
+		}()
+		for range 2 {
+			if _, err := s.EmitWithAck(t.Context(), "name?"); err != ErrDisconnected {
+				t.Errorf("EmitWithAck: %v; want %v", err, ErrDisconnected)
+			}
+		}
+		return nil
+	})
+	c = f.connect("/", "")
+	c.emit(`["start"]`, -1)
+	c.leave("transport close")
+	if n := f.io.states.len(); n != 0 {
+		t.Errorf("%d states are left", n)
+	}
+}
+
 func TestBroadcastsWithAcknowledgements(t *testing.T) {
 	f := newFake(t, Options{}, nil)
 	a, b, c := f.connect("/", ""), f.connect("/", ""), f.connect("/", "")

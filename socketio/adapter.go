@@ -20,6 +20,7 @@ type node interface {
 	SocketRooms(ctx context.Context, s server.Socket) ([]string, error)
 	Sockets(ctx context.Context, t server.SocketTarget) ([]server.SocketInfo, error)
 	DisconnectSocket(s server.Socket, all bool)
+	DropSocket(s server.Socket)
 	DisconnectSockets(t server.SocketTarget, all bool)
 }
 

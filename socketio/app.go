@@ -22,8 +22,9 @@ func (a app) Connect(r *server.SocketConnect) (welcome server.SocketWelcome, err
 	if n == nil {
 		return welcome, errInvalidNamespace
 	}
+	in := false
 	defer func() {
-		if err != nil {
+		if !in { // refused, or a function has panicked
 			a.io.exit(n)
 		}
 	}()
@@ -38,6 +39,7 @@ func (a app) Connect(r *server.SocketConnect) (welcome server.SocketWelcome, err
 			st.handshake = h
 		})
 	}
+	in = true
 	return welcome, nil
 }
 
@@ -56,7 +58,16 @@ func (a app) admit(n *Namespace, r *server.SocketConnect, h *Handshake, welcome 
 			return err
 		}
 	}
-	was, data, err := a.io.restore(n, r, ask)
+	as := func(was *trail) string {
+		if !asked {
+			return was.user()
+		}
+		if g := h.grant(); g != nil {
+			return g.User
+		}
+		return ""
+	}
+	was, data, err := a.io.restore(n, r, ask, as)
 	if err != nil {
 		return err
 	}
@@ -124,11 +135,24 @@ func (a app) Ack(s server.Socket, id uint64, p server.SocketPacket) {
 	a.io.acked(s, id, argsOf(p, false))
 }
 
-// Disconnect tells the application that a socket has gone.
+// Gone has nobody wait any more for acknowledgements of a socket: not even a handler, which its Disconnect waits for.
+func (a app) Gone(s server.Socket) {
+	var was state
+	a.io.states.visit(s, func(st *state) {
+		st.gone = true
+		was.acks, st.acks = st.acks, nil
+	})
+	was.fail()
+}
+
+// Disconnect tells the application that a socket has gone, if it has ever been told that it was there.
 func (a app) Disconnect(s server.Socket, namespace, reason string, rooms []string) {
 	st := a.io.states.take(s)
 	if st == nil {
 		st = new(state)
+	}
+	if st.trail != nil {
+		st.trail.release() // functions of OnDisconnect may send
 	}
 	n := a.io.space(namespace)
 	if n == nil {
@@ -139,8 +163,8 @@ func (a app) Disconnect(s server.Socket, namespace, reason string, rooms []strin
 	} else {
 		defer a.io.settle(st, reason, rooms)
 	}
-	for _, w := range st.acks {
-		w.finish(nil, ErrDisconnected)
+	st.fail()
+	if reason != "" {
+		n.disconnected(&Socket{ns: n, key: s, past: &past{rooms, st.data, st.handshake, st.trail}}, reason)
 	}
-	n.disconnected(&Socket{ns: n, key: s, past: &past{rooms, st.data, st.handshake, st.trail}}, reason)
 }

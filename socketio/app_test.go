@@ -317,6 +317,19 @@ func TestDynamicNamespaces(t *testing.T) {
 	}
 }
 
+// A namespace that was made for a client goes if a function that decides about that client panics.
+func TestPanicsLeaveNoNamespaces(t *testing.T) {
+	f := newFake(t, Options{}, nil)
+	f.io.OfPattern(regexp.MustCompile("^/d")).Use(func(*Handshake) error { panic("no") })
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = f.tryConnect("/d1", "")
+	}()
+	if f.io.space("/d1") != nil {
+		t.Error("the namespace stays for ever")
+	}
+}
+
 func TestEndsAreTold(t *testing.T) {
 	var told []string
 	f := newFake(t, Options{}, func(io *IO) {

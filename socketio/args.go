@@ -3,6 +3,7 @@ package socketio
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/seed4ac54ce5/edge/server"
@@ -82,7 +83,8 @@ func (a Arg) Bytes() (data []byte, ok bool) {
 //	*any               gets what encoding/json makes of it, with a []byte for each binary value
 //	*Arg               gets the argument itself
 //	*json.RawMessage   gets its JSON, with placeholders
-//	anything else      is decoded by encoding/json, to which each binary value is what a []byte takes
+//	anything else      is decoded by encoding/json, to which each binary value is what a []byte takes; none may stand in
+//	                   several places
 func (a Arg) Bind(dst any) error {
 	if a.json == nil || string(a.json) == "null" {
 		return nil
@@ -110,22 +112,38 @@ func (a Arg) Bind(dst any) error {
 		}
 		return nil
 	}
-	return json.Unmarshal(a.inlined(), dst)
+	text, err := a.inlined()
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, dst)
 }
 
-// inlined returns the argument's JSON with base64 in the place of binary values.
-func (a Arg) inlined() []byte {
+var errRepeated = errors.New("socketio: a binary value stands in several places")
+
+// inlined returns the argument's JSON with base64 in the place of binary values: no more of that than there are bytes of them,
+// as a small packet could name a large value a thousand times.
+func (a Arg) inlined() (text []byte, err error) {
 	if len(a.attachments) == 0 {
-		return a.json
+		return a.json, nil
 	}
-	return replacePlaceholders(nil, a.json, func(dst []byte, num int) []byte {
+	left := 0
+	for _, data := range a.attachments {
+		left += len(data)
+	}
+	text = replacePlaceholders(nil, a.json, func(dst []byte, num int) []byte {
 		if num >= len(a.attachments) {
 			return append(dst, "null"...)
+		}
+		if left -= len(a.attachments[num]); left < 0 {
+			err = errRepeated
+			return dst
 		}
 		dst = append(dst, '"')
 		dst = base64.StdEncoding.AppendEncode(dst, a.attachments[num])
 		return append(dst, '"')
 	})
+	return text, err
 }
 
 // fill returns v with attachments in the place of placeholders.
@@ -137,7 +155,7 @@ func (a Arg) fill(v any) any {
 		}
 	case map[string]any:
 		num, ok := v["num"].(float64)
-		if v["_placeholder"] == true && ok && num >= 0 && int(num) < len(a.attachments) {
+		if v["_placeholder"] == true && ok && num >= 0 && num < float64(len(a.attachments)) {
 			return a.attachments[int(num)]
 		}
 		for key := range v {

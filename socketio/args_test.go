@@ -2,8 +2,10 @@ package socketio
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/seed4ac54ce5/edge/server"
@@ -104,5 +106,23 @@ func TestEventNames(t *testing.T) {
 		if got := e.Arg(i).JSON(); string(got) != want {
 			t.Errorf("Arg(%d) = %s; want %s", i, got, want)
 		}
+	}
+}
+
+// A packet of 60 kB would become 2 GB.
+func TestBinaryIsInlinedOnce(t *testing.T) {
+	const place = `{"_placeholder":true,"num":0}`
+	args := argsOf(packetOf("[["+strings.Repeat(place+",", 1999)+place+"]]", strings.Repeat("x", 1<<20)), false)
+	var some [][]byte
+	if err := args.Bind(&some); !errors.Is(err, errRepeated) {
+		t.Errorf("Bind = %d values, %v; want %v", len(some), err, errRepeated)
+	}
+	var all any
+	if err := args.Bind(&all); err != nil || len(all.([]any)) != 2000 { // these share their memory
+		t.Errorf("Bind to any: %v", err)
+	}
+	far := NewArgs([]json.RawMessage{[]byte(`{"_placeholder":true,"num":1e300}`)}, [][]byte{nil})
+	if err := far.Bind(&all); err != nil {
+		t.Errorf("Bind of attachment 1e300: %v", err)
 	}
 }

@@ -39,7 +39,7 @@ func (d *doorman) LeaveSocket(_ context.Context, _ server.Socket, rooms ...strin
 }
 
 func (d *doorman) Admit(r *server.ConnectRequest) (server.ConnectReply, error) {
-	return d.grant, d.ask("admit %s %s", r.Token, r.Data)
+	return d.grant, d.ask("admit %s %s %s", r.Transport, r.Token, r.Data)
 }
 
 func (d *doorman) SocketMayEnter(_ context.Context, _ server.Socket, room string) (server.Client, error) {
@@ -143,7 +143,7 @@ func TestTokensOpenNamespaces(t *testing.T) {
 	if want := []string{"lobby", "#ann"}; !slices.Equal(welcome.Rooms, want) {
 		t.Errorf("rooms %q; want %q", welcome.Rooms, want)
 	}
-	if want := []string{`admit t1 {"x":1}`}; !slices.Equal(d.asked, want) {
+	if want := []string{`admit socketio t1 {"x":1}`}; !slices.Equal(d.asked, want) {
 		t.Errorf("asked %q; want %q", d.asked, want)
 	}
 

@@ -316,6 +316,15 @@ func (f *fakeNode) DisconnectSocket(s server.Socket, all bool) {
 	}
 }
 
+func (f *fakeNode) DropSocket(s server.Socket) {
+	f.mu.Lock()
+	c := f.sockets[s]
+	f.mu.Unlock()
+	if c != nil {
+		go c.leave("transport error")
+	}
+}
+
 func (f *fakeNode) DisconnectSockets(t server.SocketTarget, all bool) {
 	f.mu.Lock()
 	members := f.members(t)

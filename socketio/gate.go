@@ -40,7 +40,7 @@ func (h *Handshake) Admit() error {
 		return Refusal(server.ErrBadRequest)
 	}
 	grant, err := h.io.gate().Admit(&server.ConnectRequest{
-		Client: h.ID, Protocol: "json", Address: h.Address, Header: h.Header,
+		Client: h.ID, Protocol: "json", Transport: "socketio", Address: h.Address, Header: h.Header,
 		Token: []byte(auth.Token), Data: auth.Data, Name: "socket.io",
 	})
 	if err != nil {

@@ -38,6 +38,7 @@ type sessionRecord struct {
 	Over      bool              `json:"over,omitempty"`
 	ID        string            `json:"id,omitempty"`
 	Namespace string            `json:"ns,omitempty"`
+	User      string            `json:"user,omitempty"`
 	Since     uint64            `json:"since,omitempty"`
 	Rooms     map[string]uint64 `json:"rooms,omitempty"`
 	Data      map[string]any    `json:"data,omitempty"`
@@ -88,6 +89,9 @@ func (io *IO) openRecords(n node) {
 // session returns the session that r is of.
 func (r *sessionRecord) session() *session {
 	t := &trail{id: r.ID, pid: r.PID, name: r.Namespace, since: r.Since, release: func() {}}
+	if r.User != "" {
+		t.grant = &server.ConnectReply{User: r.User}
+	}
 	return &session{trail: t, rooms: r.Rooms, data: r.Data, ended: r.Ended, read: true}
 }
 
@@ -99,7 +103,7 @@ func (io *IO) record(s *session, over bool) {
 	r := sessionRecord{PID: s.trail.pid, Over: over}
 	if !over {
 		t := s.trail
-		r = sessionRecord{t.pid, false, t.id, t.name, t.since, s.rooms, s.data, s.ended}
+		r = sessionRecord{t.pid, false, t.id, t.name, t.user(), t.since, s.rooms, s.data, s.ended}
 	}
 	data, err := json.Marshal(&r)
 	if err == nil {

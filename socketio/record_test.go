@@ -2,7 +2,6 @@ package socketio
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 )
 
@@ -11,7 +10,7 @@ func openOn(t *testing.T, disk *fakeDisk, asked *int) *fakeNode {
 	return newFakeOn(t, disk, Options{Recovery: &Recovery{}}, func(io *IO) {
 		io.Use(func(h *Handshake) error {
 			*asked++
-			h.User = fmt.Sprint("user", *asked)
+			h.User = "ann"
 			return nil
 		})
 		io.OnConnect(func(s *Socket) { must(t, s.Volatile().Emit("hello", s.Recovered(), s.Rooms(), s.Get("k"))) })

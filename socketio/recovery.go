@@ -70,13 +70,21 @@ type trail struct {
 	release   func()               // lets the namespace's journal go on; may be called more than once
 }
 
+// user returns as whom the socket came in, "" for nobody.
+func (t *trail) user() string {
+	if t.grant == nil {
+		return ""
+	}
+	return t.grant.User
+}
+
 // session is a socket that has gone and may return. It counts as one in its namespace, unless it was read from disk.
 type session struct {
 	trail *trail
 	rooms map[string]uint64
 	data  map[string]any
 	ended time.Time
-	read  bool // from disk, where the grant is not
+	read  bool // from disk, where of the grant the user is alone
 }
 
 // sessions are the sockets of an application by their private ids, with recovery.
@@ -182,9 +190,10 @@ func (io *IO) begin(s server.Socket, t *trail, data map[string]any) {
 	})
 }
 
-// restore lets a client that r has come from in as what it was. It is nil if there is nothing left of that, or it is
-// not whole. ask decides about a client of whom the node does not know any more whose it was.
-func (io *IO) restore(n *Namespace, r *server.SocketConnect, ask func() error) (*server.SocketWelcome, map[string]any, error) {
+// restore lets a client that r has come from in as what it was. It is nil if there is nothing left of that, it is not
+// whole, or the client comes as another user. ask decides about a client of whom the node does not know any more all that it came in
+// with; as returns as whom it comes now, which is known by then if it is asked about at all.
+func (io *IO) restore(n *Namespace, r *server.SocketConnect, ask func() error, as func(was *trail) (user string)) (*server.SocketWelcome, map[string]any, error) {
 	var c credentials
 	if n.journal == nil || r.Auth == nil || json.Unmarshal(r.Auth, &c) != nil || c.PID == "" {
 		return nil, nil, nil
@@ -206,6 +215,9 @@ func (io *IO) restore(n *Namespace, r *server.SocketConnect, ask func() error) (
 		if err := ask(); err != nil {
 			return nil, nil, err
 		}
+	}
+	if as(was.trail) != was.trail.user() {
+		return nil, nil, nil
 	}
 	n.journal.mu.RLock()
 	missed, ok := n.journal.missed(since, was.rooms)
@@ -252,7 +264,7 @@ func (io *IO) claim(n *Namespace, pid string) *session {
 	if !io.isOf(live, n) {
 		return nil
 	}
-	io.node().DisconnectSocket(live, true)
+	io.node().DropSocket(live) // with those of other namespaces, which the client comes back to next
 	ctx, cancel := context.WithTimeout(context.Background(), takeoverTimeout)
 	defer cancel()
 	select {
@@ -291,14 +303,18 @@ func (all *sessions) take(n *Namespace, pid string) (*session, server.Socket, <-
 // settle deals with the trail of a socket that has gone for a reason, and was in rooms.
 func (io *IO) settle(st *state, reason string, rooms []string) {
 	t, all := st.trail, &io.sessions
-	t.release()
+	joined := t.rooms
+	unseen := reason == "" // it has gone before it was let in: one that was coming back may still do so
+	if !unseen {
+		joined = t.joined(rooms)
+	}
 	all.mu.Lock()
 	delete(all.live, t.pid)
 	ending := all.ending[t.pid]
 	delete(all.ending, t.pid)
-	kept := ending != nil || recoverable[reason]
+	kept := ending != nil || recoverable[reason] || unseen && t.recovered
 	if kept {
-		s := &session{trail: t, rooms: t.joined(rooms), data: st.data, ended: time.Now()}
+		s := &session{trail: t, rooms: joined, data: st.data, ended: time.Now()}
 		all.keep(s)
 		io.record(s, false)
 	}
@@ -321,10 +337,13 @@ func (t *trail) joined(rooms []string) map[string]uint64 {
 	return all
 }
 
-// keep notes a session, under mu.
+// keep notes a session, under mu. Those in line who have returned are struck off before they are more than half of it.
 func (all *sessions) keep(s *session) {
 	all.gone[s.trail.pid] = s
 	all.queue = append(all.queue, s)
+	if len(all.queue) > 2*len(all.gone)+16 {
+		all.queue = slices.DeleteFunc(all.queue, func(s *session) bool { return all.gone[s.trail.pid] != s })
+	}
 }
 
 // expire forgets sessions that are too old or too many, and has itself called again while there are some.

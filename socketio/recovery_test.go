@@ -194,7 +194,7 @@ func TestMiddlewaresOfThoseWhoReturn(t *testing.T) {
 		f := newFake(t, Options{Recovery: &Recovery{Middlewares: ask}}, func(io *IO) {
 			io.Use(func(h *Handshake) error {
 				asked++
-				h.User = fmt.Sprint("user", asked)
+				h.User, h.Info = "ann", fmt.Append(nil, asked)
 				return nil
 			})
 		})
@@ -203,10 +203,50 @@ func TestMiddlewaresOfThoseWhoReturn(t *testing.T) {
 		r := f.request("/", fmt.Sprintf(`{"pid":%q}`, c.pid))
 		welcome, err := f.app().Connect(r)
 		welcome.Joined()
-		want := map[bool]string{false: "user1", true: "user2"}[ask]
-		if err != nil || welcome.Grant == nil || welcome.Grant.User != want {
+		want := map[bool]string{false: "1", true: "2"}[ask]
+		if err != nil || welcome.Grant == nil || string(welcome.Grant.Info) != want {
 			t.Errorf("a client comes back as %+v, %v; want %s", welcome.Grant, err, want)
 		}
+	}
+}
+
+// What one user had, rooms above all, is not for the next who sits down at the same page.
+func TestAnotherUserDoesNotRecover(t *testing.T) {
+	disk := &fakeDisk{logs: make(map[string][][]byte)}
+	open := func(user string, r Recovery) *fakeNode {
+		return newFakeOn(t, disk, Options{Recovery: &r}, func(io *IO) {
+			io.Use(func(h *Handshake) error {
+				if h.User = user; h.Auth != nil {
+					h.User = "bob"
+				}
+				return nil
+			})
+		})
+	}
+	f := open("ann", Recovery{Middlewares: true})
+	c := f.connect("/", "")
+	c.leave("transport close")
+	if back := c.again(); back.id == c.id {
+		t.Error("another user has come back")
+	}
+	kept := f.connect("/", "")
+	kept.leave("transport close")
+	kept.node = open("ann", Recovery{}) // after a restart
+	if back := kept.again(); back.id == kept.id {
+		t.Error("another user has come back after a restart")
+	}
+}
+
+// However often clients come and go, there is only so much about them.
+func TestThoseWhoReturnAreNotKept(t *testing.T) {
+	f := newFake(t, Options{Recovery: &Recovery{}}, nil)
+	c := f.connect("/", "")
+	for range 100 {
+		c.leave("transport close")
+		c = c.again()
+	}
+	if n := len(f.io.sessions.queue); n > 20 {
+		t.Errorf("%d sessions are in line for one client", n)
 	}
 }
 
@@ -238,4 +278,18 @@ func TestMappedNamespacesHaveNoRecovery(t *testing.T) {
 	if c := f.connect("/", ""); c.pid != "" {
 		t.Errorf("a client got a private id %q", c.pid)
 	}
+}
+
+// Functions of OnDisconnect may send, also if the client has gone again before it was in its rooms; it may still come back as what it was.
+func TestClientsGoWhileTheyComeBack(t *testing.T) {
+	f := newRecovering(t, Recovery{})
+	f.io.OnDisconnect(func(s *Socket, reason string) { must(t, f.io.Emit("left", reason)) })
+	c := f.connect("/", "")
+	c.leave("transport close")
+	r := f.request("/", fmt.Sprintf(`{"pid":%q}`, c.pid))
+	if _, err := f.app().Connect(r); err != nil {
+		t.Fatal(err)
+	}
+	f.app().Disconnect(r.Socket, "/", "", nil) // of which OnConnect was never told
+	c.again().expect(`["left","transport close"]; ["back","id1",["id1","room"],1] volatile`)
 }

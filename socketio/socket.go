@@ -100,7 +100,9 @@ func (s *Socket) change(f func(*state)) error {
 		return nil
 	}
 	if _, err := s.ns.io.node().SocketRooms(context.Background(), s.key); err != nil {
-		states.take(s.key)
+		if st := states.take(s.key); st != nil {
+			st.fail()
+		}
 		return ErrDisconnected
 	}
 	return nil

@@ -25,6 +25,15 @@ type state struct {
 	data      map[string]any
 	acks      map[uint64]*waiting
 	trail     *trail // with recovery
+	gone      bool   // no acknowledgement can come any more
+}
+
+// fail ends the waiting of all who wait for acknowledgements of a socket that has gone.
+func (st *state) fail() {
+	for _, w := range st.acks {
+		w.finish(nil, ErrDisconnected)
+	}
+	st.acks = nil
 }
 
 func (all *states) init() { all.seed = maphash.MakeSeed() }

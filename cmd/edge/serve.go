@@ -240,7 +240,12 @@ func announceDevelopment(node *server.Config, s *server.Server) {
 			log.Warn("development mode listens beyond this machine", "address", a)
 		}
 	}
-	log.Info("development mode serves server-sent events and HTTP streams", "sse", "/connection/sse", "http_stream", "/connection/http_stream")
+	if node.SSE {
+		log.Info("development mode serves server-sent events", "path", "/connection/sse")
+	}
+	if node.HTTPStream {
+		log.Info("development mode serves HTTP streams", "path", "/connection/http_stream")
+	}
 	if node.SocketIO != nil {
 		log.Info("development mode serves Socket.IO", "path", node.SocketIO.Path)
 	}

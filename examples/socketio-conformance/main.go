@@ -62,7 +62,7 @@ func (o *options) application(log *slog.Logger) *socketio.IO {
 // mainNamespace gives io the events of "/" that have no binary values.
 func mainNamespace(io *socketio.IO) {
 	io.Use(func(h *socketio.Handshake) error {
-		if h.Query().Get("fail") != "" {
+		if h.Query().Has("fail") {
 			return &socketio.Error{Message: "Auth failed (main namespace)"}
 		}
 		return nil

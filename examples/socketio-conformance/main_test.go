@@ -221,34 +221,51 @@ func TestRecoveryOverARestart(t *testing.T) {
 	}
 }
 
-// The node does not know that the client's connection is dead: nothing has come from it, and nothing was due.
+// The node does not know that the client's connection is dead: nothing has come from it, and nothing was due. The client comes back
+// to all its namespaces, one after the other.
 func TestTakeOver(t *testing.T) {
 	node := openServer(t, "-recovery")
-	_, welcome := enterRecoverable(t, node)
-	expectBack(t, node, welcome)
+	p, welcome := enterRecoverable(t, node)
+	custom := p.enter("/custom,")
+	again := expectBack(t, node, welcome)
+	again.comeBack("/custom,", custom)
 }
 
 // enterRecoverable opens a session in "/" and returns the answer to its CONNECT.
 func enterRecoverable(t *testing.T, node *server.Server) (p *peer, welcome string) {
 	p = dial(t, node, socketIO)
-	p.send("40")
-	answer, _, err := wsutil.ReadServerData(p)
-	if err != nil || !privateID.Match(answer) {
-		t.Fatalf("%s, %v", answer, err)
-	}
-	p.expect(`42\["auth",{},"[0-9a-z]+"\]`)
-	return p, string(answer)
+	return p, p.enter("")
 }
 
 var privateID = regexp.MustCompile(`"pid":"(.{20})"`)
 
-// expectBack checks that the client which had the answer welcome gets it again, behind the one event that it does not say it has.
-func expectBack(t *testing.T, node *server.Server, welcome string) {
+// enter enters the namespace with a prefix, and returns the answer.
+func (p *peer) enter(prefix string) (welcome string) {
+	p.t.Helper()
+	p.send("40" + prefix)
+	answer, _, err := wsutil.ReadServerData(p)
+	if err != nil || !privateID.Match(answer) {
+		p.t.Fatalf("%s, %v", answer, err)
+	}
+	p.expect(`42` + prefix + `\["auth",{},"[0-9a-z]+"\]`)
+	return string(answer)
+}
+
+// comeBack checks that the client which had the answer welcome gets it again, behind the one event that it does not say it has.
+func (p *peer) comeBack(prefix, welcome string) {
+	p.t.Helper()
+	p.send(`40` + prefix + `{"pid":"` + privateID.FindStringSubmatch(welcome)[1] + `"}`)
+	p.expect(`42` + prefix + `\["auth",{},"[0-9a-z]+"\]`)
+	p.expect(regexp.QuoteMeta(welcome))
+	p.expect(`42` + prefix + `\["auth",{"pid":".{20}"},"[0-9a-z]+"\]`) // that it is there again
+}
+
+// expectBack has a new session come back to "/".
+func expectBack(t *testing.T, node *server.Server, welcome string) *peer {
 	t.Helper()
 	p := dial(t, node, socketIO)
-	p.send(`40{"pid":"` + privateID.FindStringSubmatch(welcome)[1] + `"}`)
-	p.expect(`42\["auth",{},"[0-9a-z]+"\]`)
-	p.expect(regexp.QuoteMeta(welcome))
+	p.comeBack("", welcome)
+	return p
 }
 
 func TestBareEngine(t *testing.T) {

@@ -65,6 +65,8 @@ func embedded(a *application) server.Config {
 		InternalAddress: "127.0.0.1:0",
 		ShutdownWindow:  100 * time.Millisecond,
 		Development:     true,
+		SSE:             true,
+		HTTPStream:      true,
 		Rooms: server.Rooms{WithoutNamespace: server.RoomOptions{
 			HistorySize: 100, HistoryTTL: time.Minute, ForceRecovery: true,
 		}},

@@ -253,4 +253,3 @@ func main() {
 		log.Fatal(err)
 	}
 }
-
