@@ -117,7 +117,7 @@ func (l *loop) probeTimer(c *netpoll.Conn, s *session) {
 
 // endPoll ends the poll that is held, if there is one.
 func (l *loop) endPoll(e *engine, p *polling) {
-	if p.poll != 0 {
+	if l.polls(p) {
 		l.answerPoll(e, []byte{byte(engineio.Noop)})
 	}
 }

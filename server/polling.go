@@ -155,10 +155,16 @@ func (l *loop) answerPolls() {
 
 // pollBody returns what waits for a session of which a poll is held; nothing if there is none.
 func (l *loop) pollBody(d *netpoll.Conn, e *engine) []byte {
-	if e.polling == 0 || l.pollings.At(e.polling).poll == 0 {
+	if e.polling == 0 || !l.polls(l.pollings.At(e.polling)) {
 		return nil
 	}
 	return l.takePayload(d)
+}
+
+// polls reports whether a poll is held that can be answered: the end of one whose conn is at its own is the session's.
+func (l *loop) polls(p *polling) bool {
+	c := l.net.Conn(p.poll)
+	return c != nil && !c.Closing()
 }
 
 // answerPoll answers the poll that is held with a payload.

@@ -1,0 +1,43 @@
+package server
+
+import (
+	"testing"
+
+	"github.com/seed4ac54ce5/edge/netpoll"
+)
+
+// onSessions calls f for each session of Engine.IO, on its loop.
+func (n *node) onSessions(f func(l *loop, c *netpoll.Conn, s *session)) {
+	n.t.Helper()
+	n.onEach(func(l *loop) {
+		l.net.Each(func(c *netpoll.Conn) {
+			if s := l.sessions.At(c.Slot()); s.state == stateEngine {
+				f(l, c, s)
+			}
+		})
+	})
+}
+
+// sessions returns how many sessions of Engine.IO stand.
+func (n *node) sessions() (sum int) {
+	n.onSessions(func(*loop, *netpoll.Conn, *session) { sum++ })
+	return sum
+}
+
+// A client whose poll has ended without its answer cannot have what came in the very turn in which that was noticed: its session ends,
+// so that it comes back and recovers.
+func TestPollingGivesNothingToWhoHasGone(t *testing.T) {
+	n := openNode(t, engineEchoConfig(nil))
+	p := n.poller("")
+	defer p.close()
+	p.hold()
+	n.onSessions(func(l *loop, d *netpoll.Conn, ds *session) {
+		poll := l.net.Conn(l.pollings.At(l.engineOf(ds).polling).poll)
+		l.net.Close(poll, netpoll.ClosedByPeer)
+		l.sendText(d, ds, []byte("lost"))
+		l.answerPolls()
+	})
+	if left := n.sessions(); left != 0 {
+		t.Errorf("%d sessions have lost a message and stand", left)
+	}
+}
