@@ -303,8 +303,12 @@ func (l *loop) dropPolling(e *engine) {
 		l.releasePoll(&p.poll, l.errorAnswer(engineio.ErrSession))
 	}
 	l.dropPost(p)
-	if c := l.net.Conn(p.probe); c != nil && !c.Closing() {
-		l.endProbe(c, l.sessions.At(c.Slot()))
+	if c := l.net.Conn(p.probe); c != nil {
+		s := l.sessions.At(c.Slot())
+		s.engine = 0
+		if !c.Closing() {
+			l.endProbe(c, s)
+		}
 	}
 	l.pollings.Free(e.polling)
 	e.polling = 0

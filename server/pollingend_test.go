@@ -41,3 +41,22 @@ func TestPollingGivesNothingToWhoHasGone(t *testing.T) {
 		t.Errorf("%d sessions have lost a message and stand", left)
 	}
 }
+
+// A WebSocket that is tried out and ends in the same turn as its session depends on nothing any more.
+func TestPollingEndsWithItsProbe(t *testing.T) {
+	n := openNode(t, engineEchoConfig(nil))
+	p := n.poller("")
+	defer p.close()
+	ws := p.probe()
+	defer ws.close()
+	ws.send(textOf("2probe"))
+	ws.expect(`text "3probe"`)
+	n.onSessions(func(l *loop, d *netpoll.Conn, ds *session) {
+		probe := l.net.Conn(l.pollings.At(l.engineOf(ds).polling).probe)
+		l.net.Close(probe, netpoll.ClosedByPeer)
+		l.endEngine(d, ds, reasonTransportClose)
+		if of := l.sessions.At(probe.Slot()).engine; of != 0 {
+			t.Errorf("it depends on record %d, which is free", of)
+		}
+	})
+}
