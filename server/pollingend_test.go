@@ -2,6 +2,7 @@ package server
 
 import (
 	"testing"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/netpoll"
 )
@@ -59,4 +60,15 @@ func TestPollingEndsWithItsProbe(t *testing.T) {
 			t.Errorf("it depends on record %d, which is free", of)
 		}
 	})
+}
+
+// Sessions that end when their time has come need a place for that only if something limits their age.
+func TestPollingWithMaxConnectionAge(t *testing.T) {
+	n := openNode(t, func(c *Config) {
+		engineEchoConfig(nil)(c)
+		c.MaxConnectionAge = time.Hour
+	})
+	p := n.poller("")
+	p.checkAlive()
+	p.end()
 }
