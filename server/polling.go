@@ -258,9 +258,9 @@ func (l *loop) endPolling(d *netpoll.Conn, ds *session, reason string) {
 	if reason == reasonTransportClose {
 		last = engineio.Noop // it knows
 	}
-	told := l.pollings.At(e.polling).poll != 0
+	told := l.polls(l.pollings.At(e.polling))
 	if told {
-		l.answerPoll(e, engineio.AppendText(l.closing(d), last, nil))
+		told = l.answerEnded(d, e, last)
 	}
 	l.leaveEngine(d, ds, reason)
 	l.leave(d, ds, protocol.DisconnectConnectionClosed)
@@ -276,20 +276,34 @@ func (l *loop) endPolling(d *netpoll.Conn, ds *session, reason string) {
 	}
 }
 
+// answerEnded answers the poll that is held of a session that ends, and reports whether its client knows then. What waits for it leaves
+// without the end, as a client drops what comes with that.
+func (l *loop) answerEnded(d *netpoll.Conn, e *engine, last engineio.Type) (told bool) {
+	waits := l.closing(d)
+	if told = last == engineio.Noop || len(waits) == 0; told {
+		waits = engineio.AppendText(waits, last, nil)
+	} else {
+		waits = waits[:len(waits)-1]
+	}
+	l.answerPoll(e, waits)
+	return told
+}
+
 // closing returns what waits for a session that ends, ready for one packet more.
 func (l *loop) closing(d *netpoll.Conn) []byte {
 	l.payload = l.net.TakeQueue(d, trim(l.payload))
 	return l.payload
 }
 
-// answerLast tells a client that polls of the end of its session, which has been waiting for that.
+// answerLast tells a client that polls of the end of its session, which has been waiting for that, once nothing else does.
 func (l *loop) answerLast(c *netpoll.Conn, s *session, d *netpoll.Conn) {
-	body := l.closing(d)
-	if len(body) == 0 {
-		body = append(body, byte(engineio.Noop), engineio.Separator)
+	body := l.takePayload(d)
+	if len(body) > 0 {
+		l.net.SetTimer(d, closeGrace)
+	} else {
+		body = append(body, byte(engineio.Noop), engineio.Separator, byte(engineio.Close))
+		l.net.Close(d, netpoll.ClosedLocally)
 	}
-	body = engineio.AppendText(body, engineio.Close, nil)
-	l.net.Close(d, netpoll.ClosedLocally)
 	l.answer(c, s, &answer{status: http.StatusOK, kind: pollType, header: notStored, body: body, packs: true})
 }
 

@@ -72,3 +72,44 @@ func TestPollingWithMaxConnectionAge(t *testing.T) {
 	p.checkAlive()
 	p.end()
 }
+
+// endAll has the node end all sessions.
+func (n *node) endAll() {
+	n.onSessions(func(l *loop, c *netpoll.Conn, s *session) { l.endEngine(c, s, reasonForcedClose) })
+}
+
+// What waits for a client leaves before it hears of the end: it would drop what comes with that.
+func TestPollingEndComesLast(t *testing.T) {
+	n := openNode(t, engineEchoConfig(nil))
+	before := n.holdings()
+	n.run("with a poll held", func(t *testing.T) {
+		p := n.poller("")
+		defer p.close()
+		p.hold()
+		n.onSessions(func(l *loop, c *netpoll.Conn, s *session) {
+			l.sendText(c, s, []byte("x"))
+			l.endEngine(c, s, reasonForcedClose)
+		})
+		if got := p.gets.hears(); got != "200 4x" {
+			t.Errorf("GET = %q", got)
+		}
+		if got := p.poll(); got != "200 6\x1e1" {
+			t.Errorf("the next GET = %q", got)
+		}
+		p.gone(t)
+	})
+	n.run("without", func(t *testing.T) {
+		p := n.poller("")
+		defer p.close()
+		p.post("4x")
+		n.endAll()
+		if got := p.poll(); got != "200 4x" {
+			t.Errorf("GET = %q", got)
+		}
+		if got := p.poll(); got != "200 6\x1e1" {
+			t.Errorf("the next GET = %q", got)
+		}
+		p.gone(t)
+	})
+	n.awaitHoldings(t, before)
+}
