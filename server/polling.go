@@ -60,7 +60,7 @@ func (l *loop) beginPolling(c *netpoll.Conn, s *session, r *httpRequest, q *engi
 
 // openDetached returns a conn without a socket for the client of the request in hand, which is refused if there is no room.
 func (l *loop) openDetached(c *netpoll.Conn, s *session) (*netpoll.Conn, *session) {
-	if l.pollings.Live() >= l.server.config.SocketIO.Limits.Sessions {
+	if int(l.counts.Connections[metrics.SocketPolling]) >= l.server.config.SocketIO.Limits.Sessions {
 		l.turnAwayPoll(c, s, metrics.RejectConnections)
 		return nil, nil
 	}

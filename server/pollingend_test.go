@@ -113,3 +113,21 @@ func TestPollingEndComesLast(t *testing.T) {
 	})
 	n.awaitHoldings(t, before)
 }
+
+// Sessions that wait for a poll to be told of their end take room too, E12.
+func TestPollingEndsAreBounded(t *testing.T) {
+	n := openNode(t, engineEchoConfig(func(c *SocketIO) { c.Limits.Sessions = 1 }))
+	p := n.poller("")
+	defer p.close()
+	n.endAll()
+	c := n.dial()
+	defer c.close()
+	c.send([]byte(get(engineTestPath + pollingQuery)))
+	if r, _ := c.reply("GET"); r.StatusCode != 503 {
+		t.Errorf("handshake = %s; want that there is no room", r.Status)
+	}
+	if got := p.poll(); got != "200 6\x1e1" {
+		t.Errorf("GET = %q", got)
+	}
+	n.poller("").end()
+}
