@@ -131,3 +131,33 @@ func TestPollingEndsAreBounded(t *testing.T) {
 	}
 	n.poller("").end()
 }
+
+// A drain does not wait for clients that do not come to hear of the end of their sessions.
+func TestDrainEndsPollingSessions(t *testing.T) {
+	n := openNodeAlone(t, func(c *Config) {
+		engineEchoConfig(nil)(c)
+		c.ShutdownWindow = time.Millisecond
+	})
+	silent, waiting := n.poller(""), n.poller("")
+	defer silent.close()
+	defer waiting.close()
+	n.endAll()
+	standing := n.poller("")
+	defer standing.close()
+	standing.hold()
+	n.Drain()
+	done := make(chan error, 1)
+	go func() { done <- n.Run(t.Context()) }()
+	if got := standing.gets.hears(); got != "200 1" {
+		t.Errorf("GET = %q", got)
+	}
+	for _, p := range []*poller{silent, waiting, standing} {
+		p.close()
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if d := n.Departure(); d.Cut != 0 {
+		t.Errorf("%d conns were cut off", d.Cut)
+	}
+}
