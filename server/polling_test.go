@@ -66,16 +66,18 @@ type poller struct {
 }
 
 // poller returns one that has begun a session.
-func (n *node) poller(more string) *poller {
+func (n *node) poller(more string) *poller { return n.pollerAt(engineTestPath, more) }
+
+func (n *node) pollerAt(path, more string) *poller {
 	n.t.Helper()
 	p := &poller{n: n, gets: n.dial(), posts: n.dial()}
-	p.gets.send([]byte(get(engineTestPath + pollingQuery + more)))
+	p.gets.send([]byte(get(path + pollingQuery + more)))
 	r, body := p.gets.reply("GET")
 	if r.StatusCode != 200 {
 		n.t.Fatalf("handshake = %s %q", r.Status, body)
 	}
 	p.handshake = parseOpen(n.t, body)
-	p.target = engineTestPath + pollingQuery + "&sid=" + p.handshake.SID
+	p.target = path + pollingQuery + "&sid=" + p.handshake.SID
 	return p
 }
 
