@@ -183,9 +183,6 @@ func (l *loop) changeOver(c *netpoll.Conn, s *session) {
 	l.dropPolling(e)
 	l.counts.Connections[ds.transport()]--
 	ds.clear(flagPolling)
-	if !e.has(engineEcho) {
-		l.changeWire(ds)
-	}
 	l.counts.Connections[ds.transport()]++
 	if !e.has(engineEcho) {
 		l.changeWire(ds)
