@@ -196,3 +196,25 @@ func TestPollingPostsWaitForTheApplication(t *testing.T) {
 	p.post("1")
 	a.wait(t, events+1)
 }
+
+// A session too many of a user ends as any does.
+func TestPollingUserLimit(t *testing.T) {
+	a := newSocketApp()
+	a.connect = func(*SocketConnect) (SocketWelcome, error) {
+		return SocketWelcome{Grant: &ConnectReply{User: "u"}}, nil
+	}
+	n := openSocketNode(t, a, func(c *Config) { c.Limits.UserConnections = 1 })
+	first := n.pollerAt("/socket.io/", "")
+	first.post("40")
+	if got := first.poll(); !strings.HasPrefix(got, `200 40{"sid"`) {
+		t.Errorf("the first is answered %q", got)
+	}
+	second := n.pollerAt("/socket.io/", "")
+	defer second.close()
+	second.hold()
+	second.post("40")
+	if got := second.gets.hears(); got != "200 1" {
+		t.Errorf("the second is answered %q; want the end", got)
+	}
+	first.end()
+}
