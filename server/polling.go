@@ -278,24 +278,17 @@ func (l *loop) releasePost(d *netpoll.Conn, ds *session) {
 	}
 }
 
-// endPolling ends a session whose client polls. Of an end that the server has decided on the client learns, if it polls or will.
+// endPolling ends a session whose client polls. Of an end that the server has decided on the client learns, if it polls or will: by
+// a poll of its own where something waits for it, as clients take an end at once and what comes with it a moment later.
 func (l *loop) endPolling(d *netpoll.Conn, ds *session, reason string) {
 	e := l.engineOf(ds)
-	last := engineio.Close
-	if reason == reasonTransportClose {
-		last = engineio.Noop // it knows
-	}
-	told := l.polls(l.pollings.At(e.polling))
-	if told {
-		told = l.answerEnded(d, e, last)
+	told := needless(reason)
+	if l.polls(l.pollings.At(e.polling)) {
+		told = l.answerEnded(d, e, reason) || told
 	}
 	l.leaveEngine(d, ds, reason)
 	l.leave(d, ds, protocol.DisconnectConnectionClosed)
 	ds.finish()
-	switch reason {
-	case reasonTransportClose, reasonTransportError, reasonPingTimeout, reasonParseError, reasonShutdown:
-		told = true // or need not be
-	}
 	if told {
 		l.net.Close(d, netpoll.ClosedLocally)
 	} else {
@@ -303,17 +296,30 @@ func (l *loop) endPolling(d *netpoll.Conn, ds *session, reason string) {
 	}
 }
 
+// needless reports whether a client that does not poll need not be told of an end for this reason.
+func needless(reason string) bool {
+	switch reason {
+	case reasonTransportClose, reasonTransportError, reasonPingTimeout, reasonParseError, reasonShutdown:
+		return true
+	}
+	return false
+}
+
 // answerEnded answers the poll that is held of a session that ends, and reports whether its client knows then. What waits for it leaves
-// without the end, as a client drops what comes with that.
-func (l *loop) answerEnded(d *netpoll.Conn, e *engine, last engineio.Type) (told bool) {
+// without the end, save for a client that has decided on that itself.
+func (l *loop) answerEnded(d *netpoll.Conn, e *engine, reason string) (told bool) {
 	waits := l.closing(d)
-	if told = last == engineio.Noop || len(waits) == 0; told {
-		waits = engineio.AppendText(waits, last, nil)
-	} else {
-		waits = waits[:len(waits)-1]
+	switch {
+	case reason == reasonTransportClose:
+		waits = engineio.AppendText(waits, engineio.Noop, nil)
+	case len(waits) == 0:
+		waits = engineio.AppendText(waits, engineio.Close, nil)
+	default:
+		l.answerPoll(e, waits[:len(waits)-1])
+		return false
 	}
 	l.answerPoll(e, waits)
-	return told
+	return true
 }
 
 // closing returns what waits for a session that ends, ready for one packet more.
@@ -322,7 +328,8 @@ func (l *loop) closing(d *netpoll.Conn) []byte {
 	return l.payload
 }
 
-// answerLast tells a client that polls of the end of its session, which has been waiting for that, once nothing else does.
+// answerLast gives a client that polls what has been waiting for it in a session that has ended, and tells it of the end when there
+// is nothing more.
 func (l *loop) answerLast(c *netpoll.Conn, s *session, d *netpoll.Conn) {
 	body := l.takePayload(d)
 	if len(body) > 0 {

@@ -34,7 +34,7 @@ type SocketIO struct {
 	// "lobby" of "/" is the room "lobby", room "lobby" of "/game" is "game:lobby".
 	RoomsAsChannels []string
 
-	// RecordTTL is how long what the application keeps with [Server.KeepRecord] stays, from its newest on; 1 h.
+	// RecordTTL is how long events stay that the application keeps with [Server.KeepRecord], from the newest of their log on; 1 h.
 	RecordTTL time.Duration
 
 	// App is the application. It is asked on the worker pool, save for what is said to be otherwise.
