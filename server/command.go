@@ -99,7 +99,7 @@ func (l *loop) readOn(c *netpoll.Conn, s *session) {
 	if s.has(flagPolling) {
 		if !s.has(flagOffloaded | flagThrottled) {
 			l.net.Resume(c) // a WebSocket's socket may come
-			l.releasePost(c, s)
+			l.releasePost(s)
 		}
 		return
 	}

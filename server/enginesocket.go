@@ -164,10 +164,6 @@ func (l *loop) changeOver(c *netpoll.Conn, s *session) {
 		return // what has waited shows
 	}
 	ds := l.sessions.At(d.Slot())
-	if l.posted[e.owner] != nil { // what has come before would be served behind what follows
-		l.failEngine(d, ds, reasonTransportError)
-		return
-	}
 	p := l.pollings.At(e.polling)
 	waits := l.closing(d)
 	if !l.net.Attach(d, c) {

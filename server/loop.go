@@ -38,8 +38,7 @@ type loop struct {
 	midway       midway
 	engines      engines
 	pollings     pollings
-	duePolls     []netpoll.ConnID          // sessions that have something for the poll that is held
-	posted       map[netpoll.ConnID][]byte // packets of a POST that wait until their session is read again
+	duePolls     []netpoll.ConnID // sessions that have something for the poll that is held
 	sockets      sockets
 	calls        map[netpoll.ConnID]*call  // what is out at the worker pool
 	farewells    []func()                  // what the pool has had no room for
@@ -126,7 +125,6 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 		users:        newUsers(),
 		sockets:      newSockets(),
 		calls:        make(map[netpoll.ConnID]*call),
-		posted:       make(map[netpoll.ConnID][]byte),
 		unserved:     make(map[netpoll.ConnID][]byte),
 		typists:      make(map[netpoll.ConnID][]typing),
 		chanInfos:    make(map[netpoll.ConnID][]chanInfo),

@@ -202,54 +202,34 @@ func (l *loop) endPost(c *netpoll.Conn, s *session) {
 	}
 }
 
-// servePost serves the packets of a POST. If its session is not read any more its answer waits, and so do those that are left.
+// servePost serves the packets of a POST.
 func (l *loop) servePost(c *netpoll.Conn, s *session, d *netpoll.Conn, ds *session, body []byte) {
 	l.endPost(c, s)
 	if ds.state == stateClosing {
 		l.answerPost(c, s)
 		return
 	}
-	rest, ok := l.takePackets(d, ds, body)
-	switch {
-	case !ok:
-		l.refuseRequest(c, s, engineio.ErrPayload)
-	case ds.state == stateEngine && ds.has(flagOffloaded|flagThrottled):
-		l.hold(c, s)
-		l.beginPost(c, s, ds)
-		l.keepPosted(l.net.ID(d), bytes.Clone(rest))
-	default:
-		l.answerPost(c, s)
-	}
-}
-
-// takePackets serves the packets of a payload for as long as their session is read, and returns those that are left; nil for none. It
-// reports false for what is no packet, which ends the session.
-func (l *loop) takePackets(d *netpoll.Conn, ds *session, payload []byte) (rest []byte, ok bool) {
-	rest = payload
-	for more := true; more && ds.state == stateEngine && !ds.has(flagOffloaded|flagThrottled); {
-		var raw []byte
-		raw, rest, more = bytes.Cut(rest, []byte{engineio.Separator})
+	for raw := range engineio.Packets(body) {
 		p, ok := engineio.ParseText(raw)
 		if !ok {
 			l.failEngine(d, ds, reasonParseError)
-			return nil, false
+			l.refuseRequest(c, s, engineio.ErrPayload)
+			return
 		}
 		l.counts.MessagesIn++
 		l.counts.PayloadIn += uint64(len(p.Data))
 		l.takePacket(d, ds, p)
+		if ds.state != stateEngine {
+			break
+		}
 	}
-	l.charge(d, ds, len(payload)-len(rest))
-	return rest, true
-}
-
-// keepPosted keeps what is left of a POST, in place of what was kept of it; nil for nothing.
-func (l *loop) keepPosted(id netpoll.ConnID, rest []byte) {
-	l.server.inputs.Add(len(rest) - len(l.posted[id]))
-	if rest == nil {
-		delete(l.posted, id)
-	} else {
-		l.posted[id] = rest
+	l.charge(d, ds, len(body))
+	if ds.state == stateEngine && ds.has(flagOffloaded|flagThrottled) {
+		l.hold(c, s)
+		l.beginPost(c, s, ds)
+		return
 	}
+	l.answerPost(c, s)
 }
 
 func (l *loop) answerPost(c *netpoll.Conn, s *session) {
@@ -258,16 +238,9 @@ func (l *loop) answerPost(c *netpoll.Conn, s *session) {
 
 var okBody = []byte("ok")
 
-// releasePost goes on with the POST that is held as its session was not read.
-func (l *loop) releasePost(d *netpoll.Conn, ds *session) {
-	defer l.guard(d)
-	if rest, ok := l.posted[l.net.ID(d)]; ok && ds.state == stateEngine {
-		rest, _ = l.takePackets(d, ds, rest)
-		if ds.state == stateEngine {
-			l.keepPosted(l.net.ID(d), rest)
-		}
-	}
-	if ds.state != stateEngine || ds.has(flagOffloaded|flagThrottled) {
+// releasePost answers the POST that was held as its session was not read.
+func (l *loop) releasePost(ds *session) {
+	if ds.state != stateEngine {
 		return
 	}
 	if e := l.engineOf(ds); e.polling != 0 {
@@ -347,7 +320,6 @@ func (l *loop) dropPolling(e *engine) {
 		return
 	}
 	p := l.pollings.At(e.polling)
-	l.keepPosted(e.owner, nil)
 	if p.poll != 0 {
 		l.releasePoll(&p.poll, l.errorAnswer(engineio.ErrSession))
 	}

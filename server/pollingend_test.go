@@ -163,40 +163,6 @@ func TestDrainEndsPollingSessions(t *testing.T) {
 	}
 }
 
-// What a client posts at once goes to the application no faster than that takes it, and all of it in order.
-func TestPollingPostsWaitForTheApplication(t *testing.T) {
-	const events = 3 * maxCalls
-	a, goOn, served := newSocketApp(), make(chan struct{}), make(chan struct{}, events)
-	a.event = func(Socket, *SocketEvent) {
-		<-goOn
-		served <- struct{}{}
-	}
-	n := openSocketNode(t, a, nil)
-	p := n.pollerAt("/socket.io/", "")
-	defer p.close()
-	p.post("40")
-	a.wait(t, 2)
-	p.posts.send([]byte(post(p.target, strings.Repeat("42[1]\x1e", events-1)+"42[1]")))
-	n.await("the POST is held", func() bool { return n.held() == 1 })
-	n.onSessions(func(l *loop, c *netpoll.Conn, s *session) {
-		b := l.sockets.boxes[l.net.ID(c)]
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if len(b.calls) > maxCalls+1 {
-			t.Errorf("%d calls wait; want at most %d", len(b.calls), maxCalls+1)
-		}
-	})
-	close(goOn)
-	if got := p.posts.hears(); got != okReply {
-		t.Errorf("POST = %s", got)
-	}
-	for range events {
-		<-served
-	}
-	p.post("1")
-	a.wait(t, events+1)
-}
-
 // A session too many of a user ends as any does.
 func TestPollingUserLimit(t *testing.T) {
 	a := newSocketApp()
