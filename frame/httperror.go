@@ -11,6 +11,7 @@ type HTTPError struct {
 	Status int
 	Reason string // a few words of ASCII: the body of the answer, also good as a label of a counter
 	Header string // further header lines, each with its CRLF
+	Bare   bool   // the answer has no body
 }
 
 func (e *HTTPError) Error() string { return "http: " + e.Reason }
@@ -22,7 +23,7 @@ var (
 	ErrTimeout     = &HTTPError{Status: http.StatusRequestTimeout, Reason: "request too slow"}
 	ErrUnavailable = &HTTPError{Status: http.StatusServiceUnavailable, Reason: "overloaded", Header: "Retry-After: 5\r\n"}
 	ErrMethod      = &HTTPError{Status: http.StatusMethodNotAllowed, Reason: "method not allowed"}
-	ErrBodyTooBig  = &HTTPError{Status: http.StatusRequestEntityTooLarge, Reason: "body too large"}
+	ErrBodyTooBig  = &HTTPError{Status: http.StatusRequestEntityTooLarge, Reason: "body too large", Bare: true} // as Engine.IO's clients know it
 	ErrEarlyData   = &HTTPError{Status: http.StatusBadRequest, Reason: "data before the handshake is complete"}
 )
 
@@ -65,7 +66,7 @@ func badRequest(reason string) *HTTPError {
 }
 
 func upgradeRequired(reason string) *HTTPError {
-	return &HTTPError{http.StatusUpgradeRequired, reason, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"}
+	return &HTTPError{Status: http.StatusUpgradeRequired, Reason: reason, Header: "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"}
 }
 
 // AppendRetryLater appends the answer to a client that is to come again, in so many seconds: status 503 or 429 (RFC 6585
@@ -91,12 +92,14 @@ func AppendHTTPError(dst []byte, e *HTTPError, more ...byte) []byte {
 	dst = strconv.AppendInt(dst, int64(e.Status), 10)
 	dst = append(dst, ' ')
 	dst = append(dst, http.StatusText(e.Status)...)
-	dst = append(dst, "\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "...)
+	dst = append(dst, "\r\nConnection: close\r\n"...)
+	dst = append(append(dst, e.Header...), more...)
+	if e.Bare {
+		return append(dst, "Content-Length: 0\r\n\r\n"...)
+	}
+	dst = append(dst, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: "...)
 	dst = strconv.AppendInt(dst, int64(len(e.Reason)+1), 10)
-	dst = append(dst, "\r\n"...)
-	dst = append(dst, e.Header...)
-	dst = append(dst, more...)
-	dst = append(dst, "\r\n"...)
+	dst = append(dst, "\r\n\r\n"...)
 	dst = append(dst, e.Reason...)
 	return append(dst, '\n')
 }

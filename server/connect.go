@@ -92,6 +92,7 @@ func (l *loop) welcome(c *netpoll.Conn, s *session, id uint32, r *protocol.Conne
 // begin opens the session. It reports false if that has come to its limits, or has something for the client that it cannot read:
 // it is closed then.
 func (l *loop) begin(c *netpoll.Conn, s *session, id uint32, r *protocol.ConnectRequest, v *ConnectReply) bool {
+	s.state = stateReady
 	if !l.login(c, s, v) {
 		return false
 	}
@@ -131,7 +132,6 @@ func (l *loop) begin(c *netpoll.Conn, s *session, id uint32, r *protocol.Connect
 
 // login makes a session that of whoever has been let in. It reports false if that user has too many: it is closed then.
 func (l *loop) login(c *netpoll.Conn, s *session, v *ConnectReply) bool {
-	s.state = stateReady
 	s.set(flagConnected)
 	ticket, verdict := l.server.admission.AdmitUser(v.User)
 	s.who = l.users.login(c.Slot(), []byte(v.User), v.Info, []byte(v.token), ticket)

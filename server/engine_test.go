@@ -195,9 +195,9 @@ func TestEngineIsOffByItself(t *testing.T) {
 // comes early: a slow machine is late with everything.
 func TestEngineHeartbeat(t *testing.T) {
 	const interval, timeout = 300 * time.Millisecond, 200 * time.Millisecond
-	n := openNode(t, engineEchoConfig(func(c *SocketIO) { c.PingInterval, c.PingTimeout = interval, timeout }))
-	n.run("a ping an interval after each pong", func(t *testing.T) {
-		c, _ := n.engineSocket(webSocketQuery)
+	patient := openNode(t, engineEchoConfig(func(c *SocketIO) { c.PingInterval, c.PingTimeout = interval, time.Hour }))
+	patient.run("a ping an interval after each pong", func(t *testing.T) {
+		c, _ := patient.engineSocket(webSocketQuery)
 		defer c.close()
 		last := time.Now()
 		for range 3 {
@@ -211,6 +211,7 @@ func TestEngineHeartbeat(t *testing.T) {
 			c.send(textOf("3"))
 		}
 	})
+	n := openNode(t, engineEchoConfig(func(c *SocketIO) { c.PingInterval, c.PingTimeout = interval, timeout }))
 	n.run("no pong, no session", func(t *testing.T) {
 		begun := time.Now()
 		c, _ := n.engineSocket(webSocketQuery)

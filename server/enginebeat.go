@@ -21,9 +21,10 @@ func (l *loop) aimEngine(c *netpoll.Conn, e *engine) {
 	if e.limit != 0 && e.limit < at {
 		at = e.limit
 	}
-	s := l.sessions.At(c.Slot())
-	if end, ok := l.nextEnd(c, s); ok && s.has(flagConnected) {
-		at = min(at, l.net.Patience()+max(end-l.net.Now(), 0))
+	if s := l.sessions.At(c.Slot()); s.has(flagConnected) { // else it has no age yet
+		if end, ok := l.nextEnd(c, s); ok {
+			at = min(at, l.net.Patience()+max(end-l.net.Now(), 0))
+		}
 	}
 	l.net.SetExactTimer(c, at-l.net.Patience())
 }

@@ -95,8 +95,10 @@ func (l *loop) headEngine(c *netpoll.Conn, s *session, r *httpRequest, flags uin
 		l.refuseRequest(c, s, err)
 		return false
 	}
-	if ds := l.sessions; post && ds.At(d.Slot()).state == stateEngine {
-		l.beginPost(c, s, ds.At(d.Slot()))
+	if post {
+		if ds := l.sessions.At(d.Slot()); ds.state == stateEngine {
+			l.beginPost(c, s, ds)
+		}
 	}
 	return true
 }

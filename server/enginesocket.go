@@ -121,7 +121,7 @@ func (l *loop) probeTimer(c *netpoll.Conn, s *session) {
 
 // endPoll ends the poll that is held, if there is one.
 func (l *loop) endPoll(e *engine, p *polling) {
-	if p.poll != 0 {
+	if l.polls(p) {
 		l.answerPoll(e, []byte{byte(engineio.Noop)})
 	}
 }
@@ -183,9 +183,6 @@ func (l *loop) changeOver(c *netpoll.Conn, s *session) {
 	l.dropPolling(e)
 	l.counts.Connections[ds.transport()]--
 	ds.clear(flagPolling)
-	if !e.has(engineEcho) {
-		l.changeWire(ds)
-	}
 	l.counts.Connections[ds.transport()]++
 	if e.has(engineAsked) {
 		e.clear(engineAsked) // the answer may have been on its way by either

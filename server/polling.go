@@ -65,7 +65,7 @@ func (l *loop) beginPolling(c *netpoll.Conn, s *session, r *httpRequest, q *engi
 
 // openDetached returns a conn without a socket for the client of the request in hand, which is refused if there is no room.
 func (l *loop) openDetached(c *netpoll.Conn, s *session) (*netpoll.Conn, *session) {
-	if l.pollings.Live() >= l.server.config.SocketIO.Limits.Sessions {
+	if int(l.counts.Connections[metrics.SocketPolling]) >= l.server.config.SocketIO.Limits.Sessions {
 		l.turnAwayPoll(c, s, metrics.RejectConnections)
 		return nil, nil
 	}
@@ -160,10 +160,16 @@ func (l *loop) answerPolls() {
 
 // pollBody returns what waits for a session of which a poll is held; nothing if there is none.
 func (l *loop) pollBody(d *netpoll.Conn, e *engine) []byte {
-	if e.polling == 0 || l.pollings.At(e.polling).poll == 0 {
+	if e.polling == 0 || !l.polls(l.pollings.At(e.polling)) {
 		return nil
 	}
 	return l.takePayload(d)
+}
+
+// polls reports whether a poll is held that can be answered: the end of one whose conn is at its own is the session's.
+func (l *loop) polls(p *polling) bool {
+	c := l.net.Conn(p.poll)
+	return c != nil && !c.Closing()
 }
 
 // answerPoll answers the poll that is held with a payload.
@@ -266,19 +272,9 @@ func (l *loop) releasePost(ds *session) {
 // a poll of its own where something waits for it, as clients take an end at once and what comes with it a moment later.
 func (l *loop) endPolling(d *netpoll.Conn, ds *session, reason string) {
 	e := l.engineOf(ds)
-	polls, told := l.pollings.At(e.polling).poll != 0, needless(reason)
-	switch body := l.closing(d); {
-	case polls && (told || len(body) == 0):
-		last := engineio.Close
-		if reason == reasonTransportClose {
-			last = engineio.Noop // it knows
-		}
-		l.answerPoll(e, engineio.AppendText(body, last, nil))
-		told = true
-	case polls:
-		l.answerPoll(e, bytes.TrimSuffix(body, []byte{engineio.Separator}))
-	case !told && len(body) > 0:
-		l.net.Write(d, body) // for the next poll
+	told := needless(reason)
+	if l.polls(l.pollings.At(e.polling)) {
+		told = l.answerEnded(d, e, reason) || told
 	}
 	l.leaveEngine(d, ds, reason)
 	l.leave(d, ds, protocol.DisconnectConnectionClosed)
@@ -299,6 +295,23 @@ func needless(reason string) bool {
 	return false
 }
 
+// answerEnded answers the poll that is held of a session that ends, and reports whether its client knows then. What waits for it leaves
+// without the end, save for a client that has decided on that itself.
+func (l *loop) answerEnded(d *netpoll.Conn, e *engine, reason string) (told bool) {
+	waits := l.closing(d)
+	switch {
+	case reason == reasonTransportClose:
+		waits = engineio.AppendText(waits, engineio.Noop, nil)
+	case len(waits) == 0:
+		waits = engineio.AppendText(waits, engineio.Close, nil)
+	default:
+		l.answerPoll(e, waits[:len(waits)-1])
+		return false
+	}
+	l.answerPoll(e, waits)
+	return true
+}
+
 // closing returns what waits for a session that ends, ready for one packet more.
 func (l *loop) closing(d *netpoll.Conn) []byte {
 	l.payload = l.net.TakeQueue(d, trim(l.payload))
@@ -309,8 +322,10 @@ func (l *loop) closing(d *netpoll.Conn) []byte {
 // is nothing more.
 func (l *loop) answerLast(c *netpoll.Conn, s *session, d *netpoll.Conn) {
 	body := l.takePayload(d)
-	if len(body) == 0 {
-		body = engineio.AppendText(append(body, byte(engineio.Noop), engineio.Separator), engineio.Close, nil)
+	if len(body) > 0 {
+		l.net.SetTimer(d, closeGrace)
+	} else {
+		body = append(body, byte(engineio.Noop), engineio.Separator, byte(engineio.Close))
 		l.net.Close(d, netpoll.ClosedLocally)
 	}
 	l.answer(c, s, &answer{status: http.StatusOK, kind: pollType, header: notStored, body: body, packs: true})
@@ -326,8 +341,12 @@ func (l *loop) dropPolling(e *engine) {
 		l.releasePoll(&p.poll, l.errorAnswer(engineio.ErrSession))
 	}
 	l.dropPost(p)
-	if c := l.net.Conn(p.probe); c != nil && !c.Closing() {
-		l.endProbe(c, l.sessions.At(c.Slot()))
+	if c := l.net.Conn(p.probe); c != nil {
+		s := l.sessions.At(c.Slot())
+		s.engine = 0
+		if !c.Closing() {
+			l.endProbe(c, s)
+		}
 	}
 	l.pollings.Free(e.polling)
 	e.polling = 0

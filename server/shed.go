@@ -155,9 +155,14 @@ func (d *shedding) release(l *loop, who leaver, now time.Duration) (done bool) {
 	}
 	s := l.sessions.At(c.Slot())
 	switch {
+	case s.state == stateClosing: // it waits for a poll that hears so
+		if now >= d.ends {
+			l.net.Close(c, netpoll.ClosedLocally)
+		}
+		return now >= d.ends
 	case now < d.ends && (s.early() && !s.has(flagIdle) || s.has(flagOffloaded)):
 		return false
-	case now < d.ends+lastNews && l.rosters.Owes(&s.subs, who.at):
+	case now < d.ends+lastNews && (s.state == stateHeld || l.rosters.Owes(&s.subs, who.at)): // whose session answers it
 		return false
 	}
 	l.dismiss(c, s, d.order.why)

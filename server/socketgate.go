@@ -33,11 +33,9 @@ func (l *loop) takeSocket(c *netpoll.Conn, s *session, v *ConnectReply) *protoco
 	if v.byApplication {
 		s.set(flagByApplication)
 	}
-	stands := s.state
 	if !l.login(c, s, v) {
 		return protocol.ErrLimitExceeded
 	}
-	s.state = stands
 	s.expires = l.momentOf(v.ExpireAt)
 	l.setAge(c)
 	l.aimEngine(c, l.engineOf(s))

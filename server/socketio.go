@@ -50,7 +50,7 @@ type SocketIOLimits struct {
 	Namespaces        int           // that a session is in; 16
 	Rooms             int           // that a session is in, in all its namespaces; 128
 	Depth             int           // of nested JSON; 64
-	Sessions          int           // polling sessions of a loop; 100,000
+	Sessions          int           // polling sessions of a loop, those included whose clients have not heard of their end; 100,000
 }
 
 // Socket names a client in one namespace: one membership of one session, for ever. Its zero value names nobody.
