@@ -103,7 +103,7 @@ func (l *loop) readOn(c *netpoll.Conn, s *session) {
 		}
 		return
 	}
-	if !s.has(flagOffloaded|flagThrottled) && s.state != stateHeld && l.net.Backlog(c) == 0 {
+	if l.mayRead(c, s) {
 		if len(l.lines) > 0 {
 			l.callNext(l.net.ID(c))
 		}
@@ -112,6 +112,11 @@ func (l *loop) readOn(c *netpoll.Conn, s *session) {
 			l.again(c)
 		}
 	}
+}
+
+// mayRead reports whether nothing stands against reading c.
+func (l *loop) mayRead(c *netpoll.Conn, s *session) bool {
+	return !s.has(flagOffloaded|flagThrottled) && s.state != stateHeld && l.net.Backlog(c) == 0
 }
 
 // reply returns l.replies ready for one more reply or push to s.

@@ -192,9 +192,11 @@ func whyTLS(err error) metrics.Rejection {
 	return metrics.RejectTLS
 }
 
-// again serves c once more when the others have had their turn.
+// again serves c once more when the others have had their turn. Until then it is not read: what a client sends faster than it is served
+// stays in its socket.
 func (l *loop) again(c *netpoll.Conn) {
 	if l.securedOf(c) != nil {
+		l.net.Pause(c)
 		l.rereads = append(l.rereads, l.net.ID(c))
 	} else {
 		l.net.Again(c)
@@ -210,17 +212,26 @@ func (l *loop) reread() (more bool) {
 			continue
 		}
 		s := l.sessions.At(c.Slot())
-		if t := l.securedOf(c); t != nil && !s.has(flagOffloaded|flagThrottled) && s.state != stateHeld && l.net.Backlog(c) == 0 {
+		switch t := l.securedOf(c); {
+		case !l.mayRead(c, s): // whatever stands against it will have it read again
+		case t != nil:
 			l.rereadConn(c, s, t)
+		default: // its records have become the kernel's
+			l.net.Resume(c)
 		}
 	}
 	l.rereads = l.rereads[:copy(l.rereads, l.rereads[n:])]
 	return len(l.rereads) > 0
 }
 
+// rereadConn does so for one, and reads it again if that was all it could do with what it has.
 func (l *loop) rereadConn(c *netpoll.Conn, s *session, t *secured) {
 	defer l.guard(c)
+	waiting := len(l.rereads)
 	l.receivePlain(c, s, t, t.plain)
+	if len(l.rereads) == waiting && l.mayRead(c, s) {
+		l.net.Resume(c)
+	}
 }
 
 // write sends b to a conn, by way of TLS if it has that.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -389,5 +390,36 @@ func TestSlowOverTLS(t *testing.T) {
 	testutil.Eventually(t, patience, func() bool { return n.counts().Open == 0 }, "its conn has gone")
 	if got := n.counts().Disconnects[16+8]; got != 1 {
 		t.Errorf("%d sessions were ended with 3008; want 1", got)
+	}
+}
+
+// TestSecuredRequestsFasterThanServed: of a client that sends requests faster than its turn comes, no more is kept than was read at
+// once.
+func TestSecuredRequestsFasterThanServed(t *testing.T) {
+	n := openNodeAlone(t, func(c *Config) {
+		c.TLS = &tlsrecord.Config{Certificates: []tlsrecord.KeyPair{certificate(t, "one.test")}}
+		c.Loops = 1
+	})
+	c := n.dial().secure(tls.VersionTLS12)
+	defer c.close()
+	const requests = 50_000
+	go c.send([]byte(strings.Repeat(plain("OPTIONS", pathEmulation), requests)))
+	most := 0
+	for i := range requests {
+		if got := c.response(); got.StatusCode != http.StatusNoContent {
+			t.Fatalf("answer %d: %d", i, got.StatusCode)
+		}
+		if i%500 == 0 {
+			n.onEach(func(l *loop) {
+				for _, t := range l.secured {
+					if t != nil {
+						most = max(most, cap(t.plain))
+					}
+				}
+			})
+		}
+	}
+	if most > 512<<10 {
+		t.Errorf("%d bytes were kept", most)
 	}
 }
