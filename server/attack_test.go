@@ -46,7 +46,9 @@ func (n *node) holdings() (h holdings) {
 // records counts what a loop keeps of its conns beside their slots.
 func (l *loop) records() int {
 	return l.partials.count() + l.midway.records.Live() + len(l.calls) + len(l.unserved) + len(l.typists) + len(l.debts.byConn) + len(l.chanInfos) +
-		l.engines.Live() + l.pollings.Live() + len(l.throttles) + len(l.subEnds.byConn) + len(l.capabilities) + len(l.granted) + len(l.behind.lists)
+		l.engines.Live() + l.pollings.Live() + len(l.throttles) + len(l.subEnds.byConn) + len(l.capabilities) + len(l.granted) + len(l.behind.lists) +
+		l.sockets.records.Live() + len(l.sockets.names) + len(l.sockets.halves) + len(l.sockets.boxes) + len(l.sockets.handshakes.byConn) +
+		len(l.audiences.shared) + len(l.heldCORS) + len(l.lines) + len(l.fields.byConn)
 }
 
 // descriptors counts those of a thread. It runs on that thread with system calls alone: what is open in a private table

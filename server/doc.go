@@ -8,14 +8,18 @@
 // # Where a byte goes
 //
 // A [github.com/seed4ac54ce5/edge/netpoll] loop hands what it has read to loop.Received (loop.go). The
-// session's state decides: a balancer's header (arrive.go), TLS (secure.go), a request head (handshake.go),
-// frames and the messages they make (message.go), commands (command.go). Publications come back through the
-// hub to loop.Deliver (deliver.go).
+// session's state decides: a balancer's header (arrive.go), TLS (secure.go), requests (http.go) and what they open
+// (handshake.go, stream.go, engine.go), frames and the messages they make (message.go), commands (command.go), packets
+// (engine.go, socket.go). Publications come back through the hub to loop.Deliver (deliver.go).
 //
 // # Where to look
 //
+//	to add a path                 publicRoutes in http.go
 //	to add a command              readCommand in command.go, and a file with its function, such as presence.go
 //	who may come in, and do what  arrive.go, handshake.go, connect.go, token.go, access.go
+//	other transports              stream.go, events.go, emulation.go; what goes to another loop: move.go
+//	Engine.IO                     engine.go, enginebeat.go, enginesend.go, enginesocket.go, polling.go
+//	Socket.IO                     socketio.go says what; socket.go, socketbox.go (calls), socketcast.go (rooms), socketapi.go
 //	what ends by itself           heartbeat.go, expiry.go, age.go, unfinished.go, throttle.go
 //	what a room is                package hub; its options by namespace in namespace.go
 //	what the application decides  handler.go, on the worker pool by call.go and work.go

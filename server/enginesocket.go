@@ -25,6 +25,10 @@ func (l *loop) upgradeEngine(c *netpoll.Conn, s *session, r *httpRequest, q *eng
 		l.refuseSocket(c, s, err)
 		return
 	}
+	if of == nil && !l.roomForHandshake(flags) {
+		l.refuse(c, s, frame.ErrUnavailable)
+		return
+	}
 	if err := l.acceptSocket(s, r); err != nil {
 		l.refuse(c, s, err)
 		return

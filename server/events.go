@@ -20,48 +20,6 @@ import (
 // is where the client stands in all of its rooms, in their order in the query, so that the one id that a browser
 // gives back in Last-Event-ID when it returns is enough to recover them all.
 
-// audience is the rooms that a client of this kind has asked for. In a session it is what midway names.
-type audience struct {
-	rooms    []audienceRoom
-	returned bool // it has said where it stood
-}
-
-// audienceRoom is a room and how far its client has got there, zero if the room keeps no positions.
-type audienceRoom struct {
-	name string
-	at   hub.Position
-}
-
-// audiences are those of a loop, by index; 0 is nobody's.
-type audiences struct {
-	table []audience
-	free  []uint32
-}
-
-// take returns the index of a.
-func (a *audiences) take(of audience) uint32 {
-	if n := len(a.free); n > 0 {
-		i := a.free[n-1]
-		a.free = a.free[:n-1]
-		a.table[i] = of
-		return i
-	}
-	if len(a.table) == 0 {
-		a.table = append(a.table, audience{})
-	}
-	a.table = append(a.table, of)
-	return uint32(len(a.table) - 1)
-}
-
-// drop forgets index *i, if there is one.
-func (a *audiences) drop(i *uint32) {
-	if *i != 0 {
-		a.table[*i] = audience{}
-		a.free = append(a.free, *i)
-		*i = 0
-	}
-}
-
 // streamEvents is what is to be known of these streams. What all clients share of an event is all but its id; the rest is made for
 // each: see writeEvents.
 var streamEvents = streaming{
@@ -120,10 +78,13 @@ func appendLines(dst, data []byte) []byte {
 // writeEvents writes publications to a client, each with the id that is where it stands then.
 func (l *loop) writeEvents(c *netpoll.Conn, pubs []*hub.Publication) {
 	s := l.sessions.At(c.Slot())
-	a := &l.audiences.table[s.midway]
+	a := l.audiences.table[s.midway]
 	l.chunk = l.chunk[:0]
 	for _, p := range pubs {
 		if shared := l.wire(p, s.wire.form()); len(shared) > 0 {
+			if p.Position != (hub.Position{}) {
+				a = l.audiences.own(s.midway)
+			}
 			l.chunk = a.appendTo(l.chunk, p.Room, p.Position, shared)
 		}
 	}
@@ -196,6 +157,9 @@ func (l *loop) serveEvents(c *netpoll.Conn, s *session, r *httpRequest, q *query
 		if len(room) > 0 && !slices.ContainsFunc(a.rooms, named) {
 			a.rooms = append(a.rooms, audienceRoom{name: string(room)})
 		}
+		if len(a.rooms) > l.limits.rooms {
+			break // a query has room for thousands, and each is held against all before it
+		}
 	}
 	if len(a.rooms) == 0 || len(a.rooms) > l.limits.rooms {
 		l.refuse(c, s, errRooms)
@@ -207,7 +171,7 @@ func (l *loop) serveEvents(c *netpoll.Conn, s *session, r *httpRequest, q *query
 	if !l.startStream(c, s, r, wireEvents) {
 		return
 	}
-	s.midway = l.audiences.take(a)
+	s.midway = l.audiences.take(&a)
 	l.firstCommands(c, s, commands)
 }
 
@@ -282,11 +246,14 @@ type eventPublication struct {
 
 // appendEvents appends replies and pushes, a line each, as events.
 func (l *loop) appendEvents(s *session, dst, replies []byte) []byte {
-	a := &l.audiences.table[s.midway]
+	a := l.audiences.table[s.midway]
 	l.chunk = l.chunk[:0]
 	for line := range bytes.SplitSeq(replies, []byte{'\n'}) {
 		var r eventReply
 		if json.Unmarshal(line, &r) == nil { // they are our own
+			if r.Subscribe != nil && r.Subscribe.Epoch != "" {
+				a = l.audiences.own(s.midway)
+			}
 			l.chunk = a.appendReply(l.chunk, &r)
 		}
 	}

@@ -149,7 +149,10 @@ func (l *loop) readRouted(c *netpoll.Conn, s *session, b []byte, n int) (used, n
 	case r.Upgrades():
 		l.refuse(c, s, frame.ErrUpgrade)
 		return len(b), 0
-	case string(r.Method) == http.MethodOptions && route.cors && !r.HasBody():
+	case string(r.Method) == http.MethodOptions && route.cors:
+		if r.HasBody() {
+			s.set(flagLastRequest) // it is not read
+		}
 		l.preflight(c, s, r.Request, route)
 		return n, 0
 	case route.methods != "" && !listed(route.methods, r.Method):
@@ -280,8 +283,13 @@ func (l *loop) noteRequest(s *session, r *frame.Request) {
 	}
 }
 
-// endWaiting ends a conn whose next request has not come in time, or not whole.
+// endWaiting ends a conn whose next request has not come in time, or not whole. One that still takes its answers is not read, so its
+// request cannot be late: it is the stall limit that holds for it.
 func (l *loop) endWaiting(c *netpoll.Conn, s *session) {
+	if l.net.Backlog(c) > 0 {
+		l.net.SetTimer(c, l.server.config.KeepAliveTimeout)
+		return
+	}
 	if s.has(flagIdle) {
 		s.finish()
 		l.net.Close(c, netpoll.ClosedLocally)

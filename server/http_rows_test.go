@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/seed4ac54ce5/edge/metrics"
+	"github.com/seed4ac54ce5/edge/netpoll"
 )
 
 // TestConformanceRequests holds requests against RFC 9112 and the rows of attacks on what frames them: what could be read in
@@ -159,5 +160,28 @@ func TestRequestsWithoutReading(t *testing.T) {
 	<-sent
 	if got := n.counts(); got.Slow != [metrics.SlowActions]uint64{} {
 		t.Errorf("slow: %v", got.Slow)
+	}
+}
+
+// TestSlowReaderOfAnswers: a client that has not taken its answers yet is not late with its next request.
+func TestSlowReaderOfAnswers(t *testing.T) {
+	n := openHTTP(t, func(c *Config) { c.StallLimit = patience; c.QueueLimit = 64 << 10 })
+	const requests = 5000
+	one := posted(pathSame, strings.Repeat("x", 2000))
+	c := n.dial()
+	defer c.close()
+	go c.send([]byte(strings.Repeat(one, requests)))
+	n.await("its answers wait", func() bool { return n.counts().Queued > 0 })
+	n.onEach(func(l *loop) {
+		l.net.Each(func(c *netpoll.Conn) {
+			if l.net.Backlog(c) > 0 {
+				l.Expired(c)
+			}
+		})
+	})
+	for i := range requests {
+		if got := c.response(); got.StatusCode != http.StatusOK {
+			t.Fatalf("answer %d: %d", i, got.StatusCode)
+		}
 	}
 }

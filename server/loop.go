@@ -174,13 +174,16 @@ func (l *loop) receive(c *netpoll.Conn, s *session, b []byte) (used, need int) {
 	switch s.state {
 	case stateHead:
 		used, need = l.readRequests(c, s, b)
+		if s.stream() != nil {
+			used = len(b) // as below
+		}
 	case stateHeld: // what stands behind a request waits for its answer
 	default:
 		if s.stream() != nil {
 			used = len(b) // its client has no more to say here
-			break
+		} else {
+			used, need = l.readFrames(c, s, b)
 		}
-		used, need = l.readFrames(c, s, b)
 		l.endPings()
 		l.charge(c, s, used)
 	}

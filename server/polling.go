@@ -44,6 +44,10 @@ const (
 // beginPolling answers the request in hand with a session of its own, if there is room for one more.
 func (l *loop) beginPolling(c *netpoll.Conn, s *session, r *httpRequest, q *engineio.Query, flags uint32) {
 	config := l.server.config.SocketIO
+	if !l.roomForHandshake(flags) {
+		l.turnAwayPoll(c, s, metrics.RejectMemory)
+		return
+	}
 	d, ds := l.openDetached(c, s)
 	if d == nil {
 		return
@@ -258,29 +262,41 @@ func (l *loop) releasePost(ds *session) {
 	}
 }
 
-// endPolling ends a session whose client polls. Of an end that the server has decided on the client learns, if it polls or will.
+// endPolling ends a session whose client polls. Of an end that the server has decided on the client learns, if it polls or will: by
+// a poll of its own where something waits for it, as clients take an end at once and what comes with it a moment later.
 func (l *loop) endPolling(d *netpoll.Conn, ds *session, reason string) {
 	e := l.engineOf(ds)
-	last := engineio.Close
-	if reason == reasonTransportClose {
-		last = engineio.Noop // it knows
-	}
-	told := l.pollings.At(e.polling).poll != 0
-	if told {
-		l.answerPoll(e, engineio.AppendText(l.closing(d), last, nil))
+	polls, told := l.pollings.At(e.polling).poll != 0, needless(reason)
+	switch body := l.closing(d); {
+	case polls && (told || len(body) == 0):
+		last := engineio.Close
+		if reason == reasonTransportClose {
+			last = engineio.Noop // it knows
+		}
+		l.answerPoll(e, engineio.AppendText(body, last, nil))
+		told = true
+	case polls:
+		l.answerPoll(e, bytes.TrimSuffix(body, []byte{engineio.Separator}))
+	case !told && len(body) > 0:
+		l.net.Write(d, body) // for the next poll
 	}
 	l.leaveEngine(d, ds, reason)
 	l.leave(d, ds, protocol.DisconnectConnectionClosed)
 	ds.finish()
-	switch reason {
-	case reasonTransportClose, reasonTransportError, reasonPingTimeout, reasonParseError, reasonShutdown:
-		told = true // or need not be
-	}
 	if told {
 		l.net.Close(d, netpoll.ClosedLocally)
 	} else {
 		l.net.SetTimer(d, closeGrace)
 	}
+}
+
+// needless reports whether a client that does not poll need not be told of an end for this reason.
+func needless(reason string) bool {
+	switch reason {
+	case reasonTransportClose, reasonTransportError, reasonPingTimeout, reasonParseError, reasonShutdown:
+		return true
+	}
+	return false
 }
 
 // closing returns what waits for a session that ends, ready for one packet more.
@@ -289,14 +305,14 @@ func (l *loop) closing(d *netpoll.Conn) []byte {
 	return l.payload
 }
 
-// answerLast tells a client that polls of the end of its session, which has been waiting for that.
+// answerLast gives a client that polls what has been waiting for it in a session that has ended, and tells it of the end when there
+// is nothing more.
 func (l *loop) answerLast(c *netpoll.Conn, s *session, d *netpoll.Conn) {
-	body := l.closing(d)
+	body := l.takePayload(d)
 	if len(body) == 0 {
-		body = append(body, byte(engineio.Noop), engineio.Separator)
+		body = engineio.AppendText(append(body, byte(engineio.Noop), engineio.Separator), engineio.Close, nil)
+		l.net.Close(d, netpoll.ClosedLocally)
 	}
-	body = engineio.AppendText(body, engineio.Close, nil)
-	l.net.Close(d, netpoll.ClosedLocally)
 	l.answer(c, s, &answer{status: http.StatusOK, kind: pollType, header: notStored, body: body, packs: true})
 }
 

@@ -496,8 +496,11 @@ func TestPollingClose(t *testing.T) {
 		defer p.close()
 		p.post("4x")
 		endAll()
-		if got := p.poll(); got != "200 4x\x1e1" {
+		if got := p.poll(); got != "200 4x" {
 			t.Errorf("GET = %q", got)
+		}
+		if got := p.poll(); got != "200 6\x1e1" {
+			t.Errorf("next GET = %q", got)
 		}
 		p.gone(t)
 	})

@@ -61,7 +61,7 @@ type Server struct {
 	faults      chan fault
 	refused     chan rejection
 
-	recordRooms hub.Namespace // of Socket.IO's records; 0 for none
+	records recordRooms // of Socket.IO's application
 
 	reload       sync.Mutex // guards namespaceIDs, and what reload.go changes of config
 	namespaceIDs map[string]hub.Namespace

@@ -2,10 +2,7 @@ package server
 
 import (
 	"bytes"
-	"net/http"
-	"slices"
 	"strconv"
-	"time"
 
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/internal/slab"
@@ -51,10 +48,9 @@ type sockets struct {
 	waiting []*mailbox // those that the pool has had no room for
 	halves  map[netpoll.ConnID]*halfPacket
 	rests   map[netpoll.ConnID][]byte // of payloads of sessions that are not read
-	shakes  map[netpoll.ConnID]*SocketHandshake
-	recent  []recent // of shakes, by when they are forgotten
 
-	answers socketAnswers // any goroutine
+	handshakes handshakes
+	answers    socketAnswers // any goroutine
 
 	// Scratch space, good within one call.
 	packet packet.Packet
@@ -70,16 +66,6 @@ type halfPacket struct {
 	bytes  int
 }
 
-// recent is when the handshake of a session is forgotten.
-type recent struct {
-	conn netpoll.ConnID
-	at   time.Duration
-}
-
-// handshakeKept is how long a session's handshake is kept for the namespaces that its client may still ask for, unless the
-// application wants it for longer.
-const handshakeKept = time.Minute
-
 func newSockets() sockets {
 	return sockets{
 		spaces: make([]space, 1),
@@ -88,7 +74,8 @@ func newSockets() sockets {
 		boxes:  make(map[netpoll.ConnID]*mailbox),
 		halves: make(map[netpoll.ConnID]*halfPacket),
 		rests:  make(map[netpoll.ConnID][]byte),
-		shakes: make(map[netpoll.ConnID]*SocketHandshake),
+
+		handshakes: newHandshakes(),
 	}
 }
 
@@ -123,43 +110,8 @@ func (t *sockets) exit(i uint32) {
 // engineOpened begins a session of Socket.IO on c, whose handshake is the request in hand.
 func (l *loop) engineOpened(c *netpoll.Conn, s *session) {
 	s.wire = l.socketWire(s)
-	shake := &SocketHandshake{
-		Header: make(http.Header),
-		URL:    string(l.request.Path),
-		Secure: l.server.tls != nil,
-		Issued: time.Now(),
-	}
-	if len(l.request.RawQuery) > 0 {
-		shake.URL += "?" + string(l.request.RawQuery)
-	}
-	for name, value := range l.request.All() {
-		shake.Header.Add(string(name), string(value))
-	}
-	if l.hand != nil {
-		shake.Address = l.addressOf(l.hand, l.sessions.At(l.hand.Slot()))
-	}
-	t := &l.sockets
-	t.shakes[l.net.ID(c)] = shake
-	if !l.server.config.SocketIO.KeepHandshakes {
-		t.recent = append(t.recent, recent{l.net.ID(c), l.net.Now() + handshakeKept})
-		l.keepTime()
-	}
-}
-
-// forgetHandshakes drops those that are kept no longer.
-func (t *sockets) forgetHandshakes(now time.Duration) {
-	n := 0
-	for n < len(t.recent) && t.recent[n].at <= now {
-		delete(t.shakes, t.recent[n].conn)
-		n++
-	}
-	switch {
-	case n == len(t.recent):
-		t.recent = nil
-	case n > len(t.recent)/2:
-		t.recent = slices.Clone(t.recent[n:])
-	default:
-		t.recent = t.recent[n:]
+	if !l.server.config.SocketIO.NoHandshakes {
+		l.sockets.handshakes.keep(l.net.ID(c), &l.request)
 	}
 }
 
@@ -395,12 +347,8 @@ func (l *loop) connectSocket(c *netpoll.Conn, s *session, p *packet.Packet) {
 	*t.records.At(i) = socket{serial: e.serials, space: t.enter(name), next: e.sockets}
 	e.sockets = i
 	whose := Socket{l.net.ID(c), e.serials}
-	shake := t.shakes[whose.Conn]
-	if shake == nil {
-		shake = &SocketHandshake{Header: make(http.Header), Address: l.addressOf(c, s), Secure: l.server.tls != nil}
-	}
 	l.call(c, s, socketCall{kind: callConnect, socket: whose, connect: &SocketConnect{
-		Socket: whose, ID: l.server.SocketID(whose), Namespace: name, Auth: bytes.Clone(p.Data), Handshake: shake,
+		Socket: whose, ID: l.server.SocketID(whose), Namespace: name, Auth: bytes.Clone(p.Data), Handshake: l.handshakeOf(c, s),
 	}})
 }
 
@@ -498,6 +446,10 @@ func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAns
 	if t.halves[a.socket.Conn] == nil { // else it is the attachments that are waited for
 		l.limitEngine(c, s, 0)
 	}
+	if !l.server.config.SocketIO.KeepHandshakes {
+		t.handshakes.expire(a.socket.Conn, l.net.Now()+handshakeKept)
+		l.keepTime()
+	}
 	namespace := t.spaces[k.space].name
 	l.enterRoom(c, s, t.spaces[k.space].all)
 	if w.ID != "" && w.ID != id {
@@ -572,7 +524,7 @@ func (l *loop) engineClosed(c *netpoll.Conn, s *session, reason string) {
 	t, e, id := &l.sockets, l.engineOf(s), l.net.ID(c)
 	l.dropHalf(id)
 	l.takeRest(id)
-	delete(t.shakes, id)
+	t.handshakes.forget(id)
 	box := t.boxes[id]
 	for e.sockets != 0 {
 		i := e.sockets

@@ -253,11 +253,11 @@ func (l *loop) tendSockets() {
 		}
 		b.mu.Unlock()
 	}
-	t.forgetHandshakes(l.net.Now())
+	t.handshakes.age(l.net.Now())
 }
 
 // busy reports whether there is something for tendSockets to do at some time.
-func (t *sockets) busy() bool { return len(t.waiting)+len(t.boxes)+len(t.recent) > 0 }
+func (t *sockets) busy() bool { return len(t.waiting)+len(t.boxes)+len(t.handshakes.recent) > 0 }
 
 // lastSocketCalls makes the calls that are left when the loop has ended and the pool is idle.
 func (l *loop) lastSocketCalls() {

@@ -422,7 +422,7 @@ func TestSocketsComeAndGo(t *testing.T) {
 	left := func() (records, boxes, rooms int) {
 		err := n.onLoops(context.Background(), func(l *loop) {
 			k := &l.sockets
-			records += l.engines.Live() + k.records.Live() + len(k.byName) + len(k.names) + len(k.halves) + len(k.shakes) + l.rosters.Subscriptions()
+			records += l.engines.Live() + k.records.Live() + len(k.byName) + len(k.names) + len(k.halves) + len(k.handshakes.byConn) + l.rosters.Subscriptions()
 			boxes += len(k.boxes) + len(k.waiting)
 		})
 		if err != nil {

@@ -25,8 +25,10 @@ type SocketIO struct {
 	EchoPath       string        // a path that serves bare Engine.IO and sends messages back, for conformance tests; empty for none
 
 	// KeepHandshakes gives SocketConnect.Handshake to all namespaces that a client ever asks for, which takes memory for as long as
-	// it is connected. Otherwise those that it asks for a minute later or more are given its address alone.
+	// it is connected. Otherwise those that it asks for when it has been in one for more than 5 s are given its address alone.
 	KeepHandshakes bool
+	// NoHandshakes gives all namespaces its address alone, and keeps nothing.
+	NoHandshakes bool
 
 	Limits SocketIOLimits
 
@@ -34,7 +36,7 @@ type SocketIO struct {
 	// "lobby" of "/" is the room "lobby", room "lobby" of "/game" is "game:lobby".
 	RoomsAsChannels []string
 
-	// RecordTTL is how long what the application keeps with [Server.KeepRecord] stays, from its newest on; 1 h.
+	// RecordTTL is how long events stay that the application keeps with [Server.KeepRecord], from the newest of their log on; 1 h.
 	RecordTTL time.Duration
 
 	// App is the application. It is asked on the worker pool, save for what is said to be otherwise.

@@ -14,17 +14,30 @@ import (
 // ErrNoStore says that the node keeps nothing on disk.
 var ErrNoStore = errors.New("server: the node has no store")
 
+const recordPrefix = "socketio:records,"
+
+// How many records a log keeps, the newest: one whose name begins with a slash, which is of what a namespace sends, for
+// SocketIO.RecordTTL, and any other for a day, both from the newest on.
 const (
-	recordNamespace = "socketio records" // no namespace of rooms has a space
-	recordPrefix    = "socketio:records,"
+	MaxSocketEvents  = 1 << 16
+	MaxSocketRecords = 1 << 18
 
-	// MaxSocketRecords is how many records a log keeps, the newest.
-	MaxSocketRecords = 1 << 16
-
-	defaultRecordTTL = time.Hour
+	defaultEventTTL = time.Hour
+	recordTTL       = 24 * time.Hour
 )
 
-// openRecords gives records a namespace of the hub, before the store is read.
+// recordRooms are the namespaces of the hub that logs are in; 0 without a store.
+type recordRooms struct{ events, others hub.Namespace }
+
+// of returns the one of a log.
+func (r *recordRooms) of(log []byte) hub.Namespace {
+	if bytes.HasPrefix(log, []byte("/")) {
+		return r.events
+	}
+	return r.others
+}
+
+// openRecords gives records namespaces of the hub, before the store is read.
 func (s *Server) openRecords() {
 	c := s.config.SocketIO
 	if c == nil || s.config.Store == nil {
@@ -32,17 +45,23 @@ func (s *Server) openRecords() {
 	}
 	s.reload.Lock()
 	defer s.reload.Unlock()
-	s.recordRooms = hub.Namespace(len(s.namespaceIDs))
-	s.namespaceIDs[recordNamespace] = s.recordRooms
+	open := func(name string, size int, ttl time.Duration) hub.Namespace {
+		id := hub.Namespace(len(s.namespaceIDs))
+		s.namespaceIDs[name] = id
+		s.hub.SetOptions(id, hub.Options{HistorySize: size, HistoryTTL: ttl, MetaTTL: ttl, Stored: true})
+		return id
+	}
 	ttl := c.RecordTTL
-	orElse(&ttl, defaultRecordTTL)
-	s.hub.SetOptions(s.recordRooms, hub.Options{HistorySize: MaxSocketRecords, HistoryTTL: ttl, MetaTTL: ttl, Stored: true})
+	orElse(&ttl, defaultEventTTL)
+	// No namespace of rooms has a space in its name.
+	s.records = recordRooms{open("socketio events", MaxSocketEvents, ttl), open("socketio records", MaxSocketRecords, recordTTL)}
 }
 
 // historyOf returns the namespace of a room that the store knows. It is false for one of a namespace that is no more.
 func (s *Server) historyOf(room []byte) (hub.Namespace, bool) {
-	if bytes.HasPrefix(room, []byte(recordPrefix)) {
-		return s.recordRooms, s.recordRooms != 0
+	if log, ok := bytes.CutPrefix(room, []byte(recordPrefix)); ok {
+		id := s.records.of(log)
+		return id, id != 0
 	}
 	if ns := s.spaces.Load().of(room); ns != nil {
 		return ns.id, true
@@ -53,12 +72,13 @@ func (s *Server) historyOf(room []byte) (hub.Namespace, bool) {
 // KeepRecord appends a JSON value to a log, and does not wait for the disk: what the node has not written when it dies is lost. It
 // never blocks. The error is ErrNoStore, or of a store that is full.
 func (s *Server) KeepRecord(log string, data []byte) error {
-	if s.recordRooms == 0 {
+	id := s.records.of([]byte(log))
+	if id == 0 {
 		return ErrNoStore
 	}
 	pub := hub.NewPublication()
 	pub.Data = append(pub.Data, data...)
-	_, err := s.hub.Publish(s.recordRooms, []byte(recordPrefix+log), pub, hub.PublishOptions{Done: func(hub.Result, error) {}})
+	_, err := s.hub.Publish(id, []byte(recordPrefix+log), pub, hub.PublishOptions{Done: func(hub.Result, error) {}})
 	if errors.Is(err, hub.ErrStoring) {
 		err = nil
 	}
@@ -67,10 +87,11 @@ func (s *Server) KeepRecord(log string, data []byte) error {
 
 // Records calls f with each record of a log, oldest first. f must keep nothing of it.
 func (s *Server) Records(log string, f func(data []byte)) error {
-	if s.recordRooms == 0 {
+	id := s.records.of([]byte(log))
+	if id == 0 {
 		return ErrNoStore
 	}
-	_, past, err := s.hub.History(s.recordRooms, []byte(recordPrefix+log), hub.HistoryRequest{Limit: -1})
+	_, past, err := s.hub.History(id, []byte(recordPrefix+log), hub.HistoryRequest{Limit: -1})
 	for _, p := range past {
 		f(p.Data())
 	}

@@ -25,7 +25,7 @@ func TestRecordsOutliveTheProcess(t *testing.T) {
 		if err := s.KeepRecord("a", fmt.Appendf(nil, `{"run":%d}`, run)); err != nil {
 			t.Error(err)
 		}
-		if err := s.KeepRecord("b", []byte("0")); err != nil {
+		if err := s.KeepRecord("/", []byte("0")); err != nil {
 			t.Error(err)
 		}
 		s.Close()

@@ -250,6 +250,37 @@ func TestStreamCORS(t *testing.T) {
 	}
 }
 
+// TestStreamCORSWithBody: a question of a browser that has a body is a question all the same, and begins no stream.
+func TestStreamCORSWithBody(t *testing.T) {
+	n := openHTTP(t, nil)
+	for _, path := range []string{pathEmulation, pathSSE, pathHTTPStream} {
+		c := n.dial()
+		defer c.close()
+		c.send([]byte("OPTIONS" + strings.TrimPrefix(posted(path, hello, "Origin: http://localhost:3000"), "POST")))
+		if got := c.response(); got.StatusCode != http.StatusNoContent || !got.Close {
+			t.Errorf("%s: %d, close %t", path, got.StatusCode, got.Close)
+		}
+	}
+}
+
+// TestStreamIsNotSpokenTo: what comes behind the request of a stream is dropped, and counts against the client's rate.
+func TestStreamIsNotSpokenTo(t *testing.T) {
+	n := openHTTP(t, func(c *Config) { c.ByteRate = 1 << 20; c.RateBurst = time.Second })
+	for _, k := range streamKinds {
+		s := n.stream(k.open(nil, hello) + "\r\n").begin()
+		defer s.close()
+		n.onEach(func(l *loop) {
+			if l.net.Holds() {
+				t.Errorf("%s: bytes are held of a conn that has no more to say", k.name)
+			}
+		})
+	}
+	s := n.stream(httpStream(nil, hello)).begin()
+	defer s.close()
+	go s.send(make([]byte, 4<<20))
+	n.await("it is held against its rate", func() bool { return n.counts().Limited[metrics.LimitBytes] > 0 })
+}
+
 // TestStreamHeartbeat: pings come, and a client that does not answer them by requests is let go.
 func TestStreamHeartbeat(t *testing.T) {
 	n := openHTTP(t, func(c *Config) { c.PingInterval = time.Second; c.PongTimeout = 600 * time.Millisecond })

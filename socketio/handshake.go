@@ -94,6 +94,10 @@ func (h *Handshake) MarshalJSON() ([]byte, error) {
 			query[name] = values[0]
 		}
 	}
+	address := "" // on a Unix socket
+	if h.Address.IsValid() {
+		address = h.Address.Addr().String()
+	}
 	auth := h.Auth
 	if auth == nil {
 		auth = json.RawMessage("{}")
@@ -101,7 +105,7 @@ func (h *Handshake) MarshalJSON() ([]byte, error) {
 	p, err := encodeArgs([]any{map[string]any{
 		"headers": headers,
 		"time":    h.Issued.Format("Mon Jan 02 2006 15:04:05 GMT-0700 (MST)"),
-		"address": h.Address.Addr().String(),
+		"address": address,
 		"xdomain": h.Header.Get("Origin") != "",
 		"secure":  h.Secure,
 		"issued":  h.Issued.UnixMilli(),

@@ -10,8 +10,8 @@ import (
 )
 
 // What recovery keeps on disk, where the node has a store, so that clients find what they missed over a restart: the events of
-// each namespace, and the sessions that have gone. Those of sockets that were connected when the process was killed are not
-// there; a node that drains tells them that it goes, and keeps them.
+// each namespace, and the sessions, when they begin, change and end. Nobody waits for the disk: of a process that is killed
+// the last few milliseconds are missing, and the sessions whose records have been pushed out by newer ones.
 
 // recorder is a node that keeps records, in logs. It returns server.ErrNoStore if it has nowhere to.
 type recorder interface {
@@ -32,7 +32,7 @@ type entryRecord struct {
 	Torn        bool            `json:"t,omitempty"` // an entry before this one could not be kept
 }
 
-// sessionRecord is a session that has gone, or that nobody can return to any more.
+// sessionRecord is a session as it stands, or one that nobody can return to any more.
 type sessionRecord struct {
 	PID       string            `json:"pid"`
 	Over      bool              `json:"over,omitempty"`
@@ -41,7 +41,7 @@ type sessionRecord struct {
 	Since     uint64            `json:"since,omitempty"`
 	Rooms     map[string]uint64 `json:"rooms,omitempty"`
 	Data      map[string]any    `json:"data,omitempty"`
-	Ended     time.Time         `json:"ended,omitzero"`
+	Ended     time.Time         `json:"ended,omitzero"` // zero while its socket is there
 }
 
 // openRecords finds out whether the node keeps records, and reads the sessions among them, under mu.
@@ -52,6 +52,7 @@ func (io *IO) openRecords(n node) {
 	}
 	gone := make(map[string]*session)
 	var order []*session
+	now := time.Now()
 	err := r.Records(sessionLog, func(data []byte) {
 		var record sessionRecord
 		if err := json.Unmarshal(data, &record); err != nil {
@@ -60,6 +61,9 @@ func (io *IO) openRecords(n node) {
 		if record.Over {
 			delete(gone, record.PID)
 			return
+		}
+		if record.Ended.IsZero() {
+			record.Ended = now // the process was killed
 		}
 		s := record.session()
 		gone[record.PID] = s
@@ -106,6 +110,13 @@ func (io *IO) record(s *session, over bool) {
 	}
 }
 
+// recordLive keeps the session of a socket that is there on disk, under its state's lock.
+func (io *IO) recordLive(st *state) {
+	if st.trail != nil && io.recorder != nil {
+		io.record(&session{trail: st.trail, rooms: st.trail.rooms, data: st.data}, false)
+	}
+}
+
 // read fills a new journal with what is on disk.
 func (j *journal) read(r recorder, log string) error {
 	n := 0
@@ -122,7 +133,7 @@ func (j *journal) read(r recorder, log string) error {
 		j.last = max(j.last, e.offset)
 		j.add(e, uint64(j.now().UnixMicro()))
 	})
-	if n == server.MaxSocketRecords && len(j.entries) > 0 {
+	if n == server.MaxSocketEvents && len(j.entries) > 0 {
 		j.cut = max(j.cut, j.entries[0].offset-1) // there may have been others
 	}
 	j.last = max(j.last, uint64(j.now().UnixMicro())) // above those that were not kept

@@ -57,8 +57,28 @@ func TestClientsRecoverOverARestart(t *testing.T) {
 	third := openOn(t, disk, &asked)
 	busy.node, busy.offset = third, back.offset
 	busy.again().expect(`["hello",true,["` + busy.id + `","room"],"v"] volatile`)
-	if n := len(third.io.sessions.gone); n != 0 {
-		t.Errorf("%d sessions of before may still return; want those that have not", n)
+	if n := len(third.io.sessions.gone); n != 2 { // of clients that were there when the second node went silently
+		t.Errorf("%d sessions of before may still return; want 2", n)
+	}
+}
+
+// The process is killed: nobody is told of the end.
+func TestClientsRecoverOverACrash(t *testing.T) {
+	disk, asked := &fakeDisk{logs: make(map[string][][]byte)}, 0
+	first := openOn(t, disk, &asked)
+	c, gone := first.connect("/", ""), first.connect("/", "")
+	c.emit(`["join"]`, -1)
+	must(t, first.io.To("room").Emit("1"))
+	offset := c.offset
+	must(t, first.io.To("room").Emit("2"))
+	c.offset = offset
+	gone.leave("client namespace disconnect")
+
+	second := openOn(t, disk, &asked)
+	c.node, gone.node = second, second
+	c.again().expect(`["2"]; ["hello",true,["` + c.id + `","room"],"v"] volatile`)
+	if again := gone.again(); again.pid == gone.pid {
+		t.Error("a client comes back that has said goodbye")
 	}
 }
 

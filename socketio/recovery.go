@@ -141,6 +141,7 @@ func (io *IO) follow(n *Namespace, s server.Socket, rooms []string) {
 				st.trail.rooms[room] = position
 			}
 		}
+		io.recordLive(st)
 	})
 }
 
@@ -155,6 +156,7 @@ func (io *IO) unfollow(n *Namespace, s server.Socket, rooms []string) {
 				delete(st.trail.rooms, room)
 			}
 		}
+		io.recordLive(st)
 	})
 }
 
@@ -166,15 +168,18 @@ func (io *IO) remember(n *Namespace, s server.Socket, h *Handshake, welcome *ser
 		t.rooms[room] = t.since
 	}
 	welcome.PID = t.pid
-	io.begin(s, t)
+	io.begin(s, t, h.Data)
 }
 
-// begin notes that t is the trail of s.
-func (io *IO) begin(s server.Socket, t *trail) {
+// begin notes that t is the trail of s, which has data.
+func (io *IO) begin(s server.Socket, t *trail, data map[string]any) {
 	io.sessions.mu.Lock()
 	io.sessions.live[t.pid] = s
 	io.sessions.mu.Unlock()
-	io.states.change(s, func(st *state) { st.trail = t })
+	io.states.change(s, func(st *state) {
+		st.trail, st.data = t, maps.Clone(data)
+		io.recordLive(st)
+	})
 }
 
 // restore lets a client that r has come from in as what it was. It is nil if there is nothing left of that, or it is
@@ -188,7 +193,8 @@ func (io *IO) restore(n *Namespace, r *server.SocketConnect, ask func() error) (
 	if was == nil {
 		return nil, nil, nil
 	}
-	defer io.release(was)
+	over := true
+	defer func() { io.release(was, over) }()
 	since, ok := was.trail.since, true // of a client that has received nothing
 	if c.Offset != "" {
 		since, ok = parseOffset(c.Offset)
@@ -213,7 +219,8 @@ func (io *IO) restore(n *Namespace, r *server.SocketConnect, ask func() error) (
 	t.since = since
 	t.rooms = was.rooms
 	t.release = sync.OnceFunc(n.journal.mu.RUnlock)
-	io.begin(r.Socket, &t)
+	io.begin(r.Socket, &t, was.data)
+	over = false
 	welcome := &server.SocketWelcome{ID: t.id, PID: t.pid, Grant: t.grant, Missed: missed, Joined: t.release}
 	for _, room := range slices.Sorted(maps.Keys(t.rooms)) {
 		if room != t.id { // it is in that by having the id
@@ -223,9 +230,11 @@ func (io *IO) restore(n *Namespace, r *server.SocketConnect, ask func() error) (
 	return welcome, was.data, nil
 }
 
-// release takes a session that nobody can return to off its namespace.
-func (io *IO) release(s *session) {
-	io.record(s, true)
+// release takes a session off its namespace, and if it is over has the disk know that nobody can return to it.
+func (io *IO) release(s *session, over bool) {
+	if over {
+		io.record(s, true)
+	}
 	if s.trail.space != nil {
 		io.exit(s.trail.space)
 	}
@@ -298,7 +307,7 @@ func (io *IO) settle(st *state, reason string, rooms []string) {
 		close(ending)
 	}
 	if !kept {
-		io.exit(t.space)
+		io.release(&session{trail: t}, true)
 	}
 	io.expire()
 }
@@ -345,6 +354,6 @@ func (io *IO) expire() {
 	}
 	all.mu.Unlock()
 	for _, s := range dropped {
-		io.release(s)
+		io.release(s, true)
 	}
 }

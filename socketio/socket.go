@@ -78,14 +78,15 @@ func (s *Socket) Get(key string) (v any) {
 func (s *Socket) Set(key string, v any) error {
 	return s.change(func(st *state) {
 		st.data = maps.Clone(st.data) // others may be reading it
-		if v == nil {
+		switch {
+		case v == nil:
 			delete(st.data, key)
-			return
+		case st.data == nil:
+			st.data = map[string]any{key: v}
+		default:
+			st.data[key] = v
 		}
-		if st.data == nil {
-			st.data = make(map[string]any)
-		}
-		st.data[key] = v
+		s.ns.io.recordLive(st)
 	})
 }
 

@@ -27,6 +27,7 @@ func serveSockets(s *config.Sockets, node *server.Config, backends *hook.Hooks) 
 		serveNamespace(io.Of(n.Name), &n, backends)
 	}
 	node.SocketIO = io.Server(*node.SocketIO)
+	node.SocketIO.NoHandshakes = !asks(node, backends)
 }
 
 // serveNamespace gives one namespace what it is to have.

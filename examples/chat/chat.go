@@ -58,6 +58,7 @@ func newChat(io *socketio.IO) *chat {
 	io.On("typing", c.typing)
 	io.On("presence", c.presence)
 	io.On("history", c.history)
+	io.OnConnect(c.back)
 	io.OnDisconnect(c.leave)
 	return c
 }
@@ -114,6 +115,13 @@ func (c *chat) join(s *socketio.Socket, e *socketio.Event) error {
 		return err
 	}
 	return e.Ack(map[string]any{"room": room, "history": c.said(room, 0), "present": present})
+}
+
+// back tells a room of somebody who was cut off from it, and is in it again.
+func (c *chat) back(s *socketio.Socket) {
+	if room := roomOf(s); s.Recovered() && room != "" {
+		_ = s.To(room).Emit("joined", nameOf(s))
+	}
 }
 
 // say passes on what somebody says, and answers when it is on its way.

@@ -48,7 +48,11 @@ export const startChat = (...flags) => start('SOCKETIO_CHAT', ['--page', '127.0.
 // the test t.
 export function newClient(t, url, options = {}) {
   const socket = io(url, { forceNew: true, reconnectionDelay: 10, reconnectionDelayMax: 50, timeout: 60_000, ...options });
-  t.after(() => socket.disconnect());
+  t.after(() => {
+    socket.io.reconnection(false);
+    socket.disconnect();
+    socket.io.engine?.close(); // other namespaces may share it
+  });
   return socket;
 }
 
