@@ -50,8 +50,7 @@ type sockets struct {
 	rests   map[netpoll.ConnID][]byte // of payloads of sessions that are not read
 
 	handshakes handshakes
-
-	answers socketAnswers // any goroutine
+	answers    socketAnswers // any goroutine
 
 	// Scratch space, good within one call.
 	packet packet.Packet

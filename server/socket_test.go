@@ -183,9 +183,9 @@ func packetOf(data string) SocketPacket { return SocketPacket{Data: []byte(data)
 
 func TestSocketConnects(t *testing.T) {
 	a := newSocketApp()
-	var shake *SocketHandshake
+	shakes := make(chan *SocketHandshake, 100)
 	a.connect = func(r *SocketConnect) (SocketWelcome, error) {
-		shake = r.Handshake
+		shakes <- r.Handshake
 		switch r.Namespace {
 		case "/no":
 			return SocketWelcome{}, &SocketRefusal{Message: "go \"away\"", Data: []byte(`{"why":1}`)}
@@ -207,7 +207,7 @@ func TestSocketConnects(t *testing.T) {
 	if id := n.SocketID(a.newest); first != text(`40{"sid":"`+id+`"}`) || len(id) != 20 {
 		t.Errorf("answer %s; the id is %s", first, id)
 	}
-	if shake.URL != "/socket.io/"+webSocketQuery || shake.Header.Get("Upgrade") != "websocket" || !shake.Address.IsValid() || shake.Secure || time.Since(shake.Issued) > patience {
+	if shake := <-shakes; shake.URL != "/socket.io/"+webSocketQuery || shake.Header.Get("Upgrade") != "websocket" || !shake.Address.IsValid() || shake.Secure || time.Since(shake.Issued) > patience {
 		t.Errorf("handshake %+v", shake)
 	}
 	c.send(textOf(`40/no,`))
