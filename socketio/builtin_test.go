@@ -21,6 +21,13 @@ type doorman struct {
 	err    error
 }
 
+// The limit of rooms is the client's to know.
+func TestRoomLimitHasACode(t *testing.T) {
+	if c, ok := codeOf(fmt.Errorf("join: %w", server.ErrRoomLimit)); !ok || c.Code != 106 {
+		t.Errorf("code %v, %v; want 106", c, ok)
+	}
+}
+
 func (d *doorman) ask(format string, args ...any) error {
 	d.asked = append(d.asked, fmt.Sprintf(format, args...))
 	return d.err

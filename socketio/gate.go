@@ -72,6 +72,8 @@ func codeOf(err error) (code, bool) {
 		return code{refusal.Code, refusal.Message}, true
 	case errors.As(err, &end):
 		return code{uint32(end.Code), end.Reason}, true
+	case errors.Is(err, server.ErrRoomLimit):
+		return code{106, "limit exceeded"}, true
 	}
 	return code{100, "internal server error"}, false
 }
