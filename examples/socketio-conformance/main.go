@@ -164,6 +164,7 @@ func (o *options) open(config server.Config) (*server.Server, error) {
 	config.Addresses = []string{o.address}
 	config.InternalAddress = "127.0.0.1:0"
 	config.Development = true
+	config.ShutdownWindow = 100 * time.Millisecond // those who are still there need not be spread over time
 	config.SocketIO = o.application(config.Log).Server(server.SocketIO{
 		PingInterval: o.pingInterval,
 		PingTimeout:  o.pingTimeout,

@@ -148,8 +148,8 @@ test('polling: binary bodies are refused', limit, async () => {
 
 test('polling: a body that is too large is refused, and the session stays', limit, async () => {
   const { sid } = await echo.openPolling();
-  const { status, body } = await echo.post(sid, `4${'x'.repeat(1_000_000)}`);
-  assert.ok(status === 413 && body === '' || status === 0, `answered ${status}`);
+  const { status } = await echo.post(sid, `4${'x'.repeat(1_000_000)}`);
+  assert.ok([0, 413].includes(status), `answered ${status}`); // 0: it is refused by its head alone, while it is being sent
   await echo.post(sid, '4small');
   assert.equal((await echo.poll(sid)).body, '4small');
 });

@@ -24,7 +24,6 @@ for (const { name, options } of ways) {
     const cut = next(c, 'disconnect');
     proxy.cut();
     await cut;
-    assert.match(await sender.emitWithAck('reason', id), /^(transport (close|error)|ping timeout)$/);
     await emit({ rooms: [room] }, 2);
     await emit({ rooms: ['another room'] }, 'not for it');
     await emit({ rooms: [id] }, 3);
@@ -52,7 +51,8 @@ for (const { name, options } of ways) {
     assert.notEqual(c.id, id);
   });
 
-  // The two that follow are more than the reference does.
+  // The two that follow are more than the reference does, and so is that a client which was between two polls comes back although
+  // the server has not noticed yet that it was gone.
 
   over('a client that has heard nothing yet comes back all the same, and so does one that has heard volatile events', async (t) => {
     const proxy = await cuttable(t, server);

@@ -241,6 +241,7 @@ func main() {
 		Addresses:       []string{*address},
 		InternalAddress: "127.0.0.1:0",
 		Development:     true,
+		ShutdownWindow:  100 * time.Millisecond,
 		SocketIO:        io.Server(server.SocketIO{}),
 	})
 	if err != nil {
