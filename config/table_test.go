@@ -92,7 +92,7 @@ func filled() *Config {
 // Each field of a node's configuration has a key, save those that are not the operator's.
 func TestEachFieldOfANodeHasAKey(t *testing.T) {
 	notKeys := []string{
-		"Echo", "SocketIO.EchoPath", "SocketIO.KeepHandshakes", "SocketIO.RecordTTL", "SocketIO.App", "Handler", "Version", "Log", "LogDropped", "Metrics", "Listeners", "InternalListener", "WrapAPI", "Access.Tokens.Transport", "Access.Tokens.Fetched", "Access.Subscriptions.Transport", "Access.Subscriptions.Fetched",
+		"Echo", "SocketIO.EchoPath", "SocketIO.KeepHandshakes", "SocketIO.NoHandshakes", "SocketIO.RecordTTL", "SocketIO.App", "Handler", "Version", "Log", "LogDropped", "Metrics", "Listeners", "InternalListener", "WrapAPI", "Access.Tokens.Transport", "Access.Tokens.Fetched", "Access.Subscriptions.Transport", "Access.Subscriptions.Fetched",
 	}
 	got := unset("", reflect.ValueOf(filled().Server()))
 	slices.Sort(got)

@@ -183,6 +183,9 @@ func (l *loop) changeOver(c *netpoll.Conn, s *session) {
 	l.dropPolling(e)
 	l.counts.Connections[ds.transport()]--
 	ds.clear(flagPolling)
+	if !e.has(engineEcho) {
+		l.changeWire(ds)
+	}
 	l.counts.Connections[ds.transport()]++
 	if e.has(engineAsked) {
 		e.clear(engineAsked) // the answer may have been on its way by either

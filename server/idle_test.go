@@ -2,11 +2,11 @@ package server
 
 import (
 	"net"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -143,7 +143,7 @@ func (n *node) idleMemory() (bytes int) {
 	heap := heapInUse()
 	const subscription = 24 // bytes of package hub's record
 	err := n.onLoops(n.t.Context(), func(l *loop) {
-		bytes = l.net.Open()*int(unsafe.Sizeof(netpoll.Conn{})+unsafe.Sizeof(session{})+unsafe.Sizeof(address{})) +
+		bytes = l.net.Open()*int(reflect.TypeOf(netpoll.Conn{}).Size()+reflect.TypeOf(session{}).Size()+reflect.TypeOf(address{}).Size()) +
 			l.engines.Bytes() + l.pollings.Bytes() + l.sockets.records.Bytes() + l.rosters.Subscriptions()*subscription
 	})
 	if err != nil {
