@@ -567,3 +567,33 @@ func TestSocketWalksPause(t *testing.T) {
 		c.receives(t, text("41"), "close 1005")
 	}
 }
+
+// A session that has gone on from polling to a WebSocket gets broadcasts in frames: what waited for a poll, and what came later.
+func TestSocketBroadcastsAcrossAnUpgrade(t *testing.T) {
+	a := newSocketApp()
+	n := openSocketNode(t, a, nil)
+	p := n.pollerAt("/socket.io/", "")
+	defer p.end()
+	p.post("40")
+	p.poll()
+	a.wait(t, 2)
+	broadcast := func(event string) {
+		if err := n.Broadcast(SocketTarget{Namespace: "/"}, packetOf(event), EmitOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ws := n.open("/socket.io/" + webSocketQuery + "&sid=" + p.handshake.SID)
+	defer ws.close()
+	ws.send(textOf("2probe"))
+	ws.expect(`text "3probe"`)
+	broadcast(`["before"]`)
+	n.await("the event waits for a poll", func() bool {
+		var waiting atomic.Int64
+		n.onEach(func(l *loop) { waiting.Add(int64(l.net.Queued())) })
+		return waiting.Load() > 0
+	})
+	ws.send(textOf("5"))
+	ws.expect(`text "42[\"before\"]"`)
+	broadcast(`["after"]`)
+	ws.expect(`text "42[\"after\"]"`)
+}
