@@ -21,13 +21,13 @@ var parts = []string{"proxyproto", "admission", "test/faultproxy"}
 type proof string
 
 // attackRow is a line of the table: an id, what is sent, what happens, and the tests that show it.
-var attackRow = regexp.MustCompile(`(?m)^\| ([NHFCZAPMX]\d\d) \| .+ \| .+ \| (.+) \|$`)
+var attackRow = regexp.MustCompile(`(?m)^\| ([NHFCZAPESMX]\d\d) \| .+ \| .+ \| (.+) \|$`)
 
 // The ids that a test function's name and a table row's name begin with; before those of a row a section may stand.
 var (
-	idsOfTest = regexp.MustCompile(`^Test((?:[NHFCZAPMX]\d\d)+)`)
-	idsOfRow  = regexp.MustCompile(`^(?:[\d.]+ )*((?:[NHFCZAPMX]\d\d )+)`)
-	attackID  = regexp.MustCompile(`[NHFCZAPMX]\d\d`)
+	idsOfTest = regexp.MustCompile(`^Test((?:[NHFCZAPESMX]\d\d)+)`)
+	idsOfRow  = regexp.MustCompile(`^(?:[\d.]+ )*((?:[NHFCZAPESMX]\d\d )+)`)
+	attackID  = regexp.MustCompile(`[NHFCZAPESMX]\d\d`)
 )
 
 // Every attack that docs/security.md lists has the tests that it names there, and every test that bears an attack's id is
