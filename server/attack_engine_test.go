@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,10 +115,15 @@ func TestE11UnknownNamespaces(t *testing.T) {
 		}
 		return SocketWelcome{}, &SocketRefusal{Message: "Invalid namespace"}
 	}
-	n := openSocketNode(t, a, nil)
+	n := openSocketNode(t, a, func(c *Config) { c.SocketIO.NoHandshakes = true })
 	n.attack("E11 a thousand unknown namespaces", none, 0, func(t *testing.T) {
 		c, _ := a.enter(n, "/")
 		defer c.close()
+		n.await("its application has been told everything", func() bool {
+			var boxes atomic.Int64
+			n.onEach(func(l *loop) { boxes.Add(int64(len(l.sockets.boxes))) })
+			return boxes.Load() == 0
+		})
 		before := n.holdings()
 		for i := range 1000 {
 			c.send(textOf(fmt.Sprintf("40/%d,", i)))

@@ -404,9 +404,9 @@ type socketAnswer struct {
 	err       error
 }
 
-// end is the call that follows an answer which has come to nothing.
-func (a *socketAnswer) end(reason string) socketCall {
-	return socketCall{kind: callDisconnect, socket: a.socket, namespace: a.namespace, reason: reason}
+// end is the call that follows an answer which has come to nothing: a disconnect without a reason.
+func (a *socketAnswer) end() socketCall {
+	return socketCall{kind: callDisconnect, socket: a.socket, namespace: a.namespace}
 }
 
 // finishConnect lets a client into a namespace, or does not.
@@ -417,7 +417,7 @@ func (l *loop) finishConnect(a *socketAnswer) {
 	if i == 0 {
 		if a.err == nil { // the application has let it in, so it is told of the end
 			a.welcome.joined()
-			l.lastCall(a.end(reasonTransportClose))
+			l.lastCall(a.end())
 		}
 		return
 	}
@@ -456,7 +456,7 @@ func (l *loop) welcomeSocket(c *netpoll.Conn, s *session, i uint32, a *socketAns
 			l.denySocket(c, s, []byte(a.namespace), refusalOfError(why))
 		}
 		w.joined()
-		l.call(c, s, a.end(reasonServerLeft))
+		l.call(c, s, a.end())
 		return
 	}
 	id := l.server.SocketID(a.socket)

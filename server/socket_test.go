@@ -16,13 +16,13 @@ import (
 
 // socketApp is an application for tests: it lets everybody in unless a function says otherwise, and notes what it is called for.
 type socketApp struct {
-	node    *Server
-	connect func(*SocketConnect) (SocketWelcome, error)
-	event   func(Socket, *SocketEvent)
-	acked   func(Socket, uint64, SocketPacket)
-	gone    func(Socket)
+	node  *Server
+	event func(Socket, *SocketEvent)
+	acked func(Socket, uint64, SocketPacket)
+	gone  func(Socket)
 
 	mu      sync.Mutex // guards all below
+	connect func(*SocketConnect) (SocketWelcome, error)
 	noted   *sync.Cond
 	notes   []string
 	sockets map[Socket]bool
@@ -46,8 +46,11 @@ func (a *socketApp) Start(s *Server) { a.node = s }
 
 func (a *socketApp) Connect(r *SocketConnect) (SocketWelcome, error) {
 	a.note("connect %s %s", r.Namespace, r.Auth)
-	if a.connect != nil {
-		return a.connect(r)
+	a.mu.Lock()
+	connect := a.connect
+	a.mu.Unlock()
+	if connect != nil {
+		return connect(r)
 	}
 	return SocketWelcome{}, nil
 }

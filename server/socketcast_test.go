@@ -26,7 +26,9 @@ func TestSocketBroadcastsButToOneThatIsBack(t *testing.T) {
 	old := n.SocketID(all[0])
 	was.close()
 	a.expect(t, "disconnect /: transport close []")
+	a.mu.Lock()
 	a.connect = func(*SocketConnect) (SocketWelcome, error) { return SocketWelcome{ID: old}, nil }
+	a.mu.Unlock()
 	c, _ := a.enter(n, "/")
 	defer c.close()
 	for _, e := range []struct {

@@ -173,7 +173,9 @@ func TestNothingFallsBetween(t *testing.T) {
 		if back.pid != c.pid {
 			t.Fatal("a client was not let back")
 		}
+		c.node.mu.Lock()
 		back.offset = max(back.offset, c.offset)
+		c.node.mu.Unlock()
 		c = back
 	}
 	sending.Wait()
