@@ -1,9 +1,6 @@
 package server
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
 )
@@ -11,44 +8,20 @@ import (
 // clientIDs turns the identity of a conn into the client's id on the wire and back, so that nothing need be
 // stored: a permutation of 122 bits under a key that this process alone knows, written as a random UUID
 // (RFC 9562 version 4). Nobody can guess another's id, and what was not made here does not decode.
-type clientIDs struct{ block cipher.Block }
+type clientIDs struct{ permutation }
 
 const (
 	idSize   = 36 // bytes of a UUID as text
 	half     = 61 // bits of each half of the permutation
 	halfMask = 1<<half - 1
-	rounds   = 8
 )
 
 // newClientIDs returns ids under a fresh key.
-func newClientIDs() clientIDs {
-	var key [16]byte
-	_, _ = rand.Read(key[:]) // never fails
-	block, err := aes.NewCipher(key[:])
-	if err != nil {
-		panic(err) // the key has a size that AES knows
-	}
-	return clientIDs{block}
-}
-
-// scratch is a block for the cipher, kept by each loop so that none is allocated.
-type scratch [aes.BlockSize]byte
-
-// round is the round function of the Feistel network.
-func (ids clientIDs) round(tmp *scratch, number byte, right uint64) uint64 {
-	binary.LittleEndian.PutUint64(tmp[:8], right)
-	clear(tmp[8:])
-	tmp[8] = number
-	ids.block.Encrypt(tmp[:], tmp[:])
-	return binary.LittleEndian.Uint64(tmp[:8]) & halfMask
-}
+func newClientIDs() clientIDs { return clientIDs{newPermutation()} }
 
 // append appends the id of conn to dst.
 func (ids clientIDs) append(dst []byte, tmp *scratch, conn uint64) []byte {
-	left, right := conn>>half, conn&halfMask
-	for i := range byte(rounds) {
-		left, right = right, left^ids.round(tmp, i, right)
-	}
+	left, right := ids.mix(tmp, conn>>half, conn&halfMask, halfMask)
 	return appendUUID(dst, left, right)
 }
 
@@ -58,9 +31,7 @@ func (ids clientIDs) parse(tmp *scratch, text []byte) (conn uint64, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	for i := range byte(rounds) {
-		left, right = right^ids.round(tmp, rounds-1-i, left), left
-	}
+	left, right = ids.unmix(tmp, left, right, halfMask)
 	return left<<half | right, left < 1<<(64-half)
 }
 

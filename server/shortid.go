@@ -1,9 +1,6 @@
 package server
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
 )
@@ -11,7 +8,7 @@ import (
 // shortIDs are what clientIDs are, in the 20 characters that Engine.IO and Socket.IO use: a permutation of 120 bits under a key
 // that this process alone knows, as base64url. What is permuted is the identity of a conn, a serial number of its own and 24
 // zeros: what was not made here decodes to zeros once in 16 million times, and then names a conn that does not exist.
-type shortIDs struct{ block cipher.Block }
+type shortIDs struct{ permutation }
 
 const (
 	shortIDSize   = 20 // bytes of an id as text
@@ -28,31 +25,11 @@ const (
 )
 
 // newShortIDs returns ids under a fresh key.
-func newShortIDs() shortIDs {
-	var key [16]byte
-	_, _ = rand.Read(key[:]) // never fails
-	block, err := aes.NewCipher(key[:])
-	if err != nil {
-		panic(err) // the key has a size that AES knows
-	}
-	return shortIDs{block}
-}
-
-// round is the round function of the Feistel network.
-func (ids shortIDs) round(tmp *scratch, number byte, right uint64) uint64 {
-	binary.LittleEndian.PutUint64(tmp[:8], right)
-	clear(tmp[8:])
-	tmp[8] = number
-	ids.block.Encrypt(tmp[:], tmp[:])
-	return binary.LittleEndian.Uint64(tmp[:8]) & shortHalfMask
-}
+func newShortIDs() shortIDs { return shortIDs{newPermutation()} }
 
 // append appends the id of number serial of conn to dst.
 func (ids shortIDs) append(dst []byte, tmp *scratch, conn uint64, serial uint32) []byte {
-	left, right := uint64(serial)<<shortSerial|conn>>shortHalf, conn&shortHalfMask
-	for i := range byte(rounds) {
-		left, right = right, left^ids.round(tmp, i, right)
-	}
+	left, right := ids.mix(tmp, uint64(serial)<<shortSerial|conn>>shortHalf, conn&shortHalfMask, shortHalfMask)
 	var b [16]byte // the low 120 bits
 	binary.BigEndian.PutUint64(b[:], left>>4)
 	binary.BigEndian.PutUint64(b[8:], left<<60|right)
@@ -69,10 +46,7 @@ func (ids shortIDs) parse(tmp *scratch, text []byte) (conn uint64, serial uint32
 		return 0, 0, false // line ends are no digits of an id either
 	}
 	high, low := binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])
-	left, right := high<<4|low>>60, low&shortHalfMask
-	for i := range byte(rounds) {
-		left, right = right^ids.round(tmp, rounds-1-i, left), left
-	}
+	left, right := ids.unmix(tmp, high<<4|low>>60, low&shortHalfMask, shortHalfMask)
 	if left>>shortZero != 0 {
 		return 0, 0, false
 	}
