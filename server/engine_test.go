@@ -224,20 +224,25 @@ func TestEngineHeartbeat(t *testing.T) {
 		}
 	})
 	n.run("the first other packet gives it as long again, a second does not", func(t *testing.T) {
-		c, _ := n.engineSocket(webSocketQuery)
-		defer c.close()
-		if got := c.next(); got != `text "2"` {
-			t.Fatalf("got %s; want a ping", got)
+		var got []string
+		for range 20 { // on a busy machine the packets may come too late
+			c, _ := n.engineSocket(webSocketQuery)
+			defer c.close()
+			if got := c.next(); got != `text "2"` {
+				t.Fatalf("got %s; want a ping", got)
+			}
+			pinged := time.Now()
+			time.Sleep(timeout / 2) // neither at once nor too late
+			c.send(slices.Concat(textOf("4x"), textOf("4y")))
+			if got = c.rest(); !slices.Equal(got, []string{`text "4x"`, `text "4y"`, "close 1005"}) {
+				continue
+			}
+			if d := time.Since(pinged); d < timeout+timeout/2-20*time.Millisecond {
+				t.Errorf("ended %v after the ping; want %v", d, timeout+timeout/2)
+			}
+			return
 		}
-		pinged := time.Now()
-		time.Sleep(timeout / 2) // neither at once nor too late
-		c.send(slices.Concat(textOf("4x"), textOf("4y")))
-		if got := c.rest(); !slices.Equal(got, []string{`text "4x"`, `text "4y"`, "close 1005"}) {
-			t.Skipf("got %s: the machine was too slow", got)
-		}
-		if d := time.Since(pinged); d < timeout+timeout/2-20*time.Millisecond {
-			t.Errorf("ended %v after the ping; want %v", d, timeout+timeout/2)
-		}
+		t.Errorf("got %s; want both packets back, and then an end", got)
 	})
 }
 

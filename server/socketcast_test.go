@@ -306,9 +306,7 @@ func TestSocketVolatile(t *testing.T) {
 	}
 	n.EmitSocket(all[0], packetOf(`["end"]`), EmitOptions{})
 	c.receives(t, text("42"+string(large.Data)), text(`42["end"]`))
-	for n.queued() > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	n.await("nothing is queued", func() bool { return n.queued() == 0 })
 	if err := n.Broadcast(SocketTarget{Namespace: "/"}, packetOf(`["v"]`), o); err != nil {
 		t.Fatal(err)
 	}
@@ -406,12 +404,13 @@ func TestSocketRoomsThatAreChannels(t *testing.T) {
 		t.Errorf("rooms %v, %v", rooms, err)
 	}
 	c.send(textOf("41"))
-	for who, err := n.API().Presence(ctx, "lobby"); len(who) != 1; who, err = n.API().Presence(ctx, "lobby") {
+	n.await("one is left in the room", func() bool {
+		who, err := n.API().Presence(ctx, "lobby")
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Millisecond)
-	}
+		return len(who) == 1
+	})
 }
 
 // Clients of the other protocol cannot name the rooms of sockets.
@@ -472,9 +471,10 @@ func TestSocketsComeAndGo(t *testing.T) {
 			c.close()
 		}
 		a.wait(t, 2*20)
-		for records, boxes, rooms := left(); records+boxes+rooms > 0; records, boxes, rooms = left() {
-			time.Sleep(time.Millisecond) // boxes go with the next tick
-		}
+		n.await("nothing is left of them", func() bool { // boxes go with the next tick
+			records, boxes, rooms := left()
+			return records+boxes+rooms == 0
+		})
 	}
 }
 

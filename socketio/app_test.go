@@ -258,11 +258,7 @@ func within(t *testing.T) context.Context {
 // wait waits for what comes of itself.
 func wait(t *testing.T, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("it does not come")
-		}
-	}
+	testutil.Eventually(t, 2*time.Minute, done, "what comes of itself has come")
 }
 
 func TestDynamicNamespaces(t *testing.T) {
