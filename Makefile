@@ -17,7 +17,7 @@ build:
 
 # Without a flag edge serves in development mode: clients on port 8000, operators on 9000, loopback only.
 run: build
-	exec bin/edge $(ARGS)
+	exec bin/edge $(value ARGS)
 
 # Everything that must pass, with all its set-up.
 test: check sdk $(if $(CI),fuzz)
@@ -105,7 +105,7 @@ conformance:
 # The whole server beside a bare loop on raw system calls and servers with other libraries, in turns: the ratios of
 # BENCHMARKS.md. Some 15 minutes; make bench ARGS='--rounds 1 --duration 1s --servers "^(baseline|edge)$$"' is shorter.
 bench:
-	go run ./bench/compare $(ARGS)
+	go run ./bench/compare $(value ARGS)
 
 BENCHMARK = go test -run '^$$' -bench '$(BENCH)' -benchmem
 
@@ -122,7 +122,7 @@ bench-compare:
 	git worktree add --quiet --detach "$$base" "$(BASE)"; \
 	if [[ -n '$(CONTESTS)' ]]; then \
 		go -C "$$base" build -o "$$base/edge-base" ./cmd/edge; \
-		go run ./bench/compare --base "$$base/edge-base" --servers '^(base|edge)$$' --only '$(CONTESTS)' $(ARGS); \
+		go run ./bench/compare --base "$$base/edge-base" --servers '^(base|edge)$$' --only '$(CONTESTS)' $(value ARGS); \
 		exit; \
 	fi; \
 	for ((i = 0; i < $(COUNT); i++)); do \
