@@ -13,6 +13,7 @@ type LoadSide struct {
 	Idle        float64  `json:"machine_idle"`           // share of the CPU time of the flooder's machine, 0 to 1
 	SendsLate   *Latency `json:"sends_late,omitempty"`   // how long after it was due each message left, of those that have a time
 	WakeupsLate *Latency `json:"wakeups_late,omitempty"` // and how late the loops were woken for that
+	Gathers     int64    `json:"gathers_ms,omitempty"`   // for how many ms its loops let events come together, which latencies contain
 }
 
 // Beyond these a run is not the server's alone.
@@ -95,6 +96,9 @@ func (s *LoadSide) String() string {
 	text += fmt.Sprintf(": busiest loop %.0f %% busy, machine %.0f %% idle", 100*s.BusiestLoop, 100*s.Idle)
 	if s.SendsLate != nil {
 		text += fmt.Sprintf(", sends late p99 %.3f, max %.3f ms", s.SendsLate.P99/1e3, s.SendsLate.Max/1e3)
+	}
+	if s.Gathers > 0 {
+		text += fmt.Sprintf(", events gathered for %d ms", s.Gathers)
 	}
 	return text
 }

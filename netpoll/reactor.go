@@ -226,6 +226,7 @@ func (r *Reactor) prepareListeners() error {
 // startLoops starts one loop after the other: the first to bind a port 0 decides the port for all.
 // They begin to serve when all of them have bound.
 func (r *Reactor) startLoops() error {
+	_ = sys.RelaxMonitor() // it may not be allowed, and is needed for nothing
 	begin := make(chan bool)
 	defer close(begin) // a value for each loop that may run; closing means that one has failed
 	for _, l := range r.loops {
@@ -258,6 +259,9 @@ func (r *Reactor) serve(l *Loop, ready chan<- error, begin <-chan bool) {
 
 // setUp gives l, on its own thread, its table, its epoll set and its listeners.
 func (r *Reactor) setUp(l *Loop) error {
+	if err := sys.KeepTime(); err != nil {
+		return err
+	}
 	if r.private {
 		if err := sys.UnshareTable(r.shareable(l)); err != nil {
 			return err

@@ -1,0 +1,73 @@
+package sys
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// slackOf returns a thread's timer slack in nanoseconds.
+func slackOf(t *testing.T, thread string) int64 {
+	t.Helper()
+	b, err := os.ReadFile("/proc/" + thread + "/timerslack_ns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestRelaxMonitor(t *testing.T) {
+	err := RelaxMonitor()
+	if errors.Is(err, os.ErrPermission) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tasks, err := os.Open("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tasks.Close()
+	names, err := tasks.Readdirnames(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := slackOf(t, names[1]); got != monitorSlack.Nanoseconds() {
+		t.Errorf("the monitor's slack is %d ns, want %d", got, monitorSlack.Nanoseconds())
+	}
+	if got := slackOf(t, strconv.Itoa(os.Getpid())); got == monitorSlack.Nanoseconds() {
+		t.Errorf("the first thread's slack has changed too")
+	}
+}
+
+// A thread that the monitor has started has the monitor's slack until it says otherwise.
+func TestKeepTime(t *testing.T) {
+	done := make(chan error)
+	var slack int
+	OnOwnThread(func() {
+		if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(monitorSlack.Nanoseconds()), 0, 0, 0); err != nil {
+			done <- err
+			return
+		}
+		err := KeepTime()
+		if err == nil {
+			slack, err = unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+		}
+		done <- err
+	})
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if int64(slack) != loopSlack.Nanoseconds() {
+		t.Errorf("slack of %d ns, want %d", slack, loopSlack.Nanoseconds())
+	}
+}
