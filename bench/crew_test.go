@@ -270,7 +270,7 @@ func TestWhoIsNotLetIn(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	l := startLead(t, ctx, Options{Scenario: Idle, Targets: []string{testutil.Nobody}, Connections: 4, Workers: 2, JoinKey: "right"})
 	s := meetStranger(t, l.address)
-	if w := s.say(s.hello(linkVersion+1, "right")); !strings.Contains(w.Refused, "version 2 of the protocol and the worker version 3") {
+	if w := s.say(s.hello(linkVersion+1, "right")); !strings.Contains(w.Refused, "version 3 of the protocol and the worker version 4") {
 		t.Errorf("another version is told %q", w.Refused)
 	}
 	s = meetStranger(t, l.address)
@@ -480,7 +480,7 @@ func fakeLead(t *testing.T, act func(l *link)) (address string) {
 func TestCoordinatorsThatAreNone(t *testing.T) {
 	for says, act := range map[string]func(l *link){
 		"no coordinator of edge flood": func(l *link) { l.send("HTTP/1.1 400 Bad Request") },
-		"speaks version 3 of the protocol and the worker version 2": func(l *link) {
+		"speaks version 4 of the protocol and the worker version 3": func(l *link) {
 			l.send(greeting{linkVersion + 1, nil})
 			l.line(helloLimit)
 		},

@@ -207,6 +207,7 @@ func (m *mixPlay) ended(p *peer, stage uint8, why netpoll.Reason) {
 		m.d.result.closes["closing: "+why.String()]++
 	case stage == ready && (member.slow || member.excused):
 		m.d.counters.lost.add(^uint64(0)) // to close those who do not read is the server's right
+		m.d.counters.left.add(1)
 		c.row.ClosedSlow++
 	}
 	m.over(p.number, stage)
