@@ -61,11 +61,17 @@ func (l *lead) end(t *testing.T) *Report {
 	return l.report
 }
 
-// floodShared runs o with two workers in this process.
-func floodShared(t *testing.T, o Options) *Report {
+// flood runs o until ctx ends: if it has workers, with them in this process.
+func flood(t *testing.T, ctx context.Context, o Options) *Report {
 	t.Helper()
-	o.Workers = 2
-	l := startLead(t, t.Context(), o)
+	if o.Workers == 0 {
+		r, err := Run(ctx, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	l := startLead(t, ctx, o)
 	var joined sync.WaitGroup
 	for range o.Workers {
 		joined.Go(func() {
@@ -75,7 +81,15 @@ func floodShared(t *testing.T, o Options) *Report {
 		})
 	}
 	joined.Wait()
-	return l.end(t)
+	r := l.end(t)
+	var ready uint64
+	for _, w := range r.Workers {
+		ready += w.Ready
+	}
+	if len(r.Workers) != o.Workers || ready != r.Ready || r.ClockError != 0 {
+		t.Errorf("workers %+v, %d ready, clocks within %v", r.Workers, r.Ready, r.ClockError)
+	}
+	return r
 }
 
 func TestSharedRun(t *testing.T) {
@@ -114,12 +128,10 @@ func TestSharedRun(t *testing.T) {
 			address, pid := b.start(t, 2)
 			row.o.Targets, row.o.ServerPID, row.o.Connections = []string{address}, pid, 50
 			row.o.Duration, row.o.Warmup = time.Second, 20*time.Millisecond
-			r := floodShared(t, row.o)
+			row.o.Workers = 2
+			r := flood(t, t.Context(), row.o)
 			if r.Err() != nil || !row.want(r) || r.Interrupted || r.Memory[0].Pss == 0 {
 				t.Errorf("%v; report %+v", r.Err(), r)
-			}
-			if len(r.Workers) != 2 || r.Workers[0].Ready+r.Workers[1].Ready != r.Ready || r.ClockError != 0 {
-				t.Errorf("workers %+v, clocks within %v", r.Workers, r.ClockError)
 			}
 		})
 	}
@@ -133,17 +145,8 @@ func TestSharedRunIsInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	server := startLiar(t, &liar{spoil: pass, enough: interrupt})
-	l := startLead(t, ctx, Options{Scenario: Fanout, Targets: []string{server}, Connections: 4, Workers: 2, Rate: 100, Duration: time.Hour})
-	var joined sync.WaitGroup
-	for range 2 {
-		joined.Go(func() {
-			if _, err := Join(t.Context(), Joining{Coordinator: l.address}); err != nil {
-				t.Errorf("Join = %v", err)
-			}
-		})
-	}
-	joined.Wait()
-	if r := l.end(t); !r.Interrupted || r.Err() != nil || r.Delivery.Received < 20*4 || len(r.Workers) != 2 {
+	r := flood(t, ctx, Options{Scenario: Fanout, Targets: []string{server}, Connections: 4, Workers: 2, Rate: 100, Duration: time.Hour})
+	if !r.Interrupted || r.Err() != nil || r.Delivery.Received < 20*4 || len(r.Workers) != 2 {
 		t.Errorf("interrupted: %v, %v, delivery %+v, workers %+v", r.Interrupted, r.Err(), r.Delivery, r.Workers)
 	}
 }
@@ -440,7 +443,7 @@ func TestWorkerWithoutTheSecret(t *testing.T) {
 func TestOptionsTravel(t *testing.T) {
 	o := Options{
 		Scenario: Fanout, Targets: []string{"a:1"}, Connections: 9, RoomPrefix: "p", Personal: true, Hold: time.Minute, Workers: 3, Listen: "b:2",
-		TokenSecret: "secret", JoinKey: "key", Progress: os.Stderr, Terminal: true, Probe: time.Second, ServerPID: 7,
+		Mix: steady(), TokenSecret: "secret", Internal: "http://a:1", JoinKey: "key", Progress: os.Stderr, Terminal: true, Probe: time.Second, ServerPID: 7,
 	}
 	us, them := net.Pipe()
 	defer us.Close()
@@ -450,7 +453,7 @@ func TestOptionsTravel(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := o
-	want.TokenSecret, want.JoinKey, want.Progress, want.Terminal, want.Probe, want.ServerPID = "", "", nil, false, 0, 0
+	want.TokenSecret, want.JoinKey, want.Progress, want.Terminal, want.Probe, want.ServerPID, want.Internal = "", "", nil, false, 0, 0, ""
 	if !reflect.DeepEqual(*w.Options, want) {
 		t.Errorf("options arrive as %+v; want %+v", *w.Options, want)
 	}

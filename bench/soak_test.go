@@ -56,18 +56,23 @@ func soaked(t *testing.T, looks, ghosts int, o Options) *Report {
 	page := httptest.NewServer(&gauges{liar: l, most: looks, enough: enough, ghosts: ghosts})
 	t.Cleanup(page.Close)
 	o.Scenario, o.Targets, o.Internal, o.Duration = Soak, []string{startLiar(t, l)}, page.URL, time.Minute
-	r, err := Run(ctx, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return flood(t, ctx, o)
 }
 
 // A server that is beaten and stands it is cleared: nothing lost, everything given back.
 func TestSoak(t *testing.T) {
-	r := soaked(t, 12, 0, Options{
-		Mix: restless(), Connections: 20, Loops: 2, Faults: 100 * time.Millisecond, FaultShare: 0.3, ServerPID: os.Getpid(), Drain: patience,
-	})
+	for name, workers := range map[string]int{"alone": 0, "shared": 2} {
+		t.Run(name, func(t *testing.T) {
+			checkSoak(t, soaked(t, 12, 0, Options{
+				Mix: restless(), Connections: 20, Loops: 2, Faults: 100 * time.Millisecond, FaultShare: 0.3, ServerPID: os.Getpid(), Drain: patience,
+				Workers: workers,
+			}))
+		})
+	}
+}
+
+func checkSoak(t *testing.T, r *Report) {
+	t.Helper()
 	if err := r.Err(); err != nil || r.Delivery.Received == 0 {
 		t.Errorf("%v; delivery %+v, errors %v, closes %v, failures %v", err, r.Delivery, r.Errors, r.Closes, r.Failures)
 	}
