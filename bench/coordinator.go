@@ -137,6 +137,9 @@ func (c *coordinator) tell() {
 	notes := c.notes
 	c.notes = nil
 	c.mu.Unlock()
+	if len(notes) > 0 {
+		c.run.display.clear()
+	}
 	for _, text := range notes {
 		c.run.say("%s", text)
 	}

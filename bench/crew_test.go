@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -412,17 +413,80 @@ func TestWorkerThatIsSilent(t *testing.T) {
 }
 
 func TestStrandedConnections(t *testing.T) {
-	c := &coordinator{run: &run{share: share{2, 2}, options: Options{Scenario: Idle, Connections: 9}}}
-	for _, row := range []struct{ before, after progress }{
-		{progress{}, progress{failed: 5}},
-		{progress{dialed: 4, ready: 2, failed: 1}, progress{dialed: 4, ready: 2, failed: 3, lost: 2}},
-		{progress{dialed: 5, ready: 5, lost: 1}, progress{dialed: 5, ready: 5, lost: 5}},
-		{progress{dialed: 50, ready: 48, cycled: 44, lost: 1, failed: 1}, progress{dialed: 50, ready: 48, cycled: 44, lost: 4, failed: 2}},
+	for _, row := range []struct {
+		scenario      Scenario
+		before, after progress
+	}{
+		{Echo, progress{}, progress{failed: 5}},
+		{Echo, progress{dialed: 4, ready: 2, failed: 1}, progress{dialed: 4, ready: 2, failed: 3, lost: 2}},
+		{Echo, progress{dialed: 5, ready: 5, lost: 1}, progress{dialed: 5, ready: 5, lost: 5}},
+		{Churn, progress{dialed: 50, ready: 48, cycled: 44, lost: 1, failed: 1}, progress{dialed: 50, ready: 48, cycled: 44, lost: 4, failed: 2}},
+		{Mixed, progress{dialed: 9, ready: 9, cycled: 2, left: 3}, progress{dialed: 9, ready: 9, cycled: 2, left: 3, lost: 4}},
+		{Slow, progress{dialed: 5, ready: 5, left: 2}, progress{dialed: 5, ready: 5, left: 2, lost: 3}},
+		{ // five have dropped in a first storm, and came back at the second try; of four in the second two did
+			Storm, progress{dialed: 17, ready: 5, left: 9, returned: 7, dropping: 1},
+			progress{dialed: 17, ready: 5, left: 9, returned: 7, lost: 5, stranded: 2},
+		},
 	} {
+		c := &coordinator{run: &run{share: share{2, 2}, options: Options{Scenario: row.scenario, Connections: 10}}}
 		got := row.before
 		c.strand(0, &got)
 		if got != row.after {
-			t.Errorf("strand(%+v) = %+v; want %+v", row.before, got, row.after)
+			t.Errorf("%s: strand(%+v) = %+v; want %+v", row.scenario, row.before, got, row.after)
+		}
+	}
+}
+
+// What was due to the connections of a worker that is lost.
+func TestDueToTheLost(t *testing.T) {
+	for _, row := range []struct {
+		scenario Scenario
+		said     progress
+		want     Ledger
+	}{
+		{Echo, progress{sent: 7, answered: 6}, Ledger{Expected: 7, Received: 6}},
+		{Fanout, progress{delivered: 20}, Ledger{Expected: 23, Received: 20}},
+		{Storm, progress{delivered: 15, excused: 4}, Ledger{Expected: 19, Received: 15}},
+		{Mixed, progress{sent: 7, delivered: 20}, Ledger{Expected: 20, Received: 20}},
+		{Mixed, progress{delivered: 20, due: 21}, Ledger{Expected: 21, Received: 20}},
+	} {
+		r := &run{options: Options{Scenario: row.scenario, Rooms: 2}, published: []uint32{10, 1}}
+		m := &mate{progress: row.said, census: []uint32{2, 3}}
+		if got := (&coordinator{run: r}).dueTo(m); got != row.want {
+			t.Errorf("%s: due to who said %+v: %+v; want %+v", row.scenario, row.said, got, row.want)
+		}
+	}
+}
+
+// All that workers give is added up, and who gives what cannot be read is lost.
+func TestPartsAddUp(t *testing.T) {
+	part := func(n int64) *stormRound {
+		s := newStormRound()
+		s.Recovered, s.LastBack, s.Refusals["no"] = uint64(n), 10*n, uint64(n)
+		record(s.Away.Histogram, 1000*n)
+		return &s
+	}
+	give := func(v any) *message {
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &message{Part: text}
+	}
+	r := &run{crew: given{give(part(1)), nil, give(part(3))}}
+	all := part(2)
+	addParts(r, "step", all)
+	if all.Recovered != 6 || all.LastBack != 30 || all.Refusals["no"] != 6 || all.Away.TotalCount() != 3 || all.Away.Max() < 3000 || all.Connect.TotalCount() != 0 {
+		t.Errorf("the parts add up to %+v", all)
+	}
+	for _, bad := range []any{"good day", map[string]string{"away": ""}, map[string]any{"away": nil}} {
+		c, m := impatient(t)
+		c.signal = t.Context()
+		c.run.crew, c.run.ctx = c, t.Context()
+		m.arrived = give(bad)
+		m.arrived.Step = "storm"
+		if addParts(c.run, "storm", all); m.gone == nil || !strings.Contains(m.gone.Error(), "another form") || all.Recovered != 6 {
+			t.Errorf("who gives %v is gone: %v; sum %+v", bad, m.gone, all)
 		}
 	}
 }

@@ -110,6 +110,32 @@ func TestSoakOfServerThatKeeps(t *testing.T) {
 	}
 }
 
+// Looks and faults have their times, and neither keeps the other from its own.
+func TestSoakPlan(t *testing.T) {
+	begin := time.Now()
+	for _, row := range []struct {
+		faults time.Duration
+		want   []string
+	}{
+		{400 * time.Millisecond, []string{"looks at 0s", "looks at 250ms", "faults at 400ms", "looks at 500ms", "looks at 750ms", "faults at 800ms", "ends at 1s"}},
+		{0, []string{"looks at 0s", "looks at 250ms", "looks at 500ms", "looks at 750ms", "ends at 1s"}},
+	} {
+		p := newSoakPlan(&Options{Duration: time.Second, Faults: row.faults}, begin)
+		var did []string
+		act := soakWaits
+		for now := begin; act != soakEnds; {
+			if act = p.next(now); act == soakWaits {
+				now = now.Add(p.pause(now))
+				continue
+			}
+			did = append(did, fmt.Sprintf("%s at %v", [...]string{"ends", "looks", "faults"}[act], now.Sub(begin)))
+		}
+		if !slices.Equal(did, row.want) {
+			t.Errorf("with faults every %v: %q; want %q", row.faults, did, row.want)
+		}
+	}
+}
+
 func TestSoakOptions(t *testing.T) {
 	for says, o := range map[string]Options{
 		"--faults -1s":        {Faults: -time.Second},
