@@ -38,6 +38,8 @@ const firstMixID = 1000
 // mixPlay has connections of different classes in rooms, which come, talk and go. A room belongs to a loop, and so do all
 // its members. What happens when follows from the seed, as far as the server's answers leave it that choice.
 type mixPlay struct {
+	keepsNone // but who is closed for not reading
+
 	d       *driver
 	mix     *Mix
 	rooms   []mixRoom

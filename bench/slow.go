@@ -20,11 +20,12 @@ const trickleEvery = 200 * time.Millisecond
 // slowPlay is fan-out to members of whom a share read slowly. What becomes of those is accounted apart.
 type slowPlay struct {
 	roomsPlay
-	begun   bool // the slow readers are slow; before, they are like the others
-	ledger  Ledger
-	latency *hdrhistogram.Histogram
-	closes  map[string]uint64 // why they were closed
-	closed  []uint32          // the rooms of those who were
+	keepsNone      // but slow readers that are closed
+	begun     bool // the slow readers are slow; before, they are like the others
+	ledger    Ledger
+	latency   *hdrhistogram.Histogram
+	closes    map[string]uint64 // why they were closed
+	closed    []uint32          // the rooms of those who were
 }
 
 // SlowReport is what became of the slow readers. Report.Delivery and Report.Latency are of all others.
@@ -144,9 +145,6 @@ func (s *slowPlay) swap() {
 	r.ledger, s.ledger = s.ledger, r.ledger
 	r.latency, s.latency = s.latency, r.latency
 }
-
-func (s *slowPlay) returned(*peer) bool       { return false }
-func (s *slowPlay) failed(*peer, string) bool { return false }
 
 // lost counts slow readers that the server closes apart.
 func (s *slowPlay) lost(p *peer, label string) bool {
