@@ -183,6 +183,22 @@ func TestMixIsReconciled(t *testing.T) {
 	}
 }
 
+// A server may close who does not read: that is counted, and nobody is lost.
+func TestMixLetsTheSlowBeClosed(t *testing.T) {
+	t.Parallel()
+	m := steady()
+	m.Classes[0].Slow, m.Classes[0].Stall = 1, 20*time.Millisecond
+	r := mixed(t, m, &liar{spoil: func(member, n int, push string) []string {
+		if member == 0 && n == 5 {
+			return nil
+		}
+		return []string{push}
+	}}, loses, 0)
+	if c := r.Mix.Classes[0]; c.ClosedSlow != 1 || r.Closes[`3008 "slow"`] != 1 || r.Lost != 0 || r.Err() != nil {
+		t.Errorf("class %+v, closes %v, %d lost, %v; want one closed as slow and nobody lost", c, r.Closes, r.Lost, r.Err())
+	}
+}
+
 // checkMixReport holds the rows of the classes against the sums.
 func checkMixReport(t *testing.T, r *Report, m *Mix) {
 	t.Helper()

@@ -20,12 +20,13 @@ const trickleEvery = 200 * time.Millisecond
 // slowPlay is fan-out to members of whom a share read slowly. What becomes of those is accounted apart.
 type slowPlay struct {
 	roomsPlay
-	keepsNone      // but slow readers that are closed
-	begun     bool // the slow readers are slow; before, they are like the others
-	ledger    Ledger
-	latency   *hdrhistogram.Histogram
-	closes    map[string]uint64 // why they were closed
-	closed    []uint32          // the rooms of those who were
+	keepsNone // but slow readers that are closed
+
+	begun   bool // the slow readers are slow; before, they are like the others
+	ledger  Ledger
+	latency *hdrhistogram.Histogram
+	closes  map[string]uint64 // why they were closed
+	closed  []uint32          // the rooms of those who were
 }
 
 // SlowReport is what became of the slow readers. Report.Delivery and Report.Latency are of all others.
