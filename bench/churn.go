@@ -14,14 +14,8 @@ func (k *churnPlay) message(c *netpoll.Conn, p *peer, b []byte) { k.d.hear(c, p,
 
 // ended counts a life that went to its end in order.
 func (k *churnPlay) ended(p *peer, stage uint8, why netpoll.Reason) {
-	if stage == leaving {
-		if why == netpoll.ClosedByPeer {
-			k.d.counters.cycled.add(1)
-			record(k.d.result.latency, k.d.now-p.began)
-		} else {
-			k.d.counters.lost.add(1)
-			k.d.result.closes["closing: "+why.String()]++
-		}
+	if stage == leaving && k.d.countLeft(why) {
+		record(k.d.result.latency, k.d.now-p.began)
 	}
 	if stage < ready {
 		k.d.resting = true

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"cmp"
 	"context"
 	"crypto/hmac"
 	"errors"
@@ -14,8 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // errCrew means that a run cannot begin, or not go on, for want of those who share it.
@@ -140,6 +137,9 @@ func (c *coordinator) tell() {
 	notes := c.notes
 	c.notes = nil
 	c.mu.Unlock()
+	if len(notes) > 0 {
+		c.run.display.clear()
+	}
 	for _, text := range notes {
 		c.run.say("%s", text)
 	}
@@ -397,116 +397,6 @@ func (c *coordinator) firstLost() error {
 		}
 	}
 	return nil
-}
-
-// progress returns how far all workers have come.
-func (c *coordinator) progress() (total progress) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, m := range c.mates {
-		p := m.progress
-		if m.gone != nil {
-			c.strand(uint32(i), &p)
-		}
-		total.add(&p)
-	}
-	return total
-}
-
-// strand counts the connections of worker i, who is lost, at progress p, as lost or failed.
-func (c *coordinator) strand(i uint32, p *progress) {
-	begun := max(p.dialed, uint64(share{i, c.run.share.workers}.of(c.run.total())))
-	p.failed += begun - min(begun, p.ready+p.failed)
-	p.lost += p.ready - min(p.ready, p.lost+p.cycled)
-}
-
-// cpu returns the time that all workers have used.
-func (c *coordinator) cpu() (total time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, m := range c.mates {
-		total += m.cpu
-	}
-	return total
-}
-
-// merge adds the findings of m to the report and to the histograms.
-func (c *coordinator) merge(m *mate, f *findings, samples []*hdrhistogram.Histogram) {
-	r, theirs := c.run.report, &f.Report
-	for i, h := range samples {
-		more, err := hdrhistogram.Decode(f.Samples[i])
-		if err != nil {
-			r.Errors["samples of "+m.name+": "+err.Error()]++
-			continue
-		}
-		h.Merge(more)
-	}
-	r.addLoadSide(theirs)
-	r.add(&result{ledger: theirs.Delivery, failures: theirs.Failures, closes: theirs.Closes, errors: theirs.Errors})
-	for _, text := range theirs.Warnings {
-		r.Warnings = append(r.Warnings, m.name+": "+text)
-	}
-	r.PrivateTables = theirs.PrivateTables && (r.PrivateTables || len(r.Workers) == 0)
-	w := WorkerReport{
-		Name:       m.name,
-		Loops:      theirs.Loops,
-		Ready:      theirs.Ready,
-		Failed:     theirs.Failed,
-		Lost:       theirs.Lost,
-		ClockError: float64(f.ClockError) / 1e3,
-	}
-	if l := cmp.Or(theirs.Measured, theirs.Holding, theirs.Connecting); l != nil {
-		w.OwnCPUs, w.Idle = l.OwnCPUs, l.Idle
-	}
-	c.enter(w)
-}
-
-// enter adds one worker to the report.
-func (c *coordinator) enter(w WorkerReport) {
-	r := c.run.report
-	if len(r.Workers) == 0 {
-		r.Loops = 0 // our own carries nothing
-	}
-	r.Loops += w.Loops
-	r.Workers = append(r.Workers, w)
-}
-
-// bury reports m, who is lost, and counts what was due to its connections, as far as anybody can tell, as missing.
-func (c *coordinator) bury(m *mate) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	reason := "gives no findings"
-	if m.gone != nil {
-		reason = m.gone.Error()
-	}
-	p := m.progress
-	c.strand(uint32(len(c.run.report.Workers)), &p)
-	c.enter(WorkerReport{Name: m.name, Ready: p.ready, Failed: p.failed, Lost: p.lost, Gone: reason})
-	r := c.run.report
-	r.Errors["worker "+strconv.Itoa(len(r.Workers))+" is gone: "+reason]++
-	c.count(r.Closes, p.lost-m.progress.lost)
-	c.count(r.Failures, p.failed-m.progress.failed)
-	due := Ledger{Expected: p.sent, Received: min(p.answered, p.sent)}
-	if c.run.options.inRooms() {
-		due = c.dueTo(m)
-	}
-	r.Delivery.add(&due)
-}
-
-// count enters n connections under the worker that was entered last, which is gone.
-func (c *coordinator) count(m map[string]uint64, n uint64) {
-	if n > 0 {
-		m["worker "+strconv.Itoa(len(c.run.report.Workers))+" is gone"] += n
-	}
-}
-
-// dueTo returns what was due to the members of m, who is lost, and how much of it m said had come.
-func (c *coordinator) dueTo(m *mate) (l Ledger) {
-	for room, members := range m.census {
-		l.Expected += uint64(members) * uint64(c.run.published[room])
-	}
-	l.Received = min(m.progress.delivered, l.Expected)
-	return l
 }
 
 // dismiss ends what there is between c and its workers, who are told the error if there is one.

@@ -20,9 +20,10 @@ type counters struct {
 	delivered counter // publications that have come to a member, each counted once
 	due       counter // publications that have to come, to anybody
 	excused   counter // of them, how many need not after all: see storm
-	left      counter // members that have dropped, in a storm; slow readers that were closed
+	left      counter // connections gone that are not lost: in a storm members that have dropped, slow readers that were closed, in a mix who was cut off
 	slow      counter // publications that have come to slow readers
-	returned  counter // and those that have come back
+	returned  counter // members that have come back, in a storm
+	dropping  counter // connections that have yet to see whether they drop, in a storm
 
 	_ [64]byte // the next loop's are on another cache line
 }
@@ -30,13 +31,15 @@ type counters struct {
 // progress is the sum of all loops' counters.
 type progress struct {
 	dialed, ready, failed, lost, cycled, sent, answered, delivered, due uint64
-	excused, left, slow, returned                                       uint64
+	excused, left, slow, returned, dropping                             uint64
+
+	stranded uint64 // members that are away and whose process is lost: only a coordinator counts them
 }
 
 // all returns every one of them, in a fixed order.
 func (p *progress) all() []*uint64 {
 	return []*uint64{&p.dialed, &p.ready, &p.failed, &p.lost, &p.cycled, &p.sent, &p.answered, &p.delivered, &p.due,
-		&p.excused, &p.left, &p.slow, &p.returned}
+		&p.excused, &p.left, &p.slow, &p.returned, &p.dropping, &p.stranded}
 }
 
 // add counts what another process has done.
@@ -50,10 +53,11 @@ func (p *progress) add(o *progress) {
 // settled returns how many connections have come to an end of connecting.
 func (p *progress) settled() uint64 { return p.ready + p.failed }
 
-// sum adds up the counters of all drivers.
+// sum adds up the counters of all drivers. Who has dropped by the time that nobody is to drop any more has left.
 func sum(drivers []*driver) (p progress) {
 	for _, d := range drivers {
 		c := &d.counters
+		p.dropping += c.dropping.value()
 		p.dialed += c.dialed.value()
 		p.ready += c.ready.value()
 		p.failed += c.failed.value()

@@ -1,11 +1,9 @@
 package bench
 
 import (
+	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // crew is the other processes of a run that several share. All of them play the same scenario, the coordinator
@@ -20,29 +18,22 @@ type crew interface {
 
 // message is what a coordinator and a worker say to each other in the course of a run.
 type message struct {
-	Step        string        `json:"step,omitempty"`        // the worker has come to it; the coordinator: go on
-	Interrupted bool          `json:"interrupted,omitempty"` // the run is to end early
-	At          int64         `json:"at,omitempty"`          // on the run's clock
-	Rooms       []uint32      `json:"rooms,omitempty"`       // a number for each room
-	Heard       []uint32      `json:"heard,omitempty"`       // the highest number that has come to a member of each
-	Progress    *progress     `json:"progress,omitempty"`
-	CPU         time.Duration `json:"cpu_ns,omitempty"` // that the worker has used
-	Clock       *question     `json:"clock,omitempty"`
-	Findings    *findings     `json:"findings,omitempty"`
-	Bye         string        `json:"bye,omitempty"` // why the sender leaves
+	Step        string          `json:"step,omitempty"`        // the worker has come to it; the coordinator: go on
+	Interrupted bool            `json:"interrupted,omitempty"` // the run is to end early
+	Decided     int64           `json:"decided,omitempty"`     // by the coordinator
+	Rooms       []uint32        `json:"rooms,omitempty"`       // a number for each room
+	Heard       []uint32        `json:"heard,omitempty"`       // the highest number that has come to a member of each
+	Progress    *progress       `json:"progress,omitempty"`
+	CPU         time.Duration   `json:"cpu_ns,omitempty"` // that the worker has used
+	Clock       *question       `json:"clock,omitempty"`
+	Part        json.RawMessage `json:"part,omitempty"` // see addParts
+	Findings    *findings       `json:"findings,omitempty"`
+	Bye         string          `json:"bye,omitempty"` // why the sender leaves
 }
 
-// findings is what a worker has to tell at the end.
-type findings struct {
-	Report     Report   `json:"report"`         // of its connections alone
-	Samples    [][]byte `json:"samples"`        // histograms, as hdrhistogram encodes them
-	ClockError int64    `json:"clock_error_ns"` // how far its clock may have been from the coordinator's
-}
-
-// The steps at which something is given.
+// The steps at which the coordinator keeps what is given.
 const (
 	censusStep   = "census"
-	accountsStep = "accounts"
 	findingsStep = "findings"
 )
 
@@ -57,6 +48,20 @@ func (r *run) together(step string, lead func()) {
 		lead()
 		return new(message)
 	})
+}
+
+// leads reports whether this process decides, and waits, for all of the run: it is alone, or the coordinator.
+func (r *run) leads() bool {
+	_, follows := r.crew.(*worker)
+	return !follows
+}
+
+// decided returns what the process that leads decides at a step.
+func (r *run) decided(step string, decide func() int64) int64 {
+	if r.crew == nil {
+		return decide()
+	}
+	return r.crew.meet(step, new(message), func([]*message) *message { return &message{Decided: decide()} }).Decided
 }
 
 // muster returns when all processes of the run are ready to begin, or why they will not.
@@ -104,12 +109,11 @@ const (
 
 // soon returns when a load is to begin, the same in all processes.
 func (r *run) soon() int64 {
-	if r.crew == nil {
-		return r.clock() + int64(aheadAlone)
+	ahead := aheadAlone
+	if r.crew != nil {
+		ahead = aheadShared
 	}
-	return r.crew.meet("beginning", new(message), func([]*message) *message {
-		return &message{At: r.clock() + int64(aheadShared)}
-	}).At
+	return r.decided("beginning", func() int64 { return r.clock() + int64(ahead) })
 }
 
 // sumUp returns the sums, room by room, of what each process has.
@@ -138,13 +142,16 @@ func (r *run) sums(given []*message) []uint32 {
 	return total
 }
 
-// shareAccounts tells all processes how much has been published to each room. If the publisher's process
-// is lost, that is as much as anybody has heard of.
-func (r *run) shareAccounts() {
+// shareAccounts tells all processes how much has been published to each room.
+func (r *run) shareAccounts() { copy(r.published, r.accounts("accounts", r.published)) }
+
+// accounts returns how much has been published to each room, of which this process's publishers have published so much. If
+// the publisher's process is lost, that is as much as anybody has heard of.
+func (r *run) accounts(step string, published []uint32) []uint32 {
 	if r.crew == nil {
-		return
+		return published
 	}
-	got := r.crew.meet(accountsStep, &message{Rooms: r.published, Heard: r.heard()}, func(given []*message) *message {
+	got := r.crew.meet(step, &message{Rooms: published, Heard: r.heard()}, func(given []*message) *message {
 		published := r.sums(given)
 		for room := range published {
 			if given[r.publisherOf(uint32(room))%r.share.workers] == nil {
@@ -153,7 +160,10 @@ func (r *run) shareAccounts() {
 		}
 		return &message{Rooms: published}
 	})
-	copy(r.published, got.Rooms)
+	if got.Rooms == nil {
+		return published
+	}
+	return got.Rooms
 }
 
 func mostHeard(given []*message, room int) (most uint32) {
@@ -169,6 +179,10 @@ func mostHeard(given []*message, room int) (most uint32) {
 func (r *run) heard() []uint32 {
 	most := make([]uint32, r.options.Rooms)
 	r.ask(func(d *driver) {
+		if s, ok := d.play.(*stormPlay); ok {
+			s.heard(most)
+			return
+		}
 		for i := range d.peers {
 			if p := &d.peers[i]; r.options.inRooms() && p.stage == ready && !r.isPublisher(p.number) {
 				room := r.roomOf(p.number)
@@ -177,60 +191,6 @@ func (r *run) heard() []uint32 {
 		}
 	})
 	return most
-}
-
-// collect adds the workers' findings to the report and to the histograms, in their coordinator, before the report is concluded.
-func (r *run) collect(samples ...*hdrhistogram.Histogram) {
-	c, ok := r.crew.(*coordinator)
-	if !ok {
-		return
-	}
-	c.meet(findingsStep, nil, func(given []*message) *message {
-		for i, m := range given {
-			if m == nil || m.Findings == nil || len(m.Findings.Samples) != len(samples) {
-				c.bury(c.mates[i])
-				continue
-			}
-			c.merge(c.mates[i], m.Findings, samples)
-		}
-		r.report.ClockError = clockError(r.report.Workers)
-		return new(message)
-	})
-}
-
-// clockError returns by how much latencies may be wrong, in microseconds: those from one worker to another by what
-// both clocks are.
-func clockError(workers []WorkerReport) (us float64) {
-	var errors []float64
-	for i := range workers {
-		errors = append(errors, workers[i].ClockError)
-	}
-	slices.Sort(errors)
-	for _, e := range errors[max(len(errors)-2, 0):] {
-		us += e
-	}
-	return us
-}
-
-// handIn gives a worker's report, which is concluded, and the same histograms to its coordinator.
-func (r *run) handIn(samples ...*hdrhistogram.Histogram) {
-	w, ok := r.crew.(*worker)
-	if !ok {
-		return
-	}
-	found := &findings{Report: *r.report, ClockError: w.clockError()}
-	for _, h := range samples {
-		found.Samples = append(found.Samples, encoded(h))
-	}
-	w.meet(findingsStep, &message{Findings: found}, nil)
-}
-
-func encoded(h *hdrhistogram.Histogram) []byte {
-	b, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
-	if err != nil {
-		panic("bench: a histogram cannot be encoded: " + err.Error()) // it is written to memory
-	}
-	return b
 }
 
 // say writes a line to where the run's progress goes. Nobody is told if that fails.
@@ -243,9 +203,6 @@ func (r *run) say(format string, a ...any) {
 // maxWorkers bounds the processes of a run.
 const maxWorkers = 1000
 
-// sharable is the scenarios of which a process can do a part.
-var sharable = []Scenario{Idle, Echo, Fanout, Churn}
-
 // checkShared returns the first thing that is wrong with how a run is to be shared.
 func (o *Options) checkShared() error {
 	switch {
@@ -255,8 +212,6 @@ func (o *Options) checkShared() error {
 		return fmt.Errorf("%w: --join-key: want it with --workers or --join", ErrUsage)
 	case o.Workers == 0:
 		return nil
-	case !slices.Contains(sharable, o.Scenario):
-		return fmt.Errorf("%w: --workers %d: %s cannot be shared yet: want %s", ErrUsage, o.Workers, o.Scenario, listed(sharable))
 	case o.PublishVia == ViaAPI:
 		return fmt.Errorf("%w: --publish-via api: want connection with --workers", ErrUsage)
 	case len(o.Headers) > 0:
@@ -271,23 +226,10 @@ func (o *Options) checkShared() error {
 	return nil
 }
 
-// listed returns names as a sentence has them.
-func listed(names []Scenario) string {
-	text := string(names[0])
-	for i, name := range names[1:] {
-		if i == len(names)-2 {
-			text += " or " + string(name)
-		} else {
-			text += ", " + string(name)
-		}
-	}
-	return text
-}
-
-// forWorkers returns what of o the workers are sent: not what is about this process, and no secrets.
+// forWorkers returns what of o the workers are sent: not what is about this process or for it to look at, and no secrets.
 func (o Options) forWorkers() *Options {
 	o.JoinKey, o.TokenSecret = "", ""
-	o.Probe, o.ServerPID = 0, 0
+	o.Probe, o.ServerPID, o.Internal = 0, 0, ""
 	o.Progress, o.Terminal = nil, false
 	return &o
 }

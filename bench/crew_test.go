@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -61,11 +62,17 @@ func (l *lead) end(t *testing.T) *Report {
 	return l.report
 }
 
-// floodShared runs o with two workers in this process.
-func floodShared(t *testing.T, o Options) *Report {
+// flood runs o until ctx ends: if it has workers, with them in this process.
+func flood(t *testing.T, ctx context.Context, o Options) *Report {
 	t.Helper()
-	o.Workers = 2
-	l := startLead(t, t.Context(), o)
+	if o.Workers == 0 {
+		r, err := Run(ctx, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	l := startLead(t, ctx, o)
 	var joined sync.WaitGroup
 	for range o.Workers {
 		joined.Go(func() {
@@ -75,7 +82,15 @@ func floodShared(t *testing.T, o Options) *Report {
 		})
 	}
 	joined.Wait()
-	return l.end(t)
+	r := l.end(t)
+	var ready uint64
+	for _, w := range r.Workers {
+		ready += w.Ready
+	}
+	if len(r.Workers) != o.Workers || ready != r.Ready || r.ClockError != 0 {
+		t.Errorf("workers %+v, %d ready, clocks within %v", r.Workers, r.Ready, r.ClockError)
+	}
+	return r
 }
 
 func TestSharedRun(t *testing.T) {
@@ -114,12 +129,10 @@ func TestSharedRun(t *testing.T) {
 			address, pid := b.start(t, 2)
 			row.o.Targets, row.o.ServerPID, row.o.Connections = []string{address}, pid, 50
 			row.o.Duration, row.o.Warmup = time.Second, 20*time.Millisecond
-			r := floodShared(t, row.o)
+			row.o.Workers = 2
+			r := flood(t, t.Context(), row.o)
 			if r.Err() != nil || !row.want(r) || r.Interrupted || r.Memory[0].Pss == 0 {
 				t.Errorf("%v; report %+v", r.Err(), r)
-			}
-			if len(r.Workers) != 2 || r.Workers[0].Ready+r.Workers[1].Ready != r.Ready || r.ClockError != 0 {
-				t.Errorf("workers %+v, clocks within %v", r.Workers, r.ClockError)
 			}
 		})
 	}
@@ -133,17 +146,8 @@ func TestSharedRunIsInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	server := startLiar(t, &liar{spoil: pass, enough: interrupt})
-	l := startLead(t, ctx, Options{Scenario: Fanout, Targets: []string{server}, Connections: 4, Workers: 2, Rate: 100, Duration: time.Hour})
-	var joined sync.WaitGroup
-	for range 2 {
-		joined.Go(func() {
-			if _, err := Join(t.Context(), Joining{Coordinator: l.address}); err != nil {
-				t.Errorf("Join = %v", err)
-			}
-		})
-	}
-	joined.Wait()
-	if r := l.end(t); !r.Interrupted || r.Err() != nil || r.Delivery.Received < 20*4 || len(r.Workers) != 2 {
+	r := flood(t, ctx, Options{Scenario: Fanout, Targets: []string{server}, Connections: 4, Workers: 2, Rate: 100, Duration: time.Hour})
+	if !r.Interrupted || r.Err() != nil || r.Delivery.Received < 20*4 || len(r.Workers) != 2 {
 		t.Errorf("interrupted: %v, %v, delivery %+v, workers %+v", r.Interrupted, r.Err(), r.Delivery, r.Workers)
 	}
 }
@@ -270,7 +274,7 @@ func TestWhoIsNotLetIn(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	l := startLead(t, ctx, Options{Scenario: Idle, Targets: []string{testutil.Nobody}, Connections: 4, Workers: 2, JoinKey: "right"})
 	s := meetStranger(t, l.address)
-	if w := s.say(s.hello(linkVersion+1, "right")); !strings.Contains(w.Refused, "version 2 of the protocol and the worker version 3") {
+	if w := s.say(s.hello(linkVersion+1, "right")); !strings.Contains(w.Refused, "version 3 of the protocol and the worker version 4") {
 		t.Errorf("another version is told %q", w.Refused)
 	}
 	s = meetStranger(t, l.address)
@@ -409,17 +413,80 @@ func TestWorkerThatIsSilent(t *testing.T) {
 }
 
 func TestStrandedConnections(t *testing.T) {
-	c := &coordinator{run: &run{share: share{2, 2}, options: Options{Scenario: Idle, Connections: 9}}}
-	for _, row := range []struct{ before, after progress }{
-		{progress{}, progress{failed: 5}},
-		{progress{dialed: 4, ready: 2, failed: 1}, progress{dialed: 4, ready: 2, failed: 3, lost: 2}},
-		{progress{dialed: 5, ready: 5, lost: 1}, progress{dialed: 5, ready: 5, lost: 5}},
-		{progress{dialed: 50, ready: 48, cycled: 44, lost: 1, failed: 1}, progress{dialed: 50, ready: 48, cycled: 44, lost: 4, failed: 2}},
+	for _, row := range []struct {
+		scenario      Scenario
+		before, after progress
+	}{
+		{Echo, progress{}, progress{failed: 5}},
+		{Echo, progress{dialed: 4, ready: 2, failed: 1}, progress{dialed: 4, ready: 2, failed: 3, lost: 2}},
+		{Echo, progress{dialed: 5, ready: 5, lost: 1}, progress{dialed: 5, ready: 5, lost: 5}},
+		{Churn, progress{dialed: 50, ready: 48, cycled: 44, lost: 1, failed: 1}, progress{dialed: 50, ready: 48, cycled: 44, lost: 4, failed: 2}},
+		{Mixed, progress{dialed: 9, ready: 9, cycled: 2, left: 3}, progress{dialed: 9, ready: 9, cycled: 2, left: 3, lost: 4}},
+		{Slow, progress{dialed: 5, ready: 5, left: 2}, progress{dialed: 5, ready: 5, left: 2, lost: 3}},
+		{ // five have dropped in a first storm, and came back at the second try; of four in the second two did
+			Storm, progress{dialed: 17, ready: 5, left: 9, returned: 7, dropping: 1},
+			progress{dialed: 17, ready: 5, left: 9, returned: 7, lost: 5, stranded: 2},
+		},
 	} {
+		c := &coordinator{run: &run{share: share{2, 2}, options: Options{Scenario: row.scenario, Connections: 10}}}
 		got := row.before
 		c.strand(0, &got)
 		if got != row.after {
-			t.Errorf("strand(%+v) = %+v; want %+v", row.before, got, row.after)
+			t.Errorf("%s: strand(%+v) = %+v; want %+v", row.scenario, row.before, got, row.after)
+		}
+	}
+}
+
+// What was due to the connections of a worker that is lost.
+func TestDueToTheLost(t *testing.T) {
+	for _, row := range []struct {
+		scenario Scenario
+		said     progress
+		want     Ledger
+	}{
+		{Echo, progress{sent: 7, answered: 6}, Ledger{Expected: 7, Received: 6}},
+		{Fanout, progress{delivered: 20}, Ledger{Expected: 23, Received: 20}},
+		{Storm, progress{delivered: 15, excused: 4}, Ledger{Expected: 19, Received: 15}},
+		{Mixed, progress{sent: 7, delivered: 20}, Ledger{Expected: 20, Received: 20}},
+		{Mixed, progress{delivered: 20, due: 21}, Ledger{Expected: 21, Received: 20}},
+	} {
+		r := &run{options: Options{Scenario: row.scenario, Rooms: 2}, published: []uint32{10, 1}}
+		m := &mate{progress: row.said, census: []uint32{2, 3}}
+		if got := (&coordinator{run: r}).dueTo(m); got != row.want {
+			t.Errorf("%s: due to who said %+v: %+v; want %+v", row.scenario, row.said, got, row.want)
+		}
+	}
+}
+
+// All that workers give is added up, and who gives what cannot be read is lost.
+func TestPartsAddUp(t *testing.T) {
+	part := func(n int64) *stormRound {
+		s := newStormRound()
+		s.Recovered, s.LastBack, s.Refusals["no"] = uint64(n), 10*n, uint64(n)
+		record(s.Away.Histogram, 1000*n)
+		return &s
+	}
+	give := func(v any) *message {
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &message{Part: text}
+	}
+	r := &run{crew: given{give(part(1)), nil, give(part(3))}}
+	all := part(2)
+	addParts(r, "step", all)
+	if all.Recovered != 6 || all.LastBack != 30 || all.Refusals["no"] != 6 || all.Away.TotalCount() != 3 || all.Away.Max() < 3000 || all.Connect.TotalCount() != 0 {
+		t.Errorf("the parts add up to %+v", all)
+	}
+	for _, bad := range []any{"good day", map[string]string{"away": ""}, map[string]any{"away": nil}} {
+		c, m := impatient(t)
+		c.signal = t.Context()
+		c.run.crew, c.run.ctx = c, t.Context()
+		m.arrived = give(bad)
+		m.arrived.Step = "storm"
+		if addParts(c.run, "storm", all); m.gone == nil || !strings.Contains(m.gone.Error(), "another form") || all.Recovered != 6 {
+			t.Errorf("who gives %v is gone: %v; sum %+v", bad, m.gone, all)
 		}
 	}
 }
@@ -440,7 +507,7 @@ func TestWorkerWithoutTheSecret(t *testing.T) {
 func TestOptionsTravel(t *testing.T) {
 	o := Options{
 		Scenario: Fanout, Targets: []string{"a:1"}, Connections: 9, RoomPrefix: "p", Personal: true, Hold: time.Minute, Workers: 3, Listen: "b:2",
-		TokenSecret: "secret", JoinKey: "key", Progress: os.Stderr, Terminal: true, Probe: time.Second, ServerPID: 7,
+		Mix: steady(), TokenSecret: "secret", Internal: "http://a:1", JoinKey: "key", Progress: os.Stderr, Terminal: true, Probe: time.Second, ServerPID: 7,
 	}
 	us, them := net.Pipe()
 	defer us.Close()
@@ -450,7 +517,7 @@ func TestOptionsTravel(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := o
-	want.TokenSecret, want.JoinKey, want.Progress, want.Terminal, want.Probe, want.ServerPID = "", "", nil, false, 0, 0
+	want.TokenSecret, want.JoinKey, want.Progress, want.Terminal, want.Probe, want.ServerPID, want.Internal = "", "", nil, false, 0, 0, ""
 	if !reflect.DeepEqual(*w.Options, want) {
 		t.Errorf("options arrive as %+v; want %+v", *w.Options, want)
 	}
@@ -480,7 +547,7 @@ func fakeLead(t *testing.T, act func(l *link)) (address string) {
 func TestCoordinatorsThatAreNone(t *testing.T) {
 	for says, act := range map[string]func(l *link){
 		"no coordinator of edge flood": func(l *link) { l.send("HTTP/1.1 400 Bad Request") },
-		"speaks version 3 of the protocol and the worker version 2": func(l *link) {
+		"speaks version 4 of the protocol and the worker version 3": func(l *link) {
 			l.send(greeting{linkVersion + 1, nil})
 			l.line(helloLimit)
 		},

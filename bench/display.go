@@ -100,6 +100,13 @@ func (d *display) quality(p progress) string {
 	return fmt.Sprintf(", p99 %.1f ms", last.p99.Seconds()*1e3) + errors
 }
 
+// clear makes room for a line where the bar is, which the next update draws again.
+func (d *display) clear() {
+	if d.bar != nil {
+		_ = d.bar.Clear()
+	}
+}
+
 // done takes the bar away.
 func (d *display) done() {
 	if d.bar != nil {

@@ -24,7 +24,7 @@
 // phases by posts, and reads their counters.
 //
 // Besides there are, where they are wanted: with TLS a goroutine for each CPU, which compute handshakes;
-// with slow readers one that watches the memory in use; and one for each publisher over the HTTP API.
+// with slow readers and in storms one that watches the memory in use; and one for each publisher over the HTTP API.
 //
 // In a run that several processes share, the coordinator has a goroutine that accepts workers, and for
 // each worker one that listens to it. A worker has one that listens to the coordinator.

@@ -57,6 +57,13 @@ type keeper interface {
 	lost(p *peer, label string) bool   // p was ready and is closed; the same
 }
 
+// keepsNone is a keeper that leaves them all to the driver.
+type keepsNone struct{}
+
+func (keepsNone) returned(*peer) bool       { return false }
+func (keepsNone) failed(*peer, string) bool { return false }
+func (keepsNone) lost(*peer, string) bool   { return false }
+
 // driver is one loop's share of the load. All of it but the counters belongs to the loop's goroutine.
 type driver struct {
 	loop *netpoll.Loop
@@ -435,6 +442,17 @@ func (d *driver) countLost(p *peer, label string) {
 		d.counters.lost.add(1)
 		d.result.closes[label]++
 	}
+}
+
+// countLeft counts a connection of ours that had said goodbye and is gone, and reports whether it went in order.
+func (d *driver) countLeft(why netpoll.Reason) bool {
+	if why == netpoll.ClosedByPeer {
+		d.counters.cycled.add(1)
+		return true
+	}
+	d.counters.lost.add(1)
+	d.result.closes["closing: "+why.String()]++
+	return false
 }
 
 // Drained has nothing to do: what is to be sent is never held back.

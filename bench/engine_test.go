@@ -302,7 +302,7 @@ func TestSocketIOScenarios(t *testing.T) {
 		"echo":       {Options{Scenario: Echo, Duration: some, Pipeline: 2}, func(r *Report) bool { return r.Delivery.Received >= 40 }},
 		"paced echo": {Options{Scenario: Echo, Duration: some, Rate: 200}, func(r *Report) bool { return r.Delivery.Received > 0 }},
 		"fan-out":    {Options{Scenario: Fanout, Duration: some, Rate: 50, Publishers: 2}, func(r *Report) bool { return r.Delivery.Received > 0 }},
-		"churn":      {Options{Scenario: Churn, Duration: some}, func(r *Report) bool { return r.Measured.Count > 0 }},
+		"churn":      {Options{Scenario: Churn, Duration: some}, func(r *Report) bool { return r.Ready >= 20 }},
 		"rude storm": {Options{Scenario: Storm, Rate: 50, Hold: some, Return: rude, Storms: 2},
 			func(r *Report) bool { return r.Storms[0].Recovered == 20 && r.Storms[1].Recovered == 20 }},
 		"polite storm": {Options{Scenario: Storm, Rate: 50, Hold: some, Drop: polite, Return: rude},

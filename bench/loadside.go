@@ -67,11 +67,12 @@ func (r *Report) judge() {
 // addLoadSide makes r, a coordinator's report, say what went on in a worker too, whose report is w: of all processes the busiest loop
 // and, moment by moment, the worst quantiles and how many connections are open.
 func (r *Report) addLoadSide(w *Report) {
-	for _, l := range []struct{ all, one *Load }{{r.Connecting, w.Connecting}, {r.Measured, w.Measured}, {r.Holding, w.Holding}} {
-		if l.all != nil && l.one != nil {
-			l.all.BusiestLoop = max(l.all.BusiestLoop, l.one.BusiestLoop)
-			l.all.Idle = min(l.all.Idle, l.one.Idle)
-		}
+	r.Connecting.addLoadSide(w.Connecting)
+	r.Measured.addLoadSide(w.Measured)
+	r.Holding.addLoadSide(w.Holding)
+	r.Publishing.addLoadSide(w.Publishing)
+	for i := range min(len(r.Storms), len(w.Storms)) {
+		r.Storms[i].Load.addLoadSide(w.Storms[i].Load)
 	}
 	for i := range r.Timeline {
 		m := &r.Timeline[i]
@@ -84,6 +85,14 @@ func (r *Report) addLoadSide(w *Report) {
 				}
 			}
 		}
+	}
+}
+
+// addLoadSide is that for one part of the run, if both have it.
+func (l *Load) addLoadSide(w *Load) {
+	if l != nil && w != nil {
+		l.BusiestLoop = max(l.BusiestLoop, w.BusiestLoop)
+		l.Idle = min(l.Idle, w.Idle)
 	}
 }
 

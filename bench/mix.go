@@ -38,6 +38,8 @@ const firstMixID = 1000
 // mixPlay has connections of different classes in rooms, which come, talk and go. A room belongs to a loop, and so do all
 // its members. What happens when follows from the seed, as far as the server's answers leave it that choice.
 type mixPlay struct {
+	keepsNone // but who is closed for not reading
+
 	d       *driver
 	mix     *Mix
 	rooms   []mixRoom
@@ -131,13 +133,9 @@ func newMixPlay(d *driver) *mixPlay {
 	r := d.run
 	m := &mixPlay{
 		d: d, mix: r.options.Mix, pending: make(map[uint32]mixPending),
-		members: make([]mixMember, d.share), rng: r.random(uint64(d.loop.Number()), 0),
+		members: make([]mixMember, d.share), rng: r.random(uint64(d.number(0)), 0),
 	}
-	rooms := (m.mix.Rooms + r.loops - 1) / r.loops
-	if r.options.alone() {
-		rooms = int(d.share)
-	}
-	for i := range rooms {
+	for i := range m.countRooms() {
 		m.rooms = append(m.rooms, newMixRoom(r.roomName(m.d.number(uint32(i)))))
 		m.weights = append(m.weights, math.Pow(float64(i+1), -m.mix.Popularity))
 	}
@@ -150,6 +148,16 @@ func newMixPlay(d *driver) *mixPlay {
 		m.addSources(i)
 	}
 	return m
+}
+
+// countRooms returns how many rooms m has of its own, of which no other loop of any process has a member.
+func (m *mixPlay) countRooms() int {
+	r := m.d.run
+	if r.options.alone() {
+		return int(m.d.share)
+	}
+	rooms := int(r.share.of(uint32(m.mix.Rooms)))
+	return max((rooms+r.loops-1)/r.loops, 1)
 }
 
 func newMixRoom(name []byte) mixRoom {
@@ -224,7 +232,7 @@ func (m *mixPlay) addSources(class int) {
 		if rate > 0 && len(c.numbers) > 0 {
 			m.sources = append(m.sources, mixSource{
 				class: class, action: action, rate: rate * float64(len(c.numbers)),
-				rng: m.d.run.random(uint64(m.d.loop.Number())<<32|uint64(class), uint64(2+action)),
+				rng: m.d.run.random(uint64(m.d.number(0))<<32|uint64(class), uint64(2+action)),
 			})
 		}
 	}

@@ -90,7 +90,7 @@ func restless() *Mix {
 const patience = 2 * time.Minute
 
 // mixed plays a mix on a liar until it has seen 20 publications.
-func mixed(t *testing.T, m *Mix, l *liar, drain time.Duration) *Report {
+func mixed(t *testing.T, m *Mix, l *liar, drain time.Duration, workers int) *Report {
 	t.Helper()
 	ctx, enough := context.WithCancel(t.Context())
 	defer enough()
@@ -106,13 +106,9 @@ func mixed(t *testing.T, m *Mix, l *liar, drain time.Duration) *Report {
 	if l.tls != nil {
 		target = "wss://" + target
 	}
-	r, err := Run(ctx, Options{
-		Scenario: Mixed, Mix: m, Targets: []string{target}, Insecure: l.tls != nil, Connections: 12, Loops: 2, Duration: time.Hour, Drain: drain,
+	return flood(t, ctx, Options{
+		Scenario: Mixed, Mix: m, Targets: []string{target}, Insecure: l.tls != nil, Connections: 12, Loops: 2, Duration: time.Hour, Drain: drain, Workers: workers,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
 }
 
 func TestMixIsReconciled(t *testing.T) {
@@ -120,14 +116,16 @@ func TestMixIsReconciled(t *testing.T) {
 	honest := func(_, _ int, push string) []string { return []string{push} }
 	var kept string
 	for _, row := range []struct {
-		name  string
-		mix   *Mix
-		spoil func(member, n int, push string) []string
-		want  Ledger // Expected and Received follow
-		lost  bool
+		name    string
+		mix     *Mix
+		workers int
+		spoil   func(member, n int, push string) []string
+		want    Ledger // Expected and Received follow
+		lost    bool
 	}{
 		{name: "nothing wrong", mix: steady(), spoil: honest},
 		{name: "nothing wrong, members come and go", mix: restless(), spoil: honest},
+		{name: "nothing wrong, members come and go, shared", mix: restless(), workers: 2, spoil: honest},
 		{name: "one is missing", mix: steady(), want: Ledger{Missing: 1}, spoil: func(member, n int, push string) []string {
 			if member == 0 && n == 5 {
 				return []string{}
@@ -167,7 +165,7 @@ func TestMixIsReconciled(t *testing.T) {
 			if row.want.Missing > 0 {
 				drain = loses
 			}
-			r := mixed(t, row.mix, &liar{spoil: row.spoil}, drain)
+			r := mixed(t, row.mix, &liar{spoil: row.spoil}, drain, row.workers)
 			want := row.want
 			want.Expected = r.Delivery.Expected
 			want.Received = want.Expected - want.Missing
@@ -182,6 +180,22 @@ func TestMixIsReconciled(t *testing.T) {
 			}
 			checkMixReport(t, r, row.mix)
 		})
+	}
+}
+
+// A server may close who does not read: that is counted, and nobody is lost.
+func TestMixLetsTheSlowBeClosed(t *testing.T) {
+	t.Parallel()
+	m := steady()
+	m.Classes[0].Slow, m.Classes[0].Stall = 1, 20*time.Millisecond
+	r := mixed(t, m, &liar{spoil: func(member, n int, push string) []string {
+		if member == 0 && n == 5 {
+			return nil
+		}
+		return []string{push}
+	}}, loses, 0)
+	if c := r.Mix.Classes[0]; c.ClosedSlow != 1 || r.Closes[`3008 "slow"`] != 1 || r.Lost != 0 || r.Err() != nil {
+		t.Errorf("class %+v, closes %v, %d lost, %v; want one closed as slow and nobody lost", c, r.Closes, r.Lost, r.Err())
 	}
 }
 

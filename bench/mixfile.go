@@ -19,7 +19,7 @@ import (
 // Mix says who the connections of the scenarios mix and soak are and what they do. Rates are a second and for each
 // connection while it is connected, at an activity of 1.
 type Mix struct {
-	Rooms      int       `yaml:"rooms"`      // in all; rounded up so that each loop has as many
+	Rooms      int       `yaml:"rooms"`      // in all; rounded up so that each loop of a process has as many
 	Popularity float64   `yaml:"popularity"` // Zipf's exponent: the k-th room is joined as if weighed 1/k^popularity; 0 for all alike
 	Day        []float64 `yaml:"day"`        // activity by hour, 24 of them; with --day
 	Classes    []Class   `yaml:"classes"`

@@ -192,22 +192,26 @@ func (m *mixPlay) close(conn *netpoll.Conn, p *peer) {
 // comeBack is how long a connection that could not be made, or was closed, waits before the next try.
 const comeBack = time.Second
 
+// lost counts apart who was not read: to close those is the server's right.
+func (m *mixPlay) lost(p *peer, label string) bool {
+	member := m.member(p.number)
+	if !member.slow && !member.excused {
+		return false
+	}
+	m.d.result.closes[label]++
+	m.d.counters.left.add(1)
+	m.classes[member.class].row.ClosedSlow++
+	return true
+}
+
 // ended enters the end of a life.
 func (m *mixPlay) ended(p *peer, stage uint8, why netpoll.Reason) {
 	member := m.member(p.number)
 	c := m.classes[member.class]
 	away := comeBack
-	switch {
-	case stage == leaving && why == netpoll.ClosedByPeer:
-		m.d.counters.cycled.add(1)
+	if stage == leaving && m.d.countLeft(why) {
 		c.row.Left++
 		away = c.Away
-	case stage == leaving:
-		m.d.counters.lost.add(1)
-		m.d.result.closes["closing: "+why.String()]++
-	case stage == ready && (member.slow || member.excused):
-		m.d.counters.lost.add(^uint64(0)) // to close those who do not read is the server's right
-		c.row.ClosedSlow++
 	}
 	m.over(p.number, stage)
 	if m.settling {

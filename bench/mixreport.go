@@ -1,10 +1,6 @@
 package bench
 
-import (
-	"math"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
-)
+import "math"
 
 // MixReport is what the classes of a mix have done. Deliveries and latencies are of a class's readers, the rest of its
 // speakers.
@@ -119,24 +115,57 @@ func (m *mixPlay) readAll() {
 	}
 }
 
+// mixDone is what the classes of one process have done.
+type mixDone struct {
+	MixCounts
+	Classes []classDone `json:"classes"` // as in the mix
+}
+
+type classDone struct {
+	Row     ClassRow `json:"row"`
+	Latency samples  `json:"latency"`
+	Calls   samples  `json:"calls"`
+}
+
+func newMixDone(classes int) *mixDone {
+	m := &mixDone{Classes: make([]classDone, classes)}
+	for i := range m.Classes {
+		m.Classes[i].Latency, m.Classes[i].Calls = newSamples(), newSamples()
+	}
+	return m
+}
+
+// add counts what another process's classes have done.
+func (m *mixDone) add(o *mixDone) {
+	m.MixCounts.add(&o.MixCounts)
+	for i := range min(len(m.Classes), len(o.Classes)) {
+		c, theirs := &m.Classes[i], &o.Classes[i]
+		c.Row.add(&theirs.Row)
+		c.Latency.add(theirs.Latency)
+		c.Calls.add(theirs.Calls)
+	}
+}
+
+// addPlay counts what one driver's have done.
+func (m *mixDone) addPlay(play *mixPlay) {
+	m.MixCounts.add(&play.count)
+	for i, c := range play.classes {
+		m.Classes[i].Row.add(&c.row)
+		m.Classes[i].Latency.Merge(c.latency)
+		m.Classes[i].Calls.Merge(c.calls)
+	}
+}
+
 // reportMix adds up what the classes have done.
 func (r *run) reportMix() {
-	all := &MixReport{Seed: r.options.Seed, Day: r.options.Day.Seconds(), Classes: make([]ClassRow, len(r.options.Mix.Classes))}
-	latency, calls := make([]*hdrhistogram.Histogram, len(all.Classes)), make([]*hdrhistogram.Histogram, len(all.Classes))
-	for i := range all.Classes {
-		latency[i], calls[i] = newHistogram(), newHistogram()
-	}
-	r.ask(func(d *driver) {
-		m := d.play.(*mixPlay)
-		all.MixCounts.add(&m.count)
-		for i, c := range m.classes {
-			all.Classes[i].add(&c.row)
-			latency[i].Merge(c.latency)
-			calls[i].Merge(c.calls)
-		}
-	})
-	for i := range all.Classes {
-		all.Classes[i].Latency, all.Classes[i].Replies = latencyOf(latency[i]), latencyOf(calls[i])
+	done := newMixDone(len(r.options.Mix.Classes))
+	r.ask(func(d *driver) { done.addPlay(d.play.(*mixPlay)) })
+	addParts(r, "classes", done)
+	all := &MixReport{Seed: r.options.Seed, Day: r.options.Day.Seconds(), MixCounts: done.MixCounts}
+	for i := range done.Classes {
+		c := &done.Classes[i]
+		c.Row.Latency, c.Row.Replies = latencyOf(c.Latency.Histogram), latencyOf(c.Calls.Histogram)
+		all.Classes = append(all.Classes, c.Row)
 	}
 	r.report.Mix = all
 }

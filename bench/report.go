@@ -136,9 +136,7 @@ func newReport(o *Options) *Report {
 func (r *Report) add(d *result) {
 	r.Delivery.add(&d.ledger)
 	for _, m := range []struct{ to, from map[string]uint64 }{{r.Failures, d.failures}, {r.Closes, d.closes}, {r.Errors, d.errors}} {
-		for label, n := range m.from {
-			m.to[label] += n
-		}
+		addCounts(m.to, m.from)
 	}
 }
 

@@ -294,8 +294,7 @@ func (r *run) awaitHere(quit <-chan struct{}, stall time.Duration, cond func(pro
 	var last progress
 	moved := time.Now()
 	for {
-		now := r.progress()
-		r.display.update(now)
+		now := r.look()
 		if cond(now) {
 			return
 		}
@@ -314,6 +313,16 @@ func (r *run) awaitHere(quit <-chan struct{}, stall time.Duration, cond func(pro
 	}
 }
 
+// look shows how far the run has come, and says what has become of its workers.
+func (r *run) look() progress {
+	if c, ok := r.crew.(*coordinator); ok {
+		c.tell()
+	}
+	now := r.progress()
+	r.display.update(now)
+	return now
+}
+
 // wait lets d pass, less if the run is interrupted.
 func (r *run) wait(d time.Duration) {
 	r.together("wait", func() { r.waitHere(d) })
@@ -327,7 +336,7 @@ func (r *run) waitHere(d time.Duration) {
 	for {
 		select {
 		case <-look.C:
-			r.display.update(r.progress())
+			r.look()
 		case <-end.C:
 			return
 		case <-r.ctx.Done():

@@ -157,7 +157,7 @@ func (r *run) messages() {
 		d.stages.sending = true
 	})
 	r.await(r.ctx.Done(), r.options.Drain, func(p progress) bool { return p.answered-before >= members })
-	if _, part := r.crew.(*worker); !part && r.ctx.Err() == nil {
+	if r.leads() && r.ctx.Err() == nil {
 		if answered := r.progress().answered - before; answered < members {
 			r.report.Errors["message without an answer"] += members - answered
 		}
@@ -283,7 +283,7 @@ func (r *run) finish() {
 	r.report.Probe = r.probe.result()
 	r.report.Interrupted = r.interrupted()
 	if !r.report.Interrupted && r.options.Scenario == Storm {
-		r.report.Lost += total.left - total.returned
+		r.report.Lost += total.left - total.returned - total.stranded
 	}
 	r.report.Seconds = time.Since(r.begin).Seconds()
 	r.report.conclude()

@@ -55,7 +55,7 @@ func TestSecureMix(t *testing.T) {
 	config, _ := certified(t)
 	m := steady()
 	m.Classes[0].Session = 50 * time.Millisecond
-	r := mixed(t, m, &liar{tls: config, spoil: faithful}, patience)
+	r := mixed(t, m, &liar{tls: config, spoil: faithful}, patience, 0)
 	if r.Err() != nil || r.Delivery.Received == 0 {
 		t.Errorf("%v, %+v", r.Err(), r)
 	}

@@ -20,6 +20,8 @@ const trickleEvery = 200 * time.Millisecond
 // slowPlay is fan-out to members of whom a share read slowly. What becomes of those is accounted apart.
 type slowPlay struct {
 	roomsPlay
+	keepsNone // but slow readers that are closed
+
 	begun   bool // the slow readers are slow; before, they are like the others
 	ledger  Ledger
 	latency *hdrhistogram.Histogram
@@ -37,6 +39,22 @@ type SlowReport struct {
 	Delivery Ledger            `json:"delivery"`
 	Latency  *Latency          `json:"latency,omitempty"`
 	Peak     peak              `json:"peak"` // the most that was in use from the first publication on
+}
+
+// slowFate is what one driver, or one process, has to tell of its slow readers: see SlowReport.
+type slowFate struct {
+	Delivery Ledger            `json:"delivery"`
+	Closed   uint64            `json:"closed"`
+	Closes   map[string]uint64 `json:"closes"`
+	Latency  samples           `json:"latency"`
+}
+
+// add counts what others have to tell.
+func (s *slowFate) add(o *slowFate) {
+	s.Delivery.add(&o.Delivery)
+	s.Closed += o.Closed
+	addCounts(s.Closes, o.Closes)
+	s.Latency.add(o.Latency)
 }
 
 func newSlowPlay(d *driver) *slowPlay {
@@ -129,9 +147,6 @@ func (s *slowPlay) swap() {
 	r.latency, s.latency = s.latency, r.latency
 }
 
-func (s *slowPlay) returned(*peer) bool       { return false }
-func (s *slowPlay) failed(*peer, string) bool { return false }
-
 // lost counts slow readers that the server closes apart.
 func (s *slowPlay) lost(p *peer, label string) bool {
 	if !s.begun || !s.d.run.shares(p.number) {
@@ -180,7 +195,7 @@ func (r *run) slow() {
 	}
 	r.report.Slow = report
 	r.takeCensus(func(number uint32) bool { return !r.shares(number) }) // what has to come to slow readers is not waited for
-	r.ask(func(d *driver) { report.Readers += slowOf(d).begin() })
+	report.Readers = r.beginSlow()
 	watched := r.watchPeak()
 	p := pace{start: r.soon(), rate: uint64(r.options.Rate)}
 	metronome := r.startMetronome(p.start, p.interval(), r.publisherLoops())
@@ -194,6 +209,14 @@ func (r *run) slow() {
 	report.Peak = watched()
 	r.report.Memory = append(r.report.Memory, MemoryAt{At: "peak", memory: report.Peak.memory})
 	r.readOn(report.Readers)
+}
+
+// beginSlow has the slow readers become slow, and returns how many there are.
+func (r *run) beginSlow() uint64 {
+	var readers count
+	r.ask(func(d *driver) { readers += count(slowOf(d).begin()) })
+	addParts(r, "slow readers", &readers)
+	return uint64(readers)
 }
 
 // readOn has the slow readers take what there is for them, until nothing more comes or all are closed.
@@ -233,19 +256,14 @@ func (r *run) gatherSlow() {
 	if report == nil {
 		return
 	}
-	latency := newHistogram()
-	report.Closes = make(map[string]uint64)
+	all := slowFate{Closes: make(map[string]uint64), Latency: newSamples()}
 	r.ask(func(d *driver) {
 		s := slowOf(d)
-		report.Delivery.add(&s.ledger)
-		report.Closed += uint64(len(s.closed))
-		latency.Merge(s.latency)
-		for label, n := range s.closes {
-			report.Closes[label] += n
-		}
+		all.add(&slowFate{s.ledger, uint64(len(s.closed)), s.closes, samples{s.latency}})
 	})
-	report.Delivery.close()
-	report.Latency = latencyOf(latency)
+	addParts(r, "fate of slow readers", &all)
+	all.Delivery.close()
+	report.Delivery, report.Closed, report.Closes, report.Latency = all.Delivery, all.Closed, all.Closes, latencyOf(all.Latency.Histogram)
 }
 
 // wrong reports whether slow readers got what was not for them. That they did not get all is what slow readers are for.

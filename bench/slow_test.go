@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -19,10 +20,7 @@ func runSlow(t *testing.T, l *liar, o Options) *Report {
 	l.enough = enough
 	o.Scenario, o.Targets, o.Connections, o.Rate, o.Loops = Slow, []string{startLiar(t, l)}, 20, 100, cmp.Or(o.Loops, 2)
 	o.Duration, o.Drain = time.Hour, patience
-	r, err := Run(ctx, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := flood(t, ctx, o)
 	checkReport(t, r)
 	return r
 }
@@ -32,8 +30,8 @@ func faithful(_, _ int, push string) []string { return []string{push} }
 // Slow readers have books of their own, and what they have not read in time they read at the end.
 func TestSlow(t *testing.T) {
 	t.Parallel()
-	for _, o := range []Options{{Mode: stall, Share: 0.5}, {Mode: trickle, Share: 0.5, Trickle: 500}, {}} {
-		t.Run(o.Mode, func(t *testing.T) {
+	for _, o := range []Options{{Mode: stall, Share: 0.5}, {Mode: trickle, Share: 0.5, Trickle: 500}, {}, {Share: 0.5, Workers: 2}} {
+		t.Run(fmt.Sprintf("%s by %d", o.Mode, o.Workers), func(t *testing.T) {
 			t.Parallel()
 			l := &liar{spoil: faithful}
 			r := runSlow(t, l, o)
@@ -60,18 +58,20 @@ func TestSlow(t *testing.T) {
 
 func TestSlowThatAreClosed(t *testing.T) {
 	t.Parallel()
-	l := &liar{spoil: func(member, n int, push string) []string {
-		if n == 5 && member < 3 {
-			return nil
+	for _, workers := range []int{0, 2} {
+		l := &liar{spoil: func(member, n int, push string) []string {
+			if n == 5 && member < 3 {
+				return nil
+			}
+			return []string{push}
+		}}
+		r := runSlow(t, l, Options{Share: 1, Workers: workers})
+		if s := r.Slow; s.Readers != 20 || s.Closed != 3 || s.Closes[`3008 "slow"`] != 3 || s.Delivery.Missing == 0 || s.Delivery.Missing%3 != 0 {
+			t.Errorf("%d workers: slow readers %+v; want three closed, and what they have missed", workers, s)
 		}
-		return []string{push}
-	}}
-	r := runSlow(t, l, Options{Share: 1})
-	if s := r.Slow; s.Readers != 20 || s.Closed != 3 || s.Closes[`3008 "slow"`] != 3 || s.Delivery.Missing == 0 || s.Delivery.Missing%3 != 0 {
-		t.Errorf("slow readers %+v; want three closed, and what they have missed", s)
-	}
-	if r.Lost != 0 || len(r.Closes) != 0 || r.Delivery.Expected != 0 || r.Err() != nil {
-		t.Errorf("%d lost, %v, delivery %+v, %v; want nothing of it in the books of the others", r.Lost, r.Closes, r.Delivery, r.Err())
+		if r.Lost != 0 || len(r.Closes) != 0 || r.Delivery.Expected != 0 || r.Err() != nil {
+			t.Errorf("%d workers: %d lost, %v, delivery %+v, %v; want nothing of it in the books of the others", workers, r.Lost, r.Closes, r.Delivery, r.Err())
+		}
 	}
 }
 

@@ -114,34 +114,72 @@ func (s *soak) look() map[string]float64 {
 func (s *soak) measure() {
 	r := s.run
 	before := r.beginMeasuring(countDelivered)
-	every := max(r.options.Duration/soakSamples, shortestLook)
-	end := time.Now().Add(r.options.Duration)
-	look, fault := time.Now(), time.Now().Add(r.options.Faults)
-	for r.ctx.Err() == nil && time.Now().Before(end) {
-		now := time.Now()
-		if !now.Before(look) {
+	plan := newSoakPlan(&r.options, time.Now())
+	for act := soakWaits; act != soakEnds && r.ctx.Err() == nil; {
+		act = r.decided("next in the soak", func() int64 { return plan.next(time.Now()) })
+		switch act {
+		case soakLooks:
 			s.take()
-			look = now.Add(every)
-		}
-		if r.options.Faults > 0 && !now.Before(fault) {
+		case soakFault:
 			s.fault()
-			fault = now.Add(r.options.Faults)
+		case soakWaits:
+			r.wait(plan.pause(time.Now()))
 		}
-		next := look
-		if r.options.Faults > 0 && fault.Before(next) {
-			next = fault
-		}
-		r.wait(max(min(time.Until(next), time.Until(end)), 0))
 	}
 	r.report.Measured = loadOf("delivery", before, r.sample(), countDelivered)
 }
 
-// take takes a sample.
-func (s *soak) take() {
-	s.report.Samples = append(s.report.Samples, SoakSample{time.Since(s.began).Seconds(), sum(s.run.drivers).ready, s.look()})
+// soakPlan says what a soak does when, in the process that leads.
+type soakPlan struct {
+	end, look, fault time.Time // when there is to be the next, or nothing any more
+	looks, faults    time.Duration
 }
 
-// fault makes the next fault. Each has its turn.
+// What there is to do next.
+const (
+	soakEnds int64 = iota
+	soakLooks
+	soakFault
+	soakWaits
+)
+
+func newSoakPlan(o *Options, now time.Time) *soakPlan {
+	p := &soakPlan{end: now.Add(o.Duration), look: now, fault: now.Add(o.Faults), looks: max(o.Duration/soakSamples, shortestLook), faults: o.Faults}
+	if p.faults == 0 {
+		p.fault = p.end
+	}
+	return p
+}
+
+// next returns what there is to do now, and sets the time of that after it.
+func (p *soakPlan) next(now time.Time) int64 {
+	switch {
+	case !now.Before(p.end):
+		return soakEnds
+	case !now.Before(p.look):
+		p.look = now.Add(p.looks)
+		return soakLooks
+	case !now.Before(p.fault):
+		p.fault = now.Add(p.faults)
+		return soakFault
+	}
+	return soakWaits
+}
+
+// pause returns how long there is nothing to do.
+func (p *soakPlan) pause(now time.Time) time.Duration {
+	return max(min(p.look.Sub(now), p.fault.Sub(now), p.end.Sub(now)), 0)
+}
+
+// take takes a sample, where the server is looked at.
+func (s *soak) take() {
+	if s.run.leads() {
+		s.report.Samples = append(s.report.Samples, SoakSample{time.Since(s.began).Seconds(), s.run.progress().ready, s.look()})
+	}
+}
+
+// fault makes the next fault. Each has its turn: those that befall the connections of the load in all processes, half-open ones are
+// made by the one that leads.
 func (s *soak) fault() {
 	s.closeHalfOpen()
 	share, counts := s.run.options.FaultShare, &s.report.Faults
@@ -155,7 +193,9 @@ func (s *soak) fault() {
 		s.run.tell(func(d *driver) { d.play.(*mixPlay).stallSome(share, lasts) })
 	case 3:
 		counts.HalfOpen++
-		s.openHalf(min(1+int(share*float64(s.run.options.Connections)), maxHalfOpen))
+		if s.run.leads() {
+			s.openHalf(min(1+int(share*float64(s.run.options.Connections)), maxHalfOpen))
+		}
 	default:
 		counts.Bursts++
 		s.run.tell(func(d *driver) { d.play.(*mixPlay).burst() })
@@ -199,7 +239,7 @@ func (s *soak) conclude() {
 		}
 		s.report.Trends = append(s.report.Trends, trendOf(name, unitOf(name), seconds, cycles, values))
 	}
-	if len(s.report.Trends) == 0 {
+	if len(s.report.Trends) == 0 && s.run.leads() {
 		s.run.warn("nothing was watched: --server-pid or --internal says what to look for leaks in")
 	}
 }
@@ -207,12 +247,19 @@ func (s *soak) conclude() {
 // giveBack closes all connections and waits until the server has no more descriptors and connections than before.
 func (s *soak) giveBack(before map[string]float64) {
 	back := &Return{Before: held(before)}
-	if len(back.Before) == 0 {
+	if s.run.decided("what to give back", func() int64 { return int64(len(back.Before)) }) == 0 {
 		return
 	}
 	s.run.closeAll()
 	s.run.phase("giving back", 0, countSettled)
-	s.report.Return = back
+	s.run.together("given back", func() {
+		s.report.Return = back
+		s.awaitReturn(back)
+	})
+}
+
+// awaitReturn looks until everything has been given back, or patience is over.
+func (s *soak) awaitReturn(back *Return) {
 	began := time.Now()
 	for {
 		back.After, back.Seconds = held(s.look()), time.Since(began).Seconds()
@@ -265,6 +312,7 @@ func (m *mixPlay) cutSome(share float64) {
 		p.stage = gone
 		m.d.loop.Close(conn, netpoll.ClosedLocally)
 		m.count.Cut++
+		m.d.counters.left.add(1)
 		m.over(p.number, ready)
 		m.in(expDuration(comeBack, m.rng), p.number, evReturn)
 	}

@@ -56,18 +56,23 @@ func soaked(t *testing.T, looks, ghosts int, o Options) *Report {
 	page := httptest.NewServer(&gauges{liar: l, most: looks, enough: enough, ghosts: ghosts})
 	t.Cleanup(page.Close)
 	o.Scenario, o.Targets, o.Internal, o.Duration = Soak, []string{startLiar(t, l)}, page.URL, time.Minute
-	r, err := Run(ctx, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return flood(t, ctx, o)
 }
 
 // A server that is beaten and stands it is cleared: nothing lost, everything given back.
 func TestSoak(t *testing.T) {
-	r := soaked(t, 12, 0, Options{
-		Mix: restless(), Connections: 20, Loops: 2, Faults: 100 * time.Millisecond, FaultShare: 0.3, ServerPID: os.Getpid(), Drain: patience,
-	})
+	for name, workers := range map[string]int{"alone": 0, "shared": 2} {
+		t.Run(name, func(t *testing.T) {
+			checkSoak(t, soaked(t, 12, 0, Options{
+				Mix: restless(), Connections: 20, Loops: 2, Faults: 100 * time.Millisecond, FaultShare: 0.3, ServerPID: os.Getpid(), Drain: patience,
+				Workers: workers,
+			}))
+		})
+	}
+}
+
+func checkSoak(t *testing.T, r *Report) {
+	t.Helper()
 	if err := r.Err(); err != nil || r.Delivery.Received == 0 {
 		t.Errorf("%v; delivery %+v, errors %v, closes %v, failures %v", err, r.Delivery, r.Errors, r.Closes, r.Failures)
 	}
@@ -102,6 +107,32 @@ func TestSoakOfServerThatKeeps(t *testing.T) {
 	r := soaked(t, 3, 2, Options{Mix: steady(), Connections: 3, Drain: 500 * time.Millisecond})
 	if back := r.Soak.Return; back == nil || !back.Kept || back.After[seenConnections] == 0 || !errors.Is(r.Err(), ErrLoss) {
 		t.Errorf("given back: %v, %v", back, r.Err())
+	}
+}
+
+// Looks and faults have their times, and neither keeps the other from its own.
+func TestSoakPlan(t *testing.T) {
+	begin := time.Now()
+	for _, row := range []struct {
+		faults time.Duration
+		want   []string
+	}{
+		{400 * time.Millisecond, []string{"looks at 0s", "looks at 250ms", "faults at 400ms", "looks at 500ms", "looks at 750ms", "faults at 800ms", "ends at 1s"}},
+		{0, []string{"looks at 0s", "looks at 250ms", "looks at 500ms", "looks at 750ms", "ends at 1s"}},
+	} {
+		p := newSoakPlan(&Options{Duration: time.Second, Faults: row.faults}, begin)
+		var did []string
+		act := soakWaits
+		for now := begin; act != soakEnds; {
+			if act = p.next(now); act == soakWaits {
+				now = now.Add(p.pause(now))
+				continue
+			}
+			did = append(did, fmt.Sprintf("%s at %v", [...]string{"ends", "looks", "faults"}[act], now.Sub(begin)))
+		}
+		if !slices.Equal(did, row.want) {
+			t.Errorf("with faults every %v: %q; want %q", row.faults, did, row.want)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
@@ -24,8 +23,7 @@ type stormPlay struct {
 	pasts   []past            // as members, in Socket.IO
 	mark    []uint32          // what had been published to each room when the wait for the members was over, nil before
 
-	dropping bool   // members are to drop
-	dropped  uint32 // how many of them have been looked at
+	dropping bool // members drop
 	round    stormRound
 }
 
@@ -48,16 +46,16 @@ const (
 	memberRecovers             // its room has given it a position to recover from
 )
 
-// stormRound is what one driver has to tell of one storm.
+// stormRound is what one driver, or one process, has to tell of one storm.
 type stormRound struct {
-	recovered   uint64 // members to whom nothing was missing, as the server says
-	unrecovered uint64 // that had a position, and to whom something was
-	without     uint64 // in rooms that let nobody recover
-	lastBack    int64
-	lastWhole   int64                   // when the last one had recovered
-	away        *hdrhistogram.Histogram // from the drop to being back
-	connect     *hdrhistogram.Histogram // from dialling to being back, of the try that succeeded
-	refusals    map[string]uint64       // tries that failed
+	Recovered   uint64            `json:"recovered"`   // members to whom nothing was missing, as the server says
+	Unrecovered uint64            `json:"unrecovered"` // that had a position, and to whom something was
+	Without     uint64            `json:"without"`     // in rooms that let nobody recover
+	LastBack    int64             `json:"last_back"`   // on the run's clock
+	LastWhole   int64             `json:"last_whole"`  // when the last one had recovered
+	Away        samples           `json:"away"`        // from the drop to being back
+	Connect     samples           `json:"connect"`     // from dialling to being back, of the try that succeeded
+	Refusals    map[string]uint64 `json:"refusals"`    // tries that failed
 }
 
 // maxDrops is how many members are dropped in one turn.
@@ -72,7 +70,18 @@ func newStormPlay(d *driver) *stormPlay {
 }
 
 func newStormRound() stormRound {
-	return stormRound{away: newHistogram(), connect: newHistogram(), refusals: make(map[string]uint64)}
+	return stormRound{Away: newSamples(), Connect: newSamples(), Refusals: make(map[string]uint64)}
+}
+
+// add counts what others have to tell of the same storm.
+func (s *stormRound) add(o *stormRound) {
+	s.Recovered += o.Recovered
+	s.Unrecovered += o.Unrecovered
+	s.Without += o.Without
+	s.LastBack, s.LastWhole = max(s.LastBack, o.LastBack), max(s.LastWhole, o.LastWhole)
+	s.Away.add(o.Away)
+	s.Connect.add(o.Connect)
+	addCounts(s.Refusals, o.Refusals)
 }
 
 func (s *stormPlay) member(number uint32) *member { return &s.members[s.d.index(number)] }
@@ -86,8 +95,9 @@ func (s *stormPlay) count() {
 	}
 }
 
-// countDrops returns how many members would drop now.
-func (s *stormPlay) countDrops() (n uint64) {
+// prepare has all connections see, once the storm begins, whether they drop, and returns how many would now.
+func (s *stormPlay) prepare() (n uint64) {
+	s.d.counters.dropping.n.Store(uint64(s.d.share))
 	for i := range s.d.peers {
 		if p := &s.d.peers[i]; p.stage == ready && s.drops(p.number) {
 			n++
@@ -97,7 +107,7 @@ func (s *stormPlay) countDrops() (n uint64) {
 }
 
 // begin has them drop.
-func (s *stormPlay) begin() { s.dropping, s.dropped = true, 0 }
+func (s *stormPlay) begin() { s.dropping = true }
 
 // turn drops who is to drop, and publishes what is due.
 func (s *stormPlay) turn(now int64) (more bool) {
@@ -110,15 +120,16 @@ func (s *stormPlay) turn(now int64) (more bool) {
 // dropSome drops the next members.
 func (s *stormPlay) dropSome(now int64) (more bool) {
 	for range maxDrops {
-		if s.dropped == s.d.share {
+		left := s.d.counters.dropping.value()
+		if left == 0 {
 			s.dropping = false
 			return false
 		}
-		number := s.d.number(s.dropped)
-		s.dropped++
+		number := s.d.number(s.d.share - uint32(left))
 		if c, p := s.d.of(number); c != nil && s.drops(number) {
 			s.drop(c, p, now)
 		}
+		s.d.counters.dropping.n.Store(left - 1)
 	}
 	return true
 }
@@ -271,12 +282,12 @@ func (s *stormPlay) judge(m *member, asked, recovered bool) {
 	switch {
 	case m.flags&memberAway == 0:
 	case recovered:
-		s.round.recovered++
-		s.round.lastWhole = s.d.now
+		s.round.Recovered++
+		s.round.LastWhole = s.d.now
 	case asked:
-		s.round.unrecovered++
+		s.round.Unrecovered++
 	default:
-		s.round.without++
+		s.round.Without++
 		m.flags |= memberFresh
 	}
 }
@@ -303,9 +314,9 @@ func (s *stormPlay) returned(p *peer) bool {
 	}
 	m.flags &^= memberAway
 	s.d.counters.returned.add(1)
-	record(s.round.away, s.d.now-m.left)
-	record(s.round.connect, s.d.now-p.began)
-	s.round.lastBack = s.d.now
+	record(s.round.Away.Histogram, s.d.now-m.left)
+	record(s.round.Connect.Histogram, s.d.now-p.began)
+	s.round.LastBack = s.d.now
 	return true
 }
 
@@ -314,7 +325,7 @@ func (s *stormPlay) failed(p *peer, label string) bool {
 	if s.d.run.isPublisher(p.number) || s.member(p.number).flags&memberAway == 0 {
 		return false
 	}
-	s.round.refusals[label]++
+	s.round.Refusals[label]++
 	return true
 }
 
@@ -372,6 +383,16 @@ func jitter(tries uint8) time.Duration {
 		most = min(most, leastWait<<tries)
 	}
 	return rand.N(most)
+}
+
+// heard enters in most the highest number of a publication that has come to any member of each room.
+func (s *stormPlay) heard(most []uint32) {
+	for i := range s.members {
+		if number := s.d.number(uint32(i)); !s.d.run.isPublisher(number) {
+			room := s.d.run.roomOf(number)
+			most[room] = max(most[room], s.members[i].track.last)
+		}
+	}
 }
 
 // settle enters what was due to the members.

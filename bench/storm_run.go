@@ -97,14 +97,17 @@ func (r *run) calm(name string) {
 
 // blow is one storm.
 func (r *run) blow(n int) {
-	var total uint64
-	r.ask(func(d *driver) { total += stormOf(d).countDrops() })
+	var total count
+	r.ask(func(d *driver) { total += count(stormOf(d).prepare()) })
+	addParts(r, "members to drop", &total)
 	name := fmt.Sprintf("storm %d", n)
-	r.phase(name, total, countReturned)
-	before, start := r.sample(), r.clock()
+	r.phase(name, uint64(total), countReturned)
+	before := r.sample()
+	watched := r.watchPeak()
+	start := r.decided("drop", r.clock)
 	r.tell(func(d *driver) { stormOf(d).begin() })
-	report := &StormReport{Drop: r.options.Drop, Return: r.options.Return}
-	r.awaitReturns(total, &before.counted, &report.Peak)
+	r.awaitReturns(before.counted.returned)
+	report := &StormReport{Drop: r.options.Drop, Return: r.options.Return, Peak: watched()}
 	report.Load = loadOf("return", before, r.sample(), countReturned)
 	r.gatherStorm(report, start)
 	after := r.progress()
@@ -114,43 +117,31 @@ func (r *run) blow(n int) {
 	r.report.Memory = append(r.report.Memory, MemoryAt{At: "peak of " + name, memory: report.Peak.memory})
 }
 
-// awaitReturns returns when total members have dropped since before and are all back, or when nobody has come back for as
-// long as the run is patient.
-func (r *run) awaitReturns(total uint64, before *progress, most *peak) {
-	last, moved := before.returned, time.Now()
+// awaitReturns returns when all have dropped who are to and are back, those aside whose process is lost, or when nobody has
+// come back for as long as the run is patient. By now so many have in all storms.
+func (r *run) awaitReturns(last uint64) {
+	moved := time.Now()
 	r.await(r.ctx.Done(), r.options.GiveUp+connectStall, func(p progress) bool {
-		most.look(r.options.ServerPID)
 		if p.returned != last {
 			last, moved = p.returned, time.Now()
 		}
-		return p.left-before.left >= total && p.returned >= p.left || time.Since(moved) > r.options.GiveUp
+		return p.dropping == 0 && p.returned+p.stranded >= p.left || time.Since(moved) > r.options.GiveUp
 	})
 }
 
-// gatherStorm adds up what the drivers have seen since start, and has them begin anew.
+// gatherStorm enters what has been seen since start, and has the drivers begin anew.
 func (r *run) gatherStorm(report *StormReport, start int64) {
-	away, connect := newHistogram(), newHistogram()
-	report.Refusals = make(map[string]uint64)
+	all := newStormRound()
 	r.ask(func(d *driver) {
-		s := stormOf(d)
-		report.add(&s.round, start)
-		away.Merge(s.round.away)
-		connect.Merge(s.round.connect)
-		s.round = newStormRound()
+		all.add(&stormOf(d).round)
+		stormOf(d).round = newStormRound()
 	})
-	report.Away, report.ConnectLatency = latencyOf(away), latencyOf(connect)
-}
-
-// add counts what one driver has seen since start.
-func (s *StormReport) add(round *stormRound, start int64) {
-	s.Recovered += round.recovered
-	s.Unrecovered += round.unrecovered
-	s.Without += round.without
-	s.UntilReturned = max(s.UntilReturned, time.Duration(round.lastBack-start).Seconds())
-	s.UntilRecovered = max(s.UntilRecovered, time.Duration(round.lastWhole-start).Seconds())
-	for label, n := range round.refusals {
-		s.Refusals[label] += n
-	}
+	addParts(r, "storm", &all)
+	report.Recovered, report.Unrecovered, report.Without = all.Recovered, all.Unrecovered, all.Without
+	report.UntilReturned = max(time.Duration(all.LastBack-start).Seconds(), 0)
+	report.UntilRecovered = max(time.Duration(all.LastWhole-start).Seconds(), 0)
+	report.Away, report.ConnectLatency = latencyOf(all.Away.Histogram), latencyOf(all.Connect.Histogram)
+	report.Refusals = all.Refusals
 }
 
 // conclude works out what follows from the parts.
@@ -177,6 +168,7 @@ func (r *run) markPublished() {
 			}
 		}
 	})
+	mark = r.accounts("mark", mark)
 	r.ask(func(d *driver) { stormOf(d).mark = mark })
 }
 
@@ -206,20 +198,13 @@ func (r *Report) unrecovered() (n uint64) {
 }
 
 // peak is the most that was in use at any look.
-type peak struct {
-	memory
-	looked time.Time
-}
+type peak struct{ memory }
 
 // lookAtMemory is how often it is worth it.
 const lookAtMemory = 200 * time.Millisecond
 
-// look reads what is in use now, if the last time is long enough ago. A process that has ended uses nothing.
+// look reads what is in use now. A process that has ended uses nothing.
 func (p *peak) look(pid int) {
-	if time.Since(p.looked) < lookAtMemory {
-		return
-	}
-	p.looked = time.Now()
 	m, err := readMemory(pid)
 	if err != nil {
 		return

@@ -110,16 +110,14 @@ func TestStormRecovers(t *testing.T) {
 		{"polite to leave", func(o *Options) { o.Drop = polite }, 20, 21},
 		{"polite to return", func(o *Options) { o.Return = polite }, 20, 21},
 		{"a part, twice", func(o *Options) { o.Share, o.Storms = 0.5, 2 }, 10, 10},
+		{"shared", func(o *Options) { o.Workers, o.Storms = 2, 2 }, 20, 20},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			a := new(archive)
 			o := stormOptions(startArchive(t, a, 20, true))
 			row.set(&o)
-			r, err := Run(t.Context(), o)
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := flood(t, t.Context(), o)
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			if want := uint64(20 * a.publications); r.Delivery.Expected != want || !r.Delivery.Clean() || r.Err() != nil {
@@ -167,10 +165,7 @@ func TestStormThatLosesIsSeen(t *testing.T) {
 			if row.missing {
 				o.Drain = loses
 			}
-			r, err := Run(t.Context(), o)
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := flood(t, t.Context(), o)
 			d, s := r.Delivery, r.Storms[0]
 			if d.Missing >= 20 != row.missing || d.Duplicated != row.duplicated || s.Unrecovered != row.unrecovered || s.Recovered != 20-row.unrecovered {
 				t.Errorf("delivery %+v, storm %+v", d, s)
@@ -186,12 +181,14 @@ func TestStormThatLosesIsSeen(t *testing.T) {
 func TestStormWithoutRecovery(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
-		name  string
-		spoil func(member, n int, push string) []string
-		clean bool
+		name    string
+		workers int
+		spoil   func(member, n int, push string) []string
+		clean   bool
 	}{
-		{"all who are back get all", nil, true},
-		{"one who is back gets nothing", func(member, _ int, push string) []string {
+		{"all who are back get all", 0, nil, true},
+		{"all who are back get all, shared", 2, nil, true},
+		{"one who is back gets nothing", 0, func(member, _ int, push string) []string {
 			if member == 25 {
 				return []string{}
 			}
@@ -202,13 +199,11 @@ func TestStormWithoutRecovery(t *testing.T) {
 			t.Parallel()
 			a := &archive{liar: liar{spoil: row.spoil}}
 			o := stormOptions(startArchive(t, a, 20, false))
+			o.Workers = row.workers
 			if !row.clean {
 				o.Drain = loses
 			}
-			r, err := Run(t.Context(), o)
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := flood(t, t.Context(), o)
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			if s := r.Storms[0]; s.Without != 20 || s.Recovered+s.Unrecovered != 0 || s.UntilRecovered != 0 || s.UntilReturned == 0 {

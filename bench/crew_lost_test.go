@@ -1,0 +1,117 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed4ac54ce5/edge/internal/testutil"
+)
+
+// loss is a run of two workers, the second of which leaves when the test says so.
+type loss struct {
+	t     *testing.T
+	lead  *lead
+	leave func() // has the worker leave, once the run has begun
+}
+
+// seen reports whether the coordinator has lost the second worker, which has been told to leave.
+func (l *loss) seen() bool {
+	l.leave()
+	return l.lead.said.Count("is lost") > 0
+}
+
+// run runs o, to the end or, if that is far, until the worker is lost.
+func (l *loss) run(o Options) *Report {
+	l.t.Helper()
+	ctx, interrupt := context.WithCancel(l.t.Context())
+	defer interrupt()
+	second, leave := context.WithCancel(l.t.Context())
+	defer leave()
+	l.leave = leave
+	o.Workers, o.Connections, o.Drain = 2, 20, time.Second
+	l.lead = startLead(l.t, ctx, o)
+	var joined sync.WaitGroup
+	joined.Go(func() {
+		if _, err := Join(l.t.Context(), Joining{Coordinator: l.lead.address}); err != nil {
+			l.t.Errorf("Join = %v", err)
+		}
+	})
+	testutil.Eventually(l.t, patience, func() bool { return l.lead.said.Count("has joined") == 1 }, "the first worker joins")
+	if _, err := Join(second, Joining{Coordinator: l.lead.address}); !errors.Is(err, errInterrupted) {
+		l.t.Errorf("Join of the worker that leaves = %v", err)
+	}
+	if o.Duration == time.Hour {
+		testutil.Eventually(l.t, patience, l.seen, "the coordinator sees that a worker has left")
+		interrupt()
+	}
+	joined.Wait()
+	r := l.lead.end(l.t)
+	if len(r.Workers) != 2 || r.Workers[0].Gone != "" || r.Workers[1].Gone != "interrupted" {
+		l.t.Fatalf("workers %+v; want the second gone", r.Workers)
+	}
+	gone := r.Workers[1]
+	if gone.Ready != 10 || gone.Lost != 10 || r.Lost != 10 || r.Failed != 0 || r.Closes["worker 2 is gone"] != 10 || !errors.Is(r.Err(), ErrLoss) {
+		l.t.Errorf("%d lost, %d failed, closes %v, workers %+v, %v; want all ten connections of the second lost", r.Lost, r.Failed, r.Closes, r.Workers, r.Err())
+	}
+	if d := r.Delivery; d.Received == 0 || d.Expected != d.Received+d.Missing || d.Duplicated+d.Reordered+d.Misrouted+d.Damaged != 0 {
+		l.t.Errorf("delivery %+v; want what was received and what is missing", d)
+	}
+	return r
+}
+
+// A worker that is lost in a storm keeps nobody waiting: as far as it has said that its members had dropped, they are not back.
+func TestWorkerIsLostInAStorm(t *testing.T) {
+	t.Parallel()
+	l := &loss{t: t}
+	a := &archive{refuse: func() string {
+		if !l.seen() {
+			return "Retry-After: 0\r\n"
+		}
+		return ""
+	}}
+	o := stormOptions(startArchive(t, a, 20, true))
+	o.GiveUp = patience
+	r := l.run(o)
+	s := r.Storms[0]
+	if s.Dropped < 10 || s.Dropped > 20 || s.Returned != 10 || s.Recovered != 10 || s.Away.Count != 10 {
+		t.Errorf("storm %+v; want ten of up to twenty back", s)
+	}
+	if allBack := s.Dropped == 10; (s.UntilReturned > 0) != allBack || (s.UntilRecovered > 0) != allBack {
+		t.Errorf("storm %+v; want a time if, and only if, all are back", s)
+	}
+	if s.Load.Seconds >= patience.Seconds() {
+		t.Errorf("those who were lost were waited for: %v s", s.Load.Seconds)
+	}
+	if r.Delivery.Missing == 0 {
+		t.Errorf("delivery %+v; want missing what was due to those who are lost", r.Delivery)
+	}
+}
+
+// Of slow readers whose worker is lost nobody knows what became of them, but that they were there.
+func TestWorkerIsLostWithSlowReaders(t *testing.T) {
+	t.Parallel()
+	l := &loss{t: t}
+	server := startLiar(t, &liar{spoil: faithful, enough: func() { l.leave() }})
+	r := l.run(Options{Scenario: Slow, Targets: []string{server}, Rate: 100, Share: 0.5, Duration: time.Hour})
+	if s := r.Slow; s.Readers < 9 || s.Readers > 10 || s.Closed != 0 || s.Delivery.Missing != 0 || s.Delivery.Received == 0 {
+		t.Errorf("slow readers %+v; want half of all, of whom those of the first worker have what was due", s)
+	}
+	if r.Delivery.Missing == 0 {
+		t.Errorf("delivery %+v; want missing what was due to the others whose worker is lost", r.Delivery)
+	}
+}
+
+// In a mix rooms are of one worker, so that nothing is missing to those of another.
+func TestWorkerIsLostInAMix(t *testing.T) {
+	t.Parallel()
+	l := &loss{t: t}
+	server := startLiar(t, &liar{byRoom: true, spoil: faithful, enough: func() { l.leave() }})
+	m := &Mix{Rooms: 4, Classes: []Class{{Name: "a", Share: 1, Rooms: Range{1, 2}, Publish: 20, Payload: []Size{{1, 64}}}}}
+	r := l.run(Options{Scenario: Mixed, Mix: m, Targets: []string{server}, Duration: time.Hour})
+	if c := r.Mix.Classes[0]; c.Connections != 10 || c.Lives != 10 || r.Delivery.Missing != 0 {
+		t.Errorf("class %+v, delivery %+v; want what the first worker has", c, r.Delivery)
+	}
+}
