@@ -19,7 +19,7 @@ const (
 	// A loop keeps room for manyCorks.
 	manyCorks = 64 << 10
 
-	// corkRest is how long nothing has been held for when a loop gives back what it kept for the next time.
+	// corkRest is how long what a loop keeps for the next time may go unused before it is given back.
 	corkRest = 10 * time.Second
 )
 
@@ -115,12 +115,15 @@ func (l *Loop) dropCork(c *Conn) {
 		l.corks = nil
 	}
 	l.corkLog.reset()
-	l.corkedAt = l.now
 }
 
-// restCorks gives back what is kept for the next time, if that is long in coming.
+// restCorks gives back what has not been used of what is kept for the next time.
 func (l *Loop) restCorks() {
-	if len(l.corkLog.chunks) > 0 && l.corkHeld == 0 && l.now-l.corkedAt >= corkRest {
+	if l.corkHeld > 0 || len(l.corkLog.chunks) == 0 || l.now-l.corkRested < corkRest {
+		return
+	}
+	l.corkRested = l.now
+	if l.corkLog.rest(); len(l.corkLog.chunks) == 0 {
 		l.corks, l.corkLog, l.gathered = nil, corkLog{}, nil
 	}
 }

@@ -266,13 +266,22 @@ func TestCorksAreTrimmed(t *testing.T) {
 	if l.corks != nil || len(l.corkLog.chunks) != keptChunks {
 		t.Errorf("room for %d corks and %d chunks are kept; want none and %d", cap(l.corks), len(l.corkLog.chunks), keptChunks)
 	}
-	l.now = corkRest - 1
-	if l.restCorks(); len(l.corkLog.chunks) != keptChunks {
-		t.Error("chunks were given back at once")
+	for _, row := range []struct {
+		now  time.Duration
+		used bool // in between
+		want int
+	}{{corkRest - 1, false, keptChunks}, {corkRest, false, keptChunks}, {2*corkRest - 1, true, keptChunks}, {2 * corkRest, false, 1}, {3 * corkRest, false, 0}} {
+		if row.used {
+			l.Cork(&conns[0], make([]byte, 100))
+			l.takeCork(&conns[0])
+		}
+		l.now = row.now
+		if l.restCorks(); len(l.corkLog.chunks) != row.want {
+			t.Errorf("after %v %d chunks are kept; want %d", row.now, len(l.corkLog.chunks), row.want)
+		}
 	}
-	l.now = corkRest
-	if l.restCorks(); l.corkLog.chunks != nil {
-		t.Errorf("%d chunks are kept", len(l.corkLog.chunks))
+	if l.corks != nil || l.gathered != nil {
+		t.Error("room is kept for what does not come")
 	}
 }
 

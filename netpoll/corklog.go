@@ -13,6 +13,7 @@ type corkLog struct {
 	chunks [][]byte // of chunkSize each
 	chunk  int      // that is being filled
 	used   int      // bytes of it
+	most   int      // chunks that had something in them at a time, since rest
 }
 
 const (
@@ -58,9 +59,21 @@ func (g *corkLog) piece(place uint32) (b []byte, next uint32) {
 
 // reset empties the log and gives back what a burst has left behind. What has been taken out of it stays as it is until the next add.
 func (g *corkLog) reset() {
+	g.most = max(g.most, g.chunk+1)
 	g.chunk, g.used = 0, 0
-	if len(g.chunks) > keptChunks {
-		clear(g.chunks[keptChunks:])
-		g.chunks = g.chunks[:keptChunks]
+	g.keep(keptChunks)
+}
+
+// rest gives back what has not been used since it was last called. The log must be empty.
+func (g *corkLog) rest() {
+	g.keep(g.most)
+	g.most = 0
+}
+
+// keep has the log, which is empty, keep n chunks at most.
+func (g *corkLog) keep(n int) {
+	if len(g.chunks) > n {
+		clear(g.chunks[n:])
+		g.chunks = g.chunks[:n]
 	}
 }

@@ -93,7 +93,7 @@ type Loop struct {
 	corkHeld     int // of corks, those that have not left
 	corkBytes    int
 	corkLog      corkLog
-	corkedAt     time.Duration // when the last of them had left
+	corkRested   time.Duration // when what is kept for them was last looked at
 	gathered     []byte        // scratch space for what is held of a conn
 	queueLimit   int           // bytes that may wait for one conn
 	wheel        wheel
