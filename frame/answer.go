@@ -16,6 +16,7 @@ type Answer struct {
 	Header []byte // further header lines, each with its CRLF
 	Body   []byte
 	Close  bool // says that the conn ends behind it
+	Head   bool // answers HEAD: without the body and its length (RFC 9110 sections 8.6 and 9.3.2)
 }
 
 // Append appends a's bytes (RFC 9112 section 6.3: one without a body by its status has no length either).
@@ -29,13 +30,16 @@ func (a *Answer) Append(dst []byte) []byte {
 		dst = append(dst, a.Type...)
 		dst = append(dst, "\r\n"...)
 	}
-	if a.Status != http.StatusNoContent && a.Status != http.StatusNotModified {
+	if a.Status != http.StatusNoContent && a.Status != http.StatusNotModified && !a.Head {
 		dst = append(dst, "Content-Length: "...)
 		dst = strconv.AppendInt(dst, int64(len(a.Body)), 10)
 		dst = append(dst, "\r\n"...)
 	}
 	dst = append(dst, a.Header...)
 	dst = append(dst, "\r\n"...)
+	if a.Head {
+		return dst
+	}
 	return append(dst, a.Body...)
 }
 

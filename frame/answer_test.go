@@ -35,6 +35,14 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// The answer to a HEAD has neither a body nor the length of one.
+func TestAnswerToHead(t *testing.T) {
+	a := Answer{Status: 200, Type: "text/plain", Header: []byte("X: y\r\n"), Body: []byte("body"), Head: true}
+	if got, want := string(a.Append(nil)), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX: y\r\n\r\n"; got != want {
+		t.Errorf("%q; want %q", got, want)
+	}
+}
+
 func TestStreamHead(t *testing.T) {
 	b := AppendStreamHead(nil, "text/event-stream", []byte("X: y\r\n"))
 	b = AppendChunk(b, []byte("one"))

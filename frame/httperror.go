@@ -88,12 +88,7 @@ func AppendRetryLater(dst []byte, status, seconds int) []byte {
 // AppendHTTPError appends the whole answer that e stands for, with more header lines, each with its CRLF. The conn is to be
 // closed once it is sent.
 func AppendHTTPError(dst []byte, e *HTTPError, more ...byte) []byte {
-	dst = append(dst, "HTTP/1.1 "...)
-	dst = strconv.AppendInt(dst, int64(e.Status), 10)
-	dst = append(dst, ' ')
-	dst = append(dst, http.StatusText(e.Status)...)
-	dst = append(dst, "\r\nConnection: close\r\n"...)
-	dst = append(append(dst, e.Header...), more...)
+	dst = appendErrorFields(dst, e, more)
 	if e.Bare {
 		return append(dst, "Content-Length: 0\r\n\r\n"...)
 	}
@@ -102,4 +97,16 @@ func AppendHTTPError(dst []byte, e *HTTPError, more ...byte) []byte {
 	dst = append(dst, "\r\n\r\n"...)
 	dst = append(dst, e.Reason...)
 	return append(dst, '\n')
+}
+
+// AppendHTTPErrorHead is AppendHTTPError for a request with HEAD: the answer has no body (RFC 9110 section 9.3.2), and no length, as
+// that would be the one of the answer to a GET (section 8.6).
+func AppendHTTPErrorHead(dst []byte, e *HTTPError, more ...byte) []byte {
+	return append(appendErrorFields(dst, e, more), "\r\n"...)
+}
+
+func appendErrorFields(dst []byte, e *HTTPError, more []byte) []byte {
+	dst = appendStatus(dst, e.Status)
+	dst = append(dst, "Connection: close\r\n"...)
+	return append(append(dst, e.Header...), more...)
 }

@@ -46,3 +46,15 @@ func TestAppendHTTPError(t *testing.T) {
 		})
 	}
 }
+
+// The answer to a HEAD is the same without a body and the length of one.
+func TestAppendHTTPErrorHead(t *testing.T) {
+	for e, want := range map[*HTTPError]string{
+		errNotGet:     "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nAllow: GET\r\nX: y\r\n\r\n",
+		ErrBodyTooBig: "HTTP/1.1 413 Request Entity Too Large\r\nConnection: close\r\nX: y\r\n\r\n",
+	} {
+		if got := string(AppendHTTPErrorHead(nil, e, []byte("X: y\r\n")...)); got != want {
+			t.Errorf("%v: %q; want %q", e, got, want)
+		}
+	}
+}

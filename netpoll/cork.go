@@ -2,10 +2,11 @@ package netpoll
 
 import "time"
 
-// cork is what is to leave for a conn in one write: see [Loop.Cork].
+// cork is what is to leave for a conn in one write: see [Loop.Cork]. It holds no pointers.
 type cork struct {
-	owner ConnID // 0 once it has left
-	b     []byte
+	owner       ConnID // 0 once it has left
+	first, last uint32 // places of its pieces in the log
+	bytes       uint32
 }
 
 const (
@@ -15,45 +16,40 @@ const (
 	// maxCorked is how many bytes are held for one conn before they leave.
 	maxCorked = 64 << 10
 
-	// A loop keeps the buffers of the first fewCorks for reuse, those that are not larger than smallCork, and room for
-	// manyCorks.
-	fewCorks  = 1 << 10
-	smallCork = 4 << 10
+	// A loop keeps room for manyCorks.
 	manyCorks = 64 << 10
+
+	// corkRest is how long what a loop keeps for the next time may go unused before it is given back.
+	corkRest = 10 * time.Second
 )
 
 // Cork is Write, but b may wait for more that is to go to c in this turn or the next ones, until [Loop.Uncork] comes to it:
 // so several small writes become one. Any other write to c has what is held leave before it. b is copied. To a conn without a
-// socket it is Write.
+// socket, of much, and when a loop holds very much, it is Write.
 func (l *Loop) Cork(c *Conn, b []byte) {
-	if c.out&corkMark != 0 && len(l.corks[c.out&^corkMark].b)+len(b) > maxCorked {
+	if c.out&corkMark != 0 && int(l.corks[c.out&^corkMark].bytes)+len(b) > maxCorked {
 		l.uncork(c)
 	}
 	if c.has(flagClosing | flagSlow | flagLinger) {
 		return // which may have shown itself by what has just left
 	}
-	switch {
-	case c.out == 0 && !c.Detached():
-		c.out = corkMark | l.addCork(l.ID(c))
-	case c.out&corkMark == 0:
+	corked := c.out&corkMark != 0
+	if len(b) > maxCorked || c.out != 0 && !corked || c.Detached() || l.corkLog.full() {
 		l.Write(c, b)
 		return
 	}
-	h := &l.corks[c.out&^corkMark]
-	h.b = append(h.b, b...)
+	place := l.corkLog.add(b)
 	l.corkBytes += len(b)
-}
-
-// addCork returns the index of a new entry for owner, with the buffer of an old one if there is any.
-func (l *Loop) addCork(owner ConnID) uint32 {
-	n := len(l.corks)
-	if n < cap(l.corks) {
-		l.corks = l.corks[:n+1]
-		l.corks[n] = cork{owner, l.corks[n].b[:0]}
-	} else {
-		l.corks = append(l.corks, cork{owner: owner})
+	if !corked {
+		c.out = corkMark | uint32(len(l.corks))
+		l.corks = append(l.corks, cork{l.ID(c), place, place, uint32(len(b))})
+		l.corkHeld++
+		return
 	}
-	return uint32(n)
+	h := &l.corks[c.out&^corkMark]
+	l.corkLog.link(h.last, place)
+	h.last = place
+	h.bytes += uint32(len(b))
 }
 
 // Corked returns how many bytes are held for all conns. Loop goroutine only.
@@ -76,34 +72,58 @@ func (l *Loop) Uncork(budget time.Duration) (more bool) {
 			break
 		}
 	}
-	if l.corkNext < len(l.corks) {
-		return true
-	}
-	l.trimCorks()
-	return false
+	return l.corkNext < len(l.corks)
 }
 
 // uncork writes what is held for c.
 func (l *Loop) uncork(c *Conn) { l.Write(c, l.takeCork(c)) }
 
-// takeCork ends what is held for c and returns it. It is good until the next call of Cork.
+// takeCork ends what is held for c and returns it. It is good until the next call of Cork or takeCork.
 func (l *Loop) takeCork(c *Conn) []byte {
-	i := c.out &^ corkMark
-	h := &l.corks[i]
-	b := h.b
-	c.out, h.owner = 0, 0
-	l.corkBytes -= len(b)
-	if i >= fewCorks || cap(b) > smallCork {
-		h.b = nil
+	h := &l.corks[c.out&^corkMark]
+	b, next := l.corkLog.piece(h.first)
+	if len(b) < int(h.bytes) {
+		b = l.gather(b, next, int(h.bytes))
 	}
+	l.dropCork(c)
 	return b
 }
 
-// trimCorks begins anew once all has left, and gives back what a burst has left behind.
-func (l *Loop) trimCorks() {
-	l.corkNext = 0
-	l.corks = l.corks[:0]
+// gather returns the n bytes of a piece and those that follow it.
+func (l *Loop) gather(b []byte, next uint32, n int) []byte {
+	if l.gathered == nil {
+		l.gathered = make([]byte, 0, maxCorked)
+	}
+	all := append(l.gathered, b...)
+	for len(all) < n {
+		b, next = l.corkLog.piece(next)
+		all = append(all, b...)
+	}
+	return all
+}
+
+// dropCork ends what is held for c. Once nothing is held for anybody all begins anew.
+func (l *Loop) dropCork(c *Conn) {
+	h := &l.corks[c.out&^corkMark]
+	c.out, h.owner = 0, 0
+	l.corkBytes -= int(h.bytes)
+	if l.corkHeld--; l.corkHeld > 0 {
+		return
+	}
+	l.corkNext, l.corks = 0, l.corks[:0]
 	if cap(l.corks) > manyCorks {
 		l.corks = nil
+	}
+	l.corkLog.reset()
+}
+
+// restCorks gives back what has not been used of what is kept for the next time.
+func (l *Loop) restCorks() {
+	if l.corkHeld > 0 || len(l.corkLog.chunks) == 0 || l.now-l.corkRested < corkRest {
+		return
+	}
+	l.corkRested = l.now
+	if l.corkLog.rest(); len(l.corkLog.chunks) == 0 {
+		l.corks, l.corkLog, l.gathered = nil, corkLog{}, nil
 	}
 }

@@ -1,10 +1,13 @@
 package netpoll
 
 import (
+	"bytes"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"golang.org/x/sys/unix"
 )
 
@@ -182,21 +185,124 @@ func TestCorkAllocatesNothing(t *testing.T) {
 	wantNoAllocs(t, func() { c.exchange(64) })
 }
 
-// A burst over very many conns leaves no buffers behind.
+// However many conns it is for, and whatever else has been held before, what is held takes no new memory: neither the log nor the
+// list of corks is made anew.
+func TestCorkForManyAllocatesNothing(t *testing.T) {
+	if testutil.Race {
+		t.Skip("the race detector allocates")
+	}
+	l, conns, piece := new(Loop), make([]Conn, 5000), make([]byte, 100)
+	for i := range conns {
+		conns[i].slot = uint32(i)
+	}
+	round := func() {
+		for range 3 {
+			for i := range conns {
+				l.Cork(&conns[i], piece[:50+i%50])
+			}
+		}
+		for i := range conns {
+			l.takeCork(&conns[i])
+		}
+	}
+	if n := testing.AllocsPerRun(3, round); n != 0 || l.Corked() != 0 {
+		t.Errorf("%g allocations, %d bytes held; want none", n, l.Corked())
+	}
+}
+
+// What is taken is what was held, in its order, whoever else had something held in between.
+func TestCorkedIsWhatWasGiven(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var l Loop
+	conns, want := make([]Conn, 100), make([][]byte, 100)
+	for i := range conns {
+		conns[i].slot = uint32(i)
+	}
+	for range 20 {
+		for range 1000 {
+			i, piece := rng.IntN(len(conns)), make([]byte, rng.IntN(2000)*rng.IntN(2))
+			if len(want[i])+len(piece) > maxCorked {
+				continue
+			}
+			for k := range piece {
+				piece[k] = byte(rng.Uint32())
+			}
+			l.Cork(&conns[i], piece)
+			want[i] = append(want[i], piece...)
+		}
+		held := 0
+		for i := range conns {
+			held += len(want[i])
+		}
+		if l.Corked() != held {
+			t.Fatalf("%d bytes are held; want %d", l.Corked(), held)
+		}
+		for i := range conns {
+			if conns[i].out == 0 {
+				continue
+			}
+			if got := l.takeCork(&conns[i]); !bytes.Equal(got, want[i]) {
+				t.Fatalf("conn %d: %d bytes were held, or others; want %d", i, len(got), len(want[i]))
+			}
+			want[i] = want[i][:0]
+		}
+		if l.Corked() != 0 || len(l.corks) != 0 || l.corkLog.used != 0 {
+			t.Fatalf("%d bytes, %d corks are held of nobody", l.Corked(), len(l.corks))
+		}
+	}
+}
+
+// A burst leaves no more behind than the next one will need, and after a while nothing.
 func TestCorksAreTrimmed(t *testing.T) {
-	l := &Loop{corks: make([]cork, fewCorks+1)}
-	for i, size := range map[uint32]int{0: smallCork, 1: smallCork + 1, fewCorks: smallCork} {
-		l.corks[i].b = make([]byte, 1, size)
-		l.takeCork(&Conn{out: corkMark | i})
+	var l Loop
+	conns := make([]Conn, manyCorks+1)
+	for i := range conns {
+		conns[i].slot = uint32(i)
+		l.Cork(&conns[i], make([]byte, 128))
 	}
-	l.trimCorks()
-	if l.corks = l.corks[:fewCorks+1]; cap(l.corks[0].b) != smallCork || l.corks[1].b != nil || l.corks[fewCorks].b != nil {
-		t.Errorf("buffers of %d, %d and, for the last, %d bytes are kept; want the first alone",
-			cap(l.corks[0].b), cap(l.corks[1].b), cap(l.corks[fewCorks].b))
+	for i := range conns {
+		l.takeCork(&conns[i])
 	}
-	l.corks = make([]cork, 0, manyCorks+1)
-	if l.trimCorks(); l.corks != nil {
-		t.Errorf("room for %d is kept", cap(l.corks))
+	if l.corks != nil || len(l.corkLog.chunks) != keptChunks {
+		t.Errorf("room for %d corks and %d chunks are kept; want none and %d", cap(l.corks), len(l.corkLog.chunks), keptChunks)
+	}
+	for _, row := range []struct {
+		now  time.Duration
+		used bool // in between
+		want int
+	}{{corkRest - 1, false, keptChunks}, {corkRest, false, keptChunks}, {2*corkRest - 1, true, keptChunks}, {2 * corkRest, false, 1}, {3 * corkRest, false, 0}} {
+		if row.used {
+			l.Cork(&conns[0], make([]byte, 100))
+			l.takeCork(&conns[0])
+		}
+		l.now = row.now
+		if l.restCorks(); len(l.corkLog.chunks) != row.want {
+			t.Errorf("after %v %d chunks are kept; want %d", row.now, len(l.corkLog.chunks), row.want)
+		}
+	}
+	if l.corks != nil || l.gathered != nil {
+		t.Error("room is kept for what does not come")
+	}
+}
+
+// A loop that holds very much holds no more: it writes, and what was held before leaves first.
+func TestCorkedIsBounded(t *testing.T) {
+	st := open(t, Config{}, script{})
+	client, id := st.connect()
+	st.on(id, func(l *Loop, c *Conn) {
+		corkAll(l, c, "first ")
+		l.corkLog.chunk = maxChunks - 1 // by what others have
+		corkAll(l, c, "second")
+		if l.Corked() != 0 || c.out != 0 {
+			t.Errorf("%d bytes are held", l.Corked())
+		}
+		corkAll(l, c, strings.Repeat("x", maxCorked+1))
+		if l.Corked() != 0 {
+			t.Errorf("%d bytes of a large one are held", l.Corked())
+		}
+	})
+	if got, want := string(read(t, client, 12+maxCorked+1)), "first second"+strings.Repeat("x", maxCorked+1); got != want {
+		t.Errorf("the peer got %d bytes, %.20q; want %.20q", len(got), got, want)
 	}
 }
 

@@ -90,8 +90,12 @@ type Loop struct {
 	outqs        outqs
 	corks        []cork
 	corkNext     int // of corks, the first that Uncork has not come to
+	corkHeld     int // of corks, those that have not left
 	corkBytes    int
-	queueLimit   int // bytes that may wait for one conn
+	corkLog      corkLog
+	corkRested   time.Duration // when what is kept for them was last looked at
+	gathered     []byte        // scratch space for what is held of a conn
+	queueLimit   int           // bytes that may wait for one conn
 	wheel        wheel
 	listeners    []listener
 	newest       ConnID         // accepted last
@@ -252,6 +256,7 @@ func (l *Loop) run() {
 		l.resumeAccepting()
 		l.leave()
 		l.checkStalled()
+		l.restCorks()
 		l.tellSlow()
 		l.sweep()
 		l.yield()
@@ -403,7 +408,7 @@ func (l *Loop) release(c *Conn, why Reason) {
 	l.dropInput(c)
 	switch {
 	case c.out&corkMark != 0:
-		l.takeCork(c)
+		l.dropCork(c)
 	case c.out != 0:
 		l.outqs.drop(c.out)
 		c.out = 0

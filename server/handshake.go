@@ -135,7 +135,7 @@ func (l *loop) refuse(c *netpoll.Conn, s *session, e *frame.HTTPError) {
 	l.reject(c, rejectionOf(e))
 	l.endPost(c, s)
 	s.finish()
-	l.out = frame.AppendHTTPError(l.out, e, l.cors...)
+	l.putError(s, e, l.cors...)
 	l.lastWord(c)
 }
 

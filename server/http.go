@@ -109,6 +109,7 @@ func (l *loop) readRequest(c *netpoll.Conn, s *session, b []byte) (used, need in
 		s.clear(flagIdle)
 		l.net.SetTimer(c, l.server.config.HeadTimeout)
 	}
+	s.noteHead(b)
 	if s.midway != 0 {
 		return l.readBody(c, s, b, nil)
 	}
@@ -123,6 +124,14 @@ func (l *loop) readRequest(c *netpoll.Conn, s *session, b []byte) (used, need in
 	}
 	s.partial = 0
 	return l.readRouted(c, s, b, n)
+}
+
+// noteHead keeps whether the request at the front of b is a HEAD, which shows before the rest of it has come or could be read.
+func (s *session) noteHead(b []byte) {
+	s.clear(flagHead)
+	if bytes.HasPrefix(b, []byte("HEAD ")) {
+		s.set(flagHead)
+	}
 }
 
 // readRouted goes on with a request whose head, of n bytes, is whole.
@@ -374,7 +383,7 @@ func (l *loop) appendAnswer(dst []byte, s *session, a *answer, cors []byte) []by
 		body = l.packed
 		l.header = append(append(append(l.header, "Content-Encoding: "...), coding.String()...), "\r\nVary: Accept-Encoding\r\n"...)
 	}
-	whole := frame.Answer{Status: a.status, Type: a.kind, Header: l.header, Body: body, Close: a.close}
+	whole := frame.Answer{Status: a.status, Type: a.kind, Header: l.header, Body: body, Close: a.close, Head: s.has(flagHead)}
 	dst = whole.Append(dst)
 	l.packed, l.header = trim(l.packed), trim(l.header)
 	return dst
@@ -389,6 +398,15 @@ func (s *session) coding() frame.Coding {
 		return frame.Zlib
 	}
 	return frame.Identity
+}
+
+// putError makes e the answer to the request in hand.
+func (l *loop) putError(s *session, e *frame.HTTPError, more ...byte) {
+	if s.has(flagHead) {
+		l.out = frame.AppendHTTPErrorHead(l.out, e, more...)
+		return
+	}
+	l.out = frame.AppendHTTPError(l.out, e, more...)
 }
 
 // allowOrigin reports whether the page that a request comes from may use the node, and makes l.cors what its browser is to be told

@@ -68,6 +68,51 @@ func TestSmuggling(t *testing.T) {
 	}
 }
 
+// The answer to a HEAD has no body, whoever gives it (RFC 9110 section 9.3.2): a client would take one for the answer to its next request.
+func TestHeadHasNoBody(t *testing.T) {
+	n := openSocketNode(t, newSocketApp(), func(c *Config) { c.Development = true })
+	long := strings.Repeat("x", 20<<10)
+	for what, row := range map[string]struct {
+		send   string
+		status int
+	}{
+		"no such path":                 {plain("HEAD", "/nothing"), 404},
+		"a WebSocket's path":           {plain("HEAD", pathEcho), 405},
+		"an upgrade":                   {changedAt("HEAD " + pathEcho + " HTTP/1.1"), 405},
+		"a route that takes GET":       {plain("HEAD", pathSSE), 405},
+		"an upgrade to something else": {plain("HEAD", pathSSE, "Upgrade: h2c", "Connection: Upgrade"), 400},
+		"a foreign page":               {plain("HEAD", pathSSE, "Origin: https://evil.example"), 403},
+		"a bad field":                  {"HEAD / HTTP/1.1\r\nHost: a\r\nbad\r\n\r\n", 400},
+		"a head that is too large":     {plain("HEAD", "/", "X: "+long), 431},
+		"a target that is too large":   {plain("HEAD", "/"+long), 414},
+		"Engine.IO, in the end":        {plain("HEAD", "/socket.io/?EIO=4&transport=polling", "Connection: close"), 400},
+	} {
+		c := n.dial()
+		c.send([]byte(row.send))
+		all, err := io.ReadAll(c.in)
+		head, body, ended := strings.Cut(string(all), "\r\n\r\n")
+		if err != nil || !ended || body != "" || strings.Contains(head, "Content-Length") || !strings.HasPrefix(head, fmt.Sprintf("HTTP/1.1 %d ", row.status)) {
+			t.Errorf("%s: answer %q, %v; want %d, and a head alone", what, all, err, row.status)
+		}
+		c.close()
+	}
+	// where the conn stays, the next answer begins right behind
+	c := n.dial()
+	defer c.close()
+	c.send([]byte(plain("HEAD", "/socket.io/?EIO=4&transport=polling") + plain("GET", "/socket.io/?EIO=3&transport=polling")))
+	for _, method := range []string{"HEAD", "GET"} {
+		c.extend()
+		r, err := http.ReadResponse(c.in, &http.Request{Method: method})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.StatusCode != 400 || (len(body) > 0) != (method == "GET") {
+			t.Errorf("%s: %d, %q, %v", method, r.StatusCode, body, err)
+		}
+	}
+}
+
 func TestKeepAlive(t *testing.T) {
 	t.Parallel()
 	n := openHTTP(t, func(c *Config) { c.KeepAliveTimeout, c.HeadTimeout, c.MessageTimeout = soon, soon, soon })

@@ -349,6 +349,7 @@ const (
 	postOrder                    // somebody wants something done
 	postCounts                   // somebody wants a copy of the counts
 	postTLS                      // a step of a handshake is over
+	postTLSLate                  // a handshake has waited for too long to begin
 	postShed                     // sessions are to go
 	postGate                     // it is this loop's turn to fan out
 	postSocket                   // something is to be done with sockets
@@ -382,6 +383,8 @@ func (l *loop) Posted(p netpoll.Post) {
 		l.failSocketOf(p.Item.(*socketFailure))
 	case postTLS:
 		l.goOnShaking(netpoll.ConnID(p.A))
+	case postTLSLate:
+		l.giveUpHandshake(netpoll.ConnID(p.A))
 	case postShed:
 		l.shedding.begin(l, p.Item.(shedOrder))
 	case postGate:

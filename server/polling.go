@@ -96,7 +96,7 @@ func (l *loop) openDetached(c *netpoll.Conn, s *session) (*netpoll.Conn, *sessio
 func (l *loop) turnAwayPoll(c *netpoll.Conn, s *session, why metrics.Rejection) {
 	l.reject(c, why)
 	s.finish()
-	l.out = frame.AppendHTTPError(l.out, frame.ErrUnavailable)
+	l.putError(s, frame.ErrUnavailable)
 	l.lastWord(c)
 }
 

@@ -126,9 +126,9 @@ func (l *loop) shakeHands(c *netpoll.Conn, s *session, t *secured, b []byte) (us
 	return used, need
 }
 
-// stepAway hands a step of a handshake to the pool of handshakes, and reports whether there is room for it. One that begins is refused
-// when it would come too late to be of use: a tenth of the deadline is spent on waiting, and it is not the last step. One that
-// has begun has cost too much by then to be given up for others.
+// stepAway hands a step of a handshake to the pool of handshakes, and reports whether there is room for it. One that begins is refused,
+// or ended by its turn, when it would come too late to be of use: half the time that the client has for all of its request is gone by
+// then, and the client has to answer yet. One that has begun has cost too much to be given up for others, and goes before them.
 func (l *loop) stepAway(c *netpoll.Conn, t *secured, begins bool) bool {
 	id := l.net.ID(c)
 	step := func() {
@@ -136,9 +136,17 @@ func (l *loop) stepAway(c *netpoll.Conn, t *secured, begins bool) bool {
 		l.net.Send(netpoll.Post{Kind: postTLS, A: uint64(id)})
 	}
 	if begins {
-		return l.server.shakes.submitFresh(step, l.server.config.HeadTimeout/10)
+		late := func() { l.net.Send(netpoll.Post{Kind: postTLSLate, A: uint64(id)}) }
+		return l.server.shakes.submitFresh(step, late, l.server.config.HeadTimeout/2)
 	}
 	return l.server.shakes.submit(step)
+}
+
+// giveUpHandshake ends a conn whose handshake has waited for too long to begin.
+func (l *loop) giveUpHandshake(id netpoll.ConnID) {
+	if c := l.net.Conn(id); c != nil && !c.Closing() {
+		l.hangUp(c, l.sessions.At(c.Slot()), metrics.RejectTLSOverload)
+	}
 }
 
 // goOnShaking is what follows a step of a handshake.

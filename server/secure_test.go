@@ -146,9 +146,7 @@ func TestBegunHandshakesGoOn(t *testing.T) {
 			go func() { shaken <- begun.tls.Handshake() }()
 			<-h.reached
 			release := occupy(n.shakes)
-			for range poolQueue / 2 {
-				n.shakes.submit(func() {})
-			}
+			n.shakes.submitFresh(func() {}, func() {}, -1)
 			moved := n.rejections(func() {
 				late := n.dial()
 				defer late.close()
@@ -158,7 +156,7 @@ func TestBegunHandshakesGoOn(t *testing.T) {
 			})
 			checkMoved(t, moved, metrics.RejectTLSOverload, 1)
 			close(h.release)
-			testutil.Eventually(t, patience, func() bool { return n.shakes.waiting() > poolQueue/2 }, "the last step of the first one is queued")
+			testutil.Eventually(t, patience, func() bool { return n.shakes.waiting() > 1 }, "the last step of the first one is queued")
 			close(release)
 			if err := <-shaken; err != nil {
 				t.Fatal(err)
@@ -169,6 +167,33 @@ func TestBegunHandshakesGoOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whoever comes while the pool is busy waits. One that has waited for so long that it would come too late is turned away by its turn,
+// and costs no cryptography; those behind it are served.
+func TestHandshakesThatComeTooLate(t *testing.T) {
+	n := openSecure(t, func(c *Config) { c.HeadTimeout = time.Hour })
+	release := occupy(n.shakes)
+	shaken := make(chan error)
+	dial := func(waiting int) {
+		c := n.dial()
+		t.Cleanup(c.close)
+		go func() { shaken <- tls.Client(c.conn, &tls.Config{InsecureSkipVerify: true}).Handshake() }()
+		testutil.Eventually(t, patience, func() bool { return n.shakes.waiting() == waiting }, "its ClientHello waits for the pool")
+	}
+	dial(1)
+	dial(2)
+	n.shakes.mu.Lock()
+	n.shakes.fresh.next().until = time.Time{} // as if it had waited
+	n.shakes.mu.Unlock()
+	moved := n.rejections(func() {
+		close(release)
+		if first, second := <-shaken, <-shaken; (first == nil) == (second == nil) {
+			t.Errorf("handshakes ended with %v and %v; want one that succeeds", first, second)
+		}
+	})
+	checkMoved(t, moved, metrics.RejectTLSOverload, 1)
+	testutil.Eventually(t, patience, func() bool { return n.tls.Handshakes() == 0 }, "no handshake is under way")
 }
 
 // An application that has got stuck with all of its pool keeps nobody from coming in over TLS.

@@ -185,11 +185,11 @@ func (s *Server) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if s.work, err = newWork(poolSize); err != nil {
+	if s.work, err = newWork(poolSize, poolQueue); err != nil {
 		return err
 	}
 	if s.tls != nil {
-		if s.shakes, err = newWork(shakers()); err != nil {
+		if s.shakes, err = newWork(shakers(), shakeQueue); err != nil {
 			return err
 		}
 	}

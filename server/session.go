@@ -64,6 +64,7 @@ const (
 	flagLastRequest               // the conn ends behind the answer to the request in hand
 	flagGzip                      // the client takes that answer compressed like this,
 	flagZlib                      // or like this
+	flagHead                      // the request in hand, or that is coming, is a HEAD: its answer has no body
 )
 
 // flagsOfRequest are those that end with its answer.

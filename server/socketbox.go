@@ -283,7 +283,7 @@ func (s *Server) openSockets() (err error) {
 	if c == nil || c.App == nil {
 		return nil
 	}
-	if s.socketWork, err = newWork(socketWorkers); err != nil {
+	if s.socketWork, err = newWork(socketWorkers, poolQueue); err != nil {
 		return err
 	}
 	c.App.Start(s)

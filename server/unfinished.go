@@ -67,7 +67,7 @@ func (l *loop) limitInput(c *netpoll.Conn, s *session, n int) {
 	l.reject(c, metrics.RejectInputMemory)
 	if s.state == stateHead {
 		s.finish()
-		l.out = frame.AppendHTTPError(l.out, frame.ErrUnavailable)
+		l.putError(s, frame.ErrUnavailable)
 		l.lastWord(c)
 		return
 	}

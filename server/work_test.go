@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/panjf2000/ants/v2"
+	"github.com/seed4ac54ce5/edge/tlsrecord"
 )
 
 // openWork returns a pool that the test closes when it ends, after it has let everybody go.
 func openWork(t *testing.T) *work {
-	w, err := newWork(poolSize)
+	w, err := newWork(poolSize, poolQueue)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,33 +67,96 @@ func TestWorkIsBounded(t *testing.T) {
 	}
 }
 
-// What something new begins with leaves half of the queue to what has begun, and is refused while others have waited for long.
-func TestWorkKeepsRoomForWhatHasBegun(t *testing.T) {
+// What has begun goes before what begins, however long that has waited; neither takes the other's room.
+func TestWorkEndsWhatHasBegunFirst(t *testing.T) {
 	w := openWork(t)
 	release := occupy(w)
-	nothing := func() {}
-	for i := range poolQueue / 2 {
-		if !w.submitFresh(nothing, time.Hour) {
+	ran := make(chan string, 3*poolQueue)
+	for i := range poolQueue {
+		if !w.submitFresh(func() { ran <- "fresh" }, nil, time.Hour) {
 			t.Fatalf("fresh job %d was refused", i)
 		}
-		if w.submitFresh(nothing, -1) {
-			t.Fatalf("fresh job %d was taken though the one before it has waited for too long", i)
-		}
 	}
-	for i := range poolQueue / 2 {
-		if w.submitFresh(nothing, time.Hour) {
-			t.Fatalf("a fresh job was taken with %d that wait", w.waiting())
-		}
-		if !w.submit(nothing) {
+	if w.submitFresh(func() {}, nil, time.Hour) {
+		t.Error("the pool took more fresh jobs than it has room for")
+	}
+	for i := range poolQueue - 1 {
+		if !w.submit(func() { ran <- "begun" }) {
 			t.Fatalf("job %d of what has begun was refused", i)
 		}
 	}
-	close(release)
-	if !w.wait(patience) {
-		t.Fatal("the jobs do not end")
+	last := make(chan struct{})
+	w.submit(func() {
+		close(last)
+		<-release
+	})
+	release <- struct{}{} // one worker is free, and does all that there is in order
+	<-last
+	if len(ran) != poolQueue-1 {
+		t.Errorf("%d jobs ran before the last of what has begun; want %d", len(ran), poolQueue-1)
 	}
-	if !w.submitFresh(nothing, -1) || !w.wait(patience) {
-		t.Error("a fresh job was refused though nobody waits")
+	for range len(ran) {
+		if got := <-ran; got != "begun" {
+			t.Fatalf("a %s job ran before what has begun", got)
+		}
+	}
+	close(release)
+	if !w.wait(patience) || len(ran) != poolQueue {
+		t.Errorf("%d fresh jobs ran; want %d", len(ran), poolQueue)
+	}
+}
+
+// A fresh job that has waited for too long is given up, and no further ones are taken behind it.
+func TestWorkGivesUpWhatComesTooLate(t *testing.T) {
+	w := openWork(t)
+	release := occupy(w)
+	var ran, late atomic.Int32
+	job, give := func() { ran.Add(1) }, func() { late.Add(1) }
+	if !w.submitFresh(job, give, -1) {
+		t.Fatal("the first job was refused though nobody waits")
+	}
+	for range 3 {
+		if w.submitFresh(job, give, time.Hour) {
+			t.Error("a job was taken though the one before it has waited for too long")
+		}
+	}
+	if !w.submit(job) {
+		t.Error("a job of what has begun was refused")
+	}
+	close(release)
+	if !w.wait(patience) || ran.Load() != 1 || late.Load() != 1 {
+		t.Errorf("%d jobs ran and %d were too late; want one each", ran.Load(), late.Load())
+	}
+	if !w.submitFresh(job, give, time.Hour) || !w.wait(patience) || ran.Load() != 2 {
+		t.Error("a fresh job was refused, or did not run, though nobody waits")
+	}
+}
+
+// Handshakes have room for all that may be under way, each of which waits for one step at most.
+func TestHandshakesHaveRoom(t *testing.T) {
+	w, err := newWork(1, shakeQueue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := occupy(w)
+	var ran atomic.Int32
+	for i := range 4 * tlsrecord.DefaultMaxHandshakes {
+		if !w.submitFresh(func() { ran.Add(1) }, nil, time.Hour) {
+			t.Fatalf("handshake %d may not begin", i)
+		}
+		if !w.submit(func() { ran.Add(1) }) {
+			t.Fatalf("handshake %d may not go on", i)
+		}
+	}
+	close(release)
+	if !w.wait(patience) || ran.Load() != 8*tlsrecord.DefaultMaxHandshakes {
+		t.Errorf("%d steps ran", ran.Load())
+	}
+	if n := len(w.queue.ring) + len(w.fresh.ring); n != 0 {
+		t.Errorf("room for %d steps is kept", n)
+	}
+	if err := w.close(patience); err != nil {
+		t.Error(err)
 	}
 }
 
