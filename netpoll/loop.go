@@ -297,9 +297,9 @@ func (l *Loop) wait() int {
 func (l *Loop) sleep(timeout time.Duration) (n int, errno syscall.Errno) {
 	begin := time.Since(start)
 	n, errno = sys.EpollWaitBlock(l.epoll, l.events[:], int((timeout+time.Millisecond-1)/time.Millisecond))
-	if n > 0 && l.config.Gather > 0 {
+	if n > 0 && l.config.Gather > 0 && l.inbox.waiting.Load() == 0 {
 		sys.SleepBlock(l.config.Gather)
-		n, errno = sys.EpollPoll(l.epoll, l.events[:]) // the bell's edge is gone, but the inbox is looked at anyway
+		n, errno = sys.EpollPoll(l.epoll, l.events[:])
 	}
 	l.stats.Waits++
 	l.stats.Slept += time.Since(start) - begin
