@@ -53,7 +53,8 @@ func (p *progress) add(o *progress) {
 // settled returns how many connections have come to an end of connecting.
 func (p *progress) settled() uint64 { return p.ready + p.failed }
 
-// sum adds up the counters of all drivers. Who has dropped by the time that nobody is to drop any more has left.
+// sum adds up the counters of all drivers. They go on meanwhile, so that the order counts: who has dropped by the time that nobody is
+// to drop any more has left, and so has everybody who has returned.
 func sum(drivers []*driver) (p progress) {
 	for _, d := range drivers {
 		c := &d.counters
@@ -68,9 +69,9 @@ func sum(drivers []*driver) (p progress) {
 		p.delivered += c.delivered.value()
 		p.due += c.due.value()
 		p.excused += c.excused.value()
+		p.returned += c.returned.value()
 		p.left += c.left.value()
 		p.slow += c.slow.value()
-		p.returned += c.returned.value()
 	}
 	return p
 }

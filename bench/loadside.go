@@ -71,6 +71,7 @@ func (r *Report) addLoadSide(w *Report) {
 	r.Measured.addLoadSide(w.Measured)
 	r.Holding.addLoadSide(w.Holding)
 	r.Publishing.addLoadSide(w.Publishing)
+	r.LoadSide.Gathers = max(r.LoadSide.Gathers, w.LoadSide.Gathers)
 	for i := range min(len(r.Storms), len(w.Storms)) {
 		r.Storms[i].Load.addLoadSide(w.Storms[i].Load)
 	}

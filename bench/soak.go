@@ -151,12 +151,13 @@ func newSoakPlan(o *Options, now time.Time) *soakPlan {
 	return p
 }
 
-// next returns what there is to do now, and sets the time of that after it.
+// next returns what there is to do now, and sets the time of that after it. What has been due for longer goes first: looks may take
+// more than the time between them.
 func (p *soakPlan) next(now time.Time) int64 {
 	switch {
 	case !now.Before(p.end):
 		return soakEnds
-	case !now.Before(p.look):
+	case !now.Before(p.look) && !p.fault.Before(p.look):
 		p.look = now.Add(p.looks)
 		return soakLooks
 	case !now.Before(p.fault):

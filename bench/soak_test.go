@@ -115,10 +115,12 @@ func TestSoakPlan(t *testing.T) {
 	begin := time.Now()
 	for _, row := range []struct {
 		faults time.Duration
+		takes  time.Duration // a look
 		want   []string
 	}{
-		{400 * time.Millisecond, []string{"looks at 0s", "looks at 250ms", "faults at 400ms", "looks at 500ms", "looks at 750ms", "faults at 800ms", "ends at 1s"}},
-		{0, []string{"looks at 0s", "looks at 250ms", "looks at 500ms", "looks at 750ms", "ends at 1s"}},
+		{400 * time.Millisecond, 0, []string{"looks at 0s", "looks at 250ms", "faults at 400ms", "looks at 500ms", "looks at 750ms", "faults at 800ms", "ends at 1s"}},
+		{0, 0, []string{"looks at 0s", "looks at 250ms", "looks at 500ms", "looks at 750ms", "ends at 1s"}},
+		{400 * time.Millisecond, 300 * time.Millisecond, []string{"looks at 0s", "looks at 300ms", "faults at 600ms", "looks at 600ms", "looks at 900ms", "ends at 1.2s"}},
 	} {
 		p := newSoakPlan(&Options{Duration: time.Second, Faults: row.faults}, begin)
 		var did []string
@@ -129,9 +131,12 @@ func TestSoakPlan(t *testing.T) {
 				continue
 			}
 			did = append(did, fmt.Sprintf("%s at %v", [...]string{"ends", "looks", "faults"}[act], now.Sub(begin)))
+			if act == soakLooks {
+				now = now.Add(row.takes)
+			}
 		}
 		if !slices.Equal(did, row.want) {
-			t.Errorf("with faults every %v: %q; want %q", row.faults, did, row.want)
+			t.Errorf("with faults every %v and looks that take %v: %q; want %q", row.faults, row.takes, did, row.want)
 		}
 	}
 }

@@ -128,8 +128,10 @@ func TestLoadSideOfWorkers(t *testing.T) {
 	r := Report{Measured: &Load{Idle: 0.9}, Timeline: []Moment{{At: 1, Seconds: 1}, {At: 2, Seconds: 1}, {At: 3, Seconds: 1}}}
 	r.addLoadSide(&Report{Measured: &Load{BusiestLoop: 0.3, Idle: 0.5}, Timeline: []Moment{{At: 1.5, Seconds: 1, P99: 7, Open: 3, BusiestLoop: 0.2}}})
 	r.addLoadSide(&Report{Measured: &Load{BusiestLoop: 0.2, Idle: 0.6}, Timeline: []Moment{{At: 2, Seconds: 1, P99: 9, Open: 4, BusiestLoop: 0.1}}})
-	if r.Measured.BusiestLoop != 0.3 || r.Measured.Idle != 0.5 {
-		t.Errorf("measured %+v", r.Measured)
+	r.addLoadSide(&Report{LoadSide: LoadSide{Gathers: 2}})
+	r.addLoadSide(&Report{})
+	if r.Measured.BusiestLoop != 0.3 || r.Measured.Idle != 0.5 || r.LoadSide.Gathers != 2 {
+		t.Errorf("measured %+v, load side %+v", r.Measured, r.LoadSide)
 	}
 	for i, want := range []Moment{{P99: 7, Open: 3}, {P99: 9, Open: 4}, {}} {
 		if m := r.Timeline[i]; m.P99 != want.P99 || m.Open != want.Open {
