@@ -164,20 +164,34 @@ func (r *run) chooseLoops() (int, error) {
 	if r.options.Loops > 0 {
 		return r.options.Loops, nil
 	}
-	loops := min(1+connections/perLoop, uint32(runtime.NumCPU()))
+	loops := min(1+connections/perLoop, uint32(runtime.NumCPU()), netpoll.MaxLoops)
 	if r.tables != netpoll.TablesOff {
 		var limit unix.Rlimit
 		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 			return 0, fmt.Errorf("bench: limit of open files: %w", err)
 		}
-		const own = 64 // descriptors that are no connections
-		perTable := uint32(min(max(limit.Cur, 2*own)-own, maxConnections))
 		if r.options.polls() && r.options.Scenario != Idle && r.options.Scenario != Fanout {
 			connections *= 2 // who says much has a second connection for that
 		}
-		loops = max(loops, (connections+perTable-1)/perTable)
+		loops = loopsFor(connections, limit.Cur, loops)
 	}
-	return int(min(loops, netpoll.MaxLoops)), nil
+	return int(loops), nil
+}
+
+// loopsFor returns how many loops have room for so many connections under a limit of open files, least or more.
+func loopsFor(connections uint32, limit uint64, least uint32) uint32 {
+	for least < netpoll.MaxLoops && least*perTable(limit, least) < connections {
+		least++
+	}
+	return least
+}
+
+// perTable returns how many connections each of so many loops can have under a limit of open files: its table also has what it shares
+// with the others, and some of its own.
+func perTable(limit uint64, loops uint32) uint32 {
+	const own, least = 64, 64
+	others := uint64(netpoll.SharedDescriptors(int(loops)))
+	return uint32(min(max(limit, own+others+least)-own-others, maxConnections))
 }
 
 // total returns how many connections there are, publishers included.

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed4ac54ce5/edge/netpoll"
 )
 
 // baseline is a binary of the bare loop.
@@ -274,5 +276,25 @@ func checkReport(t *testing.T, r *Report) {
 	}
 	if again.Delivery != r.Delivery || *again.Measured != *r.Measured || again.Memory[0] != r.Memory[0] {
 		t.Errorf("JSON holds %+v; want %+v", again, r)
+	}
+}
+
+// Two million connections under a limit of 20,000 files: with a hundred loops, what a loop's table has of all the others counts too.
+func TestLoopsForManyConnections(t *testing.T) {
+	const limit = 20_000
+	for _, connections := range []uint32{1, 19_000, 20_000, 1_000_001, 2_000_001, 4_000_000} {
+		loops := loopsFor(connections, limit, 1)
+		if room := loops * perTable(limit, loops); room < connections {
+			t.Errorf("%d connections: room for %d in %d loops", connections, room, loops)
+		}
+		if loops > 1 && (loops-1)*perTable(limit, loops-1) >= connections {
+			t.Errorf("%d connections: %d loops, one more than are needed", connections, loops)
+		}
+		if used := int(perTable(limit, loops)) + netpoll.SharedDescriptors(int(loops)); used >= limit {
+			t.Errorf("%d connections: %d descriptors in a table of %d", connections, used, limit)
+		}
+	}
+	if loops := loopsFor(100_000_000, limit, 1); loops != netpoll.MaxLoops {
+		t.Errorf("%d loops for more than there is room for, want %d", loops, netpoll.MaxLoops)
 	}
 }

@@ -308,6 +308,10 @@ func (r *Reactor) shareable(l *Loop) []int {
 	return fds
 }
 
+// SharedDescriptors returns how many descriptors of the others are in the table of each of so many loops: everybody's bell, and
+// the end of everybody's passage.
+func SharedDescriptors(loops int) int { return 2 * loops }
+
 // Loops returns the loops, in the order of their numbers.
 func (r *Reactor) Loops() []*Loop { return r.loops }
 

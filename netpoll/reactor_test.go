@@ -166,6 +166,16 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
+func TestSharedDescriptors(t *testing.T) {
+	for _, loops := range []int{1, 3} {
+		st := open(t, Config{Loops: loops, Tables: TablesOn, Addresses: []string{}}, script{})
+		const ownEnd = 1 // of its passage
+		if got := len(st.shareable(st.loops[0])) - ownEnd; got != SharedDescriptors(loops) {
+			t.Errorf("%d loops share %d descriptors, want %d", loops, got, SharedDescriptors(loops))
+		}
+	}
+}
+
 func TestParseTables(t *testing.T) {
 	for s, want := range map[string]Tables{"auto": TablesAuto, "on": TablesOn, "off": TablesOff} {
 		if got, err := ParseTables(s); got != want || err != nil {
