@@ -259,9 +259,7 @@ func (r *Reactor) serve(l *Loop, ready chan<- error, begin <-chan bool) {
 
 // setUp gives l, on its own thread, its table, its epoll set and its listeners.
 func (r *Reactor) setUp(l *Loop) error {
-	if err := sys.KeepTime(); err != nil {
-		return err
-	}
+	_ = sys.KeepTime() // it may not be known here, and without it timers are late by a millisecond at the most
 	if r.private {
 		if err := sys.UnshareTable(r.shareable(l)); err != nil {
 			return err

@@ -113,6 +113,35 @@ func TestHeadHasNoBody(t *testing.T) {
 	}
 }
 
+// Who is refused for want of memory before its request is looked at gets the answer to that, not to the one before.
+func TestHeadBehindOthers(t *testing.T) {
+	n := openSocketNode(t, newSocketApp(), nil)
+	const used = 1 << 40
+	n.inputs.Add(used) // what others hold
+	defer n.inputs.Add(-used)
+	for _, methods := range [][2]string{{"GET", "HEAD"}, {"HEAD", "GET"}} {
+		c := n.dial()
+		const target = "/socket.io/?EIO=3&transport=polling"
+		c.send([]byte(strings.Repeat(plain(methods[0], target), maxRequestsPerTurn) + plain(methods[1], target, "Connection: close")))
+		for range maxRequestsPerTurn {
+			c.extend()
+			r, err := http.ReadResponse(c.in, &http.Request{Method: methods[0]})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, err := io.ReadAll(c.in)
+		head, body, ended := strings.Cut(string(all), "\r\n\r\n")
+		if err != nil || !ended || (body == "") != (methods[1] == "HEAD") {
+			t.Errorf("a %s behind others got %q and %q, %v", methods[1], head, body, err)
+		}
+		c.close()
+	}
+}
+
 func TestKeepAlive(t *testing.T) {
 	t.Parallel()
 	n := openHTTP(t, func(c *Config) { c.KeepAliveTimeout, c.HeadTimeout, c.MessageTimeout = soon, soon, soon })

@@ -187,7 +187,7 @@ func (l *loop) receive(c *netpoll.Conn, s *session, b []byte) (used, need int) {
 		l.endPings()
 		l.charge(c, s, used)
 	}
-	l.limitInput(c, s, len(b)-used)
+	l.limitInput(c, s, b[used:])
 	if s.state == stateEcho || s.state == stateEngine || s.state == stateHead { // answers as large as what they answer
 		l.flushOrWait(c)
 	} else {

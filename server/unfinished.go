@@ -59,14 +59,15 @@ func (l *loop) giveUp(c *netpoll.Conn) {
 	l.flush(c)
 }
 
-// limitInput refuses a conn of which n bytes more are to be kept, if there is no memory for them.
-func (l *loop) limitInput(c *netpoll.Conn, s *session, n int) {
-	if n == 0 && s.partial == 0 || c.Closing() || s.state == stateHeld || l.server.inputs.Fits(n) {
+// limitInput refuses a conn of which rest is to be kept, if there is no memory for it.
+func (l *loop) limitInput(c *netpoll.Conn, s *session, rest []byte) {
+	if len(rest) == 0 && s.partial == 0 || c.Closing() || s.state == stateHeld || l.server.inputs.Fits(len(rest)) {
 		return // of a request that is held, what stands behind it is little
 	}
 	l.reject(c, metrics.RejectInputMemory)
 	if s.state == stateHead {
 		s.finish()
+		s.noteHead(rest) // of which this turn may not have read anything
 		l.putError(s, frame.ErrUnavailable)
 		l.lastWord(c)
 		return

@@ -14,8 +14,8 @@ const (
 	poolQueue = 1024 // jobs that wait for a goroutine of their pool
 
 	// shakeQueue is how many steps of handshakes wait for theirs, of those that begin and of those that have begun each. There are
-	// no more than tlsrecord.Config.MaxHandshakes, apart from those of conns that have closed, which cost nothing: it is that
-	// and the time they wait that turn handshakes away, not this.
+	// no more than tlsrecord.Config.MaxHandshakes, apart from those of conns that have closed, which keep some 400 bytes each and
+	// take no time: it is that and the time they wait that turn handshakes away, not this.
 	shakeQueue = 1 << 16
 )
 
@@ -106,7 +106,7 @@ func (w *work) take() func() {
 		return w.queue.pop().job
 	case w.fresh.count > 0:
 		j := w.fresh.pop()
-		if time.Now().After(j.until) {
+		if j.late != nil && time.Now().After(j.until) {
 			return j.late
 		}
 		return j.job

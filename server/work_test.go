@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/panjf2000/ants/v2"
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/tlsrecord"
 )
 
@@ -129,6 +130,21 @@ func TestWorkGivesUpWhatComesTooLate(t *testing.T) {
 	}
 	if !w.submitFresh(job, give, time.Hour) || !w.wait(patience) || ran.Load() != 2 {
 		t.Error("a fresh job was refused, or did not run, though nobody waits")
+	}
+}
+
+// Where nobody is to be told, a fresh job runs however late it is, and the worker goes on.
+func TestWorkThatIsNeverTooLate(t *testing.T) {
+	w := openWork(t)
+	release := occupy(w)
+	var ran atomic.Int32
+	if !w.submitFresh(func() { ran.Add(1) }, nil, -1) {
+		t.Fatal("the job was refused though nobody waits")
+	}
+	close(release)
+	testutil.Eventually(t, patience, func() bool { return w.waiting() == 0 }, "the job is taken")
+	if !w.wait(patience) || ran.Load() != 1 {
+		t.Errorf("%d jobs ran, or a worker is lost", ran.Load())
 	}
 }
 

@@ -122,7 +122,8 @@ func (c *Conn) finish(err error) {
 	c.stage = stageOpen
 }
 
-// abandon ends a handshake that is set aside. The coroutine has to be run to its end: it would stay for ever.
+// abandon ends a handshake that is set aside. The coroutine has to be run to its end: it would stay for ever. What the peer has sent
+// is let go of: a step that still waits in the pool keeps the conn, and nobody bounds how many of those are closed.
 func (c *Conn) abandon() {
 	if c.hs == nil {
 		return
@@ -133,6 +134,7 @@ func (c *Conn) abandon() {
 			err = &PanicError{p, debug.Stack()}
 		}
 		c.finish(err)
+		c.tls, c.wire = nil, wire{}
 	}()
 	if c.hs.stop != nil {
 		c.hs.stop()

@@ -109,6 +109,21 @@ func TestHandshakesAreBounded(t *testing.T) {
 	testutil.Eventually(t, patience, func() bool { return s.Handshakes() == 0 }, "all handshakes are given up")
 }
 
+// A conn that closes while its step waits in the pool leaves nothing there of what its peer has sent, and the step costs nothing.
+func TestClosedConnKeepsNothing(t *testing.T) {
+	s, _ := plainServer(t)
+	hello := helloBytes(t, &tls.Config{ServerName: "edge.test"})
+	fresh := s.NewConn()
+	if _, _, err := fresh.Feed(hello); err != nil {
+		t.Fatal(err)
+	}
+	fresh.Close()
+	fresh.Step()
+	if fresh.tls != nil || fresh.wire.in != nil || s.Handshakes() != 0 {
+		t.Errorf("a closed conn keeps %d bytes of its ClientHello, TLS %v; %d handshakes are under way", len(fresh.wire.in), fresh.tls != nil, s.Handshakes())
+	}
+}
+
 // A conn may be closed at any time: before its step, while that is under way, and after it.
 func TestCloseMeetsStep(t *testing.T) {
 	s, _ := plainServer(t)

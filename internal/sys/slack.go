@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -13,6 +14,8 @@ const (
 	loopSlack    = 50 * time.Microsecond // the kernel's default
 	monitorSlack = time.Millisecond
 )
+
+var errNoMonitor = errors.New("sys: threads: there is one only")
 
 // RelaxMonitor lets the Go runtime's monitor thread wake less often. It looks every 20 microseconds, as long as it finds threads that
 // stay in a system call for 10 ms, which loops that wait for events do: with 53 of them that took an eighth of the process's CPU time. What
@@ -27,8 +30,11 @@ func RelaxMonitor() error {
 	}
 	defer tasks.Close()
 	names, err := tasks.Readdirnames(2)
-	if err != nil || len(names) < 2 {
-		return fmt.Errorf("sys: threads: found %d of 2: %w", len(names), err)
+	if err != nil {
+		return fmt.Errorf("sys: threads: %w", err)
+	}
+	if len(names) < 2 {
+		return errNoMonitor
 	}
 	if err := os.WriteFile("/proc/"+names[1]+"/timerslack_ns", fmt.Append(nil, monitorSlack.Nanoseconds()), 0); err != nil {
 		return fmt.Errorf("sys: timer slack: %w", err)
@@ -36,8 +42,13 @@ func RelaxMonitor() error {
 	return nil
 }
 
-// KeepTime has the calling thread's timers run out in time, whatever slack it has inherited.
+// KeepTime has the calling thread's timers run out in time, if it has inherited more slack than the kernel's default. Sandboxes may
+// know nothing of slack: gVisor has EINVAL.
 func KeepTime() error {
+	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err == nil && int64(slack) <= loopSlack.Nanoseconds() {
+		return nil
+	}
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(loopSlack.Nanoseconds()), 0, 0, 0); err != nil {
 		return fmt.Errorf("sys: timer slack: %w", err)
 	}
