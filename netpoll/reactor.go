@@ -226,7 +226,9 @@ func (r *Reactor) prepareListeners() error {
 // startLoops starts one loop after the other: the first to bind a port 0 decides the port for all.
 // They begin to serve when all of them have bound.
 func (r *Reactor) startLoops() error {
-	_ = sys.RelaxMonitor() // it may not be allowed, and is needed for nothing
+	if len(r.loops) > runtime.NumCPU() {
+		_ = sys.RelaxMonitor() // it may not be allowed, and is needed for nothing
+	}
 	begin := make(chan bool)
 	defer close(begin) // a value for each loop that may run; closing means that one has failed
 	for _, l := range r.loops {

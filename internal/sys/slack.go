@@ -19,8 +19,9 @@ var errNoMonitor = errors.New("sys: threads: there is one only")
 
 // RelaxMonitor lets the Go runtime's monitor thread wake less often. It looks every 20 microseconds, as long as it finds threads that
 // stay in a system call for 10 ms, which loops that wait for events do: with 53 of them that took an eighth of the process's CPU time. What
-// it looks for is a matter of milliseconds, so one more does not hurt. It needs CAP_SYS_NICE: without, the error wraps [os.ErrPermission] and
-// all stays as it was.
+// it looks for is a matter of milliseconds, so one more does not hurt. Threads that the monitor starts have its slack too and may take that much
+// longer to find work, so it is for processes with many more loops than CPUs. It needs CAP_SYS_NICE: without, the error wraps
+// [os.ErrPermission] and all stays as it was.
 //
 // The monitor is the first thread that the runtime starts, and the kernel lists threads in the order of their creation.
 func RelaxMonitor() error {
