@@ -29,8 +29,8 @@ func RelaxMonitor() error {
 	if err != nil {
 		return fmt.Errorf("sys: threads: %w", err)
 	}
-	defer tasks.Close()
 	names, err := tasks.Readdirnames(2)
+	_ = tasks.Close() // which was read only
 	if err != nil {
 		return fmt.Errorf("sys: threads: %w", err)
 	}
