@@ -103,7 +103,7 @@ conformance:
 	go test -v -run Conformance ./server
 
 # The whole server beside a bare loop on raw system calls and servers with other libraries, in turns: the ratios of
-# BENCHMARKS.md. Some 15 minutes; make bench ARGS='--rounds 1 --duration 1s --servers "^(baseline|edge)$$"' is shorter.
+# BENCHMARKS.md. Some 15 minutes; make bench ARGS='--rounds 1 --duration 1s --servers "^(baseline|edge)$"' is shorter.
 bench:
 	go run ./bench/compare $(value ARGS)
 

@@ -180,7 +180,7 @@ func (r *run) chooseLoops() (int, error) {
 
 // loopsFor returns how many loops have room for so many connections under a limit of open files, least or more.
 func loopsFor(connections uint32, limit uint64, least uint32) uint32 {
-	for least < netpoll.MaxLoops && least*perTable(limit, least) < connections {
+	for least < netpoll.MaxLoops && uint64(least)*uint64(perTable(limit, least)) < uint64(connections) {
 		least++
 	}
 	return least
@@ -229,8 +229,7 @@ func (r *run) newPlay(d *driver) play {
 
 // gather is how long a loop of a very large load lets events come together. Many more threads than CPUs, each woken
 // for one delivery or ping at a time, would use up the machine that the server runs on too: a millisecond for each loop that a CPU
-// has keeps that below a thousand times a second. It is below what such a load waits for anyway, the report says it, and the probe, as well as
-// small loads, whose latency counts, are not held up.
+// has keeps that below a thousand times a second. Latencies contain it, as the report says; the probe and small loads are not held up.
 func gather(connections, loops int) time.Duration {
 	if connections < 200_000 {
 		return 0

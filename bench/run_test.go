@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -293,6 +294,9 @@ func TestLoopsForManyConnections(t *testing.T) {
 		if used := int(perTable(limit, loops)) + netpoll.SharedDescriptors(int(loops)); used >= limit {
 			t.Errorf("%d connections: %d descriptors in a table of %d", connections, used, limit)
 		}
+	}
+	if loops := loopsFor(2_000_000, math.MaxUint64, 16); loops != 16 {
+		t.Errorf("%d loops where files have no limit; want the 16 that there are to be", loops)
 	}
 	if loops := loopsFor(100_000_000, limit, 1); loops != netpoll.MaxLoops {
 		t.Errorf("%d loops for more than there is room for, want %d", loops, netpoll.MaxLoops)

@@ -83,18 +83,18 @@ func (l *Loop) takeCork(c *Conn) []byte {
 	h := &l.corks[c.out&^corkMark]
 	b, next := l.corkLog.piece(h.first)
 	if len(b) < int(h.bytes) {
-		b = l.gather(b, next, int(h.bytes))
+		b = l.joinPieces(b, next, int(h.bytes))
 	}
 	l.dropCork(c)
 	return b
 }
 
-// gather returns the n bytes of a piece and those that follow it.
-func (l *Loop) gather(b []byte, next uint32, n int) []byte {
-	if l.gathered == nil {
-		l.gathered = make([]byte, 0, maxCorked)
+// joinPieces returns the n bytes of a piece and those that follow it.
+func (l *Loop) joinPieces(b []byte, next uint32, n int) []byte {
+	if l.joined == nil {
+		l.joined = make([]byte, 0, maxCorked)
 	}
-	all := append(l.gathered, b...)
+	all := append(l.joined, b...)
 	for len(all) < n {
 		b, next = l.corkLog.piece(next)
 		all = append(all, b...)
@@ -124,6 +124,6 @@ func (l *Loop) restCorks() {
 	}
 	l.corkRested = l.now
 	if l.corkLog.rest(); len(l.corkLog.chunks) == 0 {
-		l.corks, l.corkLog, l.gathered = nil, corkLog{}, nil
+		l.corks, l.corkLog, l.joined = nil, corkLog{}, nil
 	}
 }

@@ -280,7 +280,7 @@ func TestCorksAreTrimmed(t *testing.T) {
 			t.Errorf("after %v %d chunks are kept; want %d", row.now, len(l.corkLog.chunks), row.want)
 		}
 	}
-	if l.corks != nil || l.gathered != nil {
+	if l.corks != nil || l.joined != nil {
 		t.Error("room is kept for what does not come")
 	}
 }

@@ -94,7 +94,7 @@ type Loop struct {
 	corkBytes    int
 	corkLog      corkLog
 	corkRested   time.Duration // when what is kept for them was last looked at
-	gathered     []byte        // scratch space for what is held of a conn
+	joined       []byte        // scratch space for what is held of a conn
 	queueLimit   int           // bytes that may wait for one conn
 	wheel        wheel
 	listeners    []listener
