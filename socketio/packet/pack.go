@@ -435,6 +435,9 @@ func AppendPack(dst []byte, p *Packet, attachments [][]byte) ([]byte, error) {
 	return k.out, nil
 }
 
+// maxSafe is 2^53: up to it each whole number is one of 64 bits of floating point, and no other is the same.
+const maxSafe = 1 << 53
+
 // maxPackDepth bounds what an application nests.
 const maxPackDepth = 1000
 
@@ -486,7 +489,7 @@ func (k *packer) string(text []byte) {
 	k.out = packString(k.out, string(text))
 }
 
-// pack packs a number: whole ones in as few bytes as they need.
+// pack packs a number: a whole one in as few bytes as it needs, however it is written, as JavaScript's encoder does.
 func (k *packer) pack(number string) {
 	if n, err := strconv.ParseUint(number, 10, 64); err == nil {
 		k.out = packUint(k.out, n)
@@ -497,6 +500,14 @@ func (k *packer) pack(number string) {
 		return
 	}
 	f, _ := strconv.ParseFloat(number, 64) // one that is too large is infinite, as in JavaScript
+	switch whole := f == math.Trunc(f); {
+	case whole && 0 <= f && f <= maxSafe:
+		k.out = packUint(k.out, uint64(f))
+		return
+	case whole && -maxSafe <= f && f < 0:
+		k.out = packInt(k.out, int64(f))
+		return
+	}
 	k.out = binary.BigEndian.AppendUint64(append(k.out, packFloat8), math.Float64bits(f))
 }
 

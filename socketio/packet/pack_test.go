@@ -128,6 +128,23 @@ func TestAppendPackSizes(t *testing.T) {
 	}
 }
 
+// Numbers are packed by their value, not by how they are written.
+func TestAppendPackNumbers(t *testing.T) {
+	for _, row := range []struct{ number, packed string }{
+		{"1e1", "0a"}, {"2.5e3", "cd09c4"}, {"-2.5e3", "d1f63c"}, {"-0.0", "00"}, {"1.28e2", "cc80"}, {"-33.0", "d0df"},
+		{"9007199254740992.0", "cf0020000000000000"}, {"-9007199254740992.0", "d3ffe0000000000000"},
+		{"9007199254740993", "cf0020000000000001"}, {"18446744073709551615", "cfffffffffffffffff"},
+		{"18446744073709551616", "cb43f0000000000000"}, {"1e16", "cb4341c37937e08000"}, {"0.5", "cb3fe0000000000000"},
+		{"1e400", "cb7ff0000000000000"}, {"-1e400", "cbfff0000000000000"}, {"1e-400", "00"},
+	} {
+		p := Packet{Type: Ack, Namespace: main, Data: []byte("[" + row.number + "]")}
+		packed, err := AppendPack(nil, &p, nil)
+		if want := "91" + row.packed; err != nil || !strings.HasSuffix(hex.EncodeToString(packed), want) {
+			t.Errorf("%s is %x, %v; want %s at the end", row.number, packed, err, want)
+		}
+	}
+}
+
 // What is taken is JSON of the shape that a packet has, and writes as a packet that reads the same.
 func FuzzParsePack(f *testing.F) {
 	for _, seed := range []string{

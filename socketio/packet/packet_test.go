@@ -133,7 +133,7 @@ func same(a, b *Packet) bool {
 // What is taken is JSON, is written as it was, and is the same behind MessagePack.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
-		`0`, `0/admin,{"token":"x"}`, `2/a,12["x",{"b":[1,-2.5e-3,"\u00e9",null,true]}]`, `37[]`,
+		`0`, `0/admin,{"token":"x"}`, `2/a,12["x",{"b":[1,-2.5e-3,-2.5e3,1e400,"\u00e9",null,true]}]`, `37[]`,
 		`51-["a",{"_placeholder":true,"num":0}]`, `62-/a,1[{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]`, `4{"message":"no"}`,
 	} {
 		f.Add([]byte(seed))
@@ -163,17 +163,19 @@ func throughPack(t *testing.T, p *Packet) {
 	if err != nil {
 		t.Fatalf("AppendPack(%+v) = %v", p, err)
 	}
+	// JSON has no word for what is infinite: it is null when it comes back, which cannot name an event.
+	infinite := bytes.Contains(packed, []byte{packFloat8, 0x7f, 0xf0}) || bytes.Contains(packed, []byte{packFloat8, 0xff, 0xf0})
 	var got Packet
 	limits := Limits{Attachments: 1 << 20, Depth: 64} // a placeholder may stand twice
 	out, attachments, err := ParsePack(packed, &limits, nil, nil, &got)
 	switch {
+	case err != nil && (infinite || p.Attachments > 0 || p.ID > 1<<63-1):
+		return // or what looks like a placeholder and is none, or an id beyond what we read
 	case p.Data == nil && p.Type != Connect && p.Type != Disconnect:
 		if !errors.Is(err, ErrPayload) {
 			t.Fatalf("packet without data: %v", err)
 		}
 		return
-	case err != nil && (p.Attachments > 0 || p.ID > 1<<63-1):
-		return // what looks like a placeholder and is none, or an id beyond what we read
 	case err != nil:
 		t.Fatalf("ParsePack(%x) of %s = %v", packed, p.Data, err)
 	case got.Type != p.Type.Plain() || !bytes.Equal(got.Namespace, p.Namespace) || got.ID != p.ID || got.HasID != p.HasID:
@@ -183,7 +185,7 @@ func throughPack(t *testing.T, p *Packet) {
 		t.Fatalf("%s came back as %s", p.Data, out)
 	}
 	repacked, err := AppendPack(nil, &got, attachments)
-	if err != nil || !bytes.Equal(repacked, packed) {
+	if err != nil || !infinite && !bytes.Equal(repacked, packed) {
 		t.Fatalf("%x packed again is %x, %v", packed, repacked, err)
 	}
 }
