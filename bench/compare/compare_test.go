@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -261,19 +262,50 @@ func TestServers(t *testing.T) {
 		}
 	}
 	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
-			s, err := k.start(t.Context(), &p.binaries, setting{1, k.socket})
-			if err != nil {
-				t.Fatal(err)
+		settings := []setting{{loops: 1, socket: k.socket}}
+		if k.tables {
+			settings = append(settings, setting{loops: 2, socket: k.socket, tables: true})
+		}
+		for _, of := range settings {
+			t.Run(fmt.Sprintf("%s %+v", k.name, of), func(t *testing.T) { startAndTest(t, k, &p.binaries, of) })
+		}
+	}
+}
+
+func startAndTest(t *testing.T, k *kind, b *binaries, of setting) {
+	t.Helper()
+	s, err := k.start(t.Context(), b, of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.stop()
+	if k.protocol == "" {
+		testServer(t, s.address, "")
+	}
+	if of.socket {
+		testServer(t, s.address, bench.SocketIO)
+	}
+}
+
+// Of a crowd only servers take part whose loops have tables of descriptors of their own.
+func TestTakes(t *testing.T) {
+	for name, want := range map[string]string{
+		"idle": "base, baseline, edge, gobwas, gws, gorilla, coder, ws, socket.io", "crowd": "base, baseline, edge",
+		"echo": "base, baseline, edge, gobwas, gws, gorilla, coder, ws", "broadcast": "base, baseline, edge, socket.io",
+	} {
+		c := &contests[slices.IndexFunc(contests, func(c contest) bool { return c.name == name })]
+		var taking []string
+		for i := range kinds {
+			if k := &kinds[i]; c.takes(k) {
+				taking = append(taking, k.name)
 			}
-			defer s.stop()
-			if k.protocol == "" {
-				testServer(t, s.address, "")
-			}
-			if k.socket {
-				testServer(t, s.address, bench.SocketIO)
-			}
-		})
+		}
+		if got := strings.Join(taking, ", "); got != want {
+			t.Errorf("%s is for %s; want %s", name, got, want)
+		}
+		if of := c.setting(2); of.tables != (name == "crowd") || of.loops < 2 {
+			t.Errorf("%s is measured with %+v", name, of)
+		}
 	}
 }
 

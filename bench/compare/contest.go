@@ -20,6 +20,7 @@ type contest struct {
 	measures []measure
 	rooms    bool // it is about rooms alone, which any protocol has
 	socket   bool // all speak Socket.IO
+	crowd    bool // more connections than a usual table of descriptors has room for
 	merging  bool // servers that gather on purpose take part
 	search   bool // for the greatest rate, see search.go
 }
@@ -36,6 +37,9 @@ func cpu(name string) measure {
 	return measure{name: name, unit: "us", of: func(r *bench.Report) float64 { return r.Measured.ServerMicros }}
 }
 
+// grown is how many bytes the server has grown by for each connection.
+func grown(r *bench.Report) float64 { return r.Memory[len(r.Memory)-1].PssPerConnection }
+
 // contests are run in this order. In fan-out a publication leaves before the next is due, also on a slow
 // machine: one that falls behind would have edge join several, and the comparison would be of something
 // else.
@@ -45,9 +49,16 @@ var contests = []contest{
 		rooms: true,
 		args:  []string{"idle", "--connections", "10000", "--hold", "1s"},
 		measures: []measure{
-			{name: "idle", unit: "B", of: func(r *bench.Report) float64 { return r.Memory[len(r.Memory)-1].PssPerConnection }},
+			{name: "idle", unit: "B", of: grown},
 			{name: "connect", unit: "us", of: func(r *bench.Report) float64 { return r.Connecting.ServerMicros }},
 		},
+	},
+	{
+		name:     "crowd",
+		rooms:    true,
+		crowd:    true,
+		args:     []string{"idle", "--connections", "100000", "--hold", "1s"},
+		measures: []measure{{name: "idle of 100,000", unit: "B", of: grown}},
 	},
 	{name: "echo", args: timed("echo", "--connections", "1000"), measures: []measure{cpu("echo")}},
 	{name: "pipelined echo", args: timed("echo", "--connections", "100", "--pipeline", "16"), measures: []measure{cpu("pipelined")}},
@@ -56,7 +67,7 @@ var contests = []contest{
 		socket: true,
 		args:   []string{"idle", "--connections", "10000", "--hold", "1s"},
 		measures: []measure{
-			{name: "Socket.IO idle", unit: "B", of: func(r *bench.Report) float64 { return r.Memory[len(r.Memory)-1].PssPerConnection }},
+			{name: "Socket.IO idle", unit: "B", of: grown},
 		},
 	},
 	{
@@ -101,13 +112,16 @@ func (c *contest) takes(k *kind) bool {
 	if c.socket || k.protocol != "" && !c.rooms {
 		return c.socket && k.socket
 	}
+	if c.crowd && !k.tables {
+		return false
+	}
 	return c.merging || !k.merges
 }
 
 // measure runs c against a server of kind k and keeps what comes of it: that it failed, if it did.
 func (p *plan) measure(ctx context.Context, c *contest, k *kind, r *results) {
 	try := func(args []string) (*bench.Report, error) {
-		return p.flood(ctx, k, setting{r.Loops, c.socket}, c.limit()+p.duration, args)
+		return p.flood(ctx, k, c.setting(r.Loops), c.limit()+p.duration, args)
 	}
 	var report *bench.Report
 	var err error
@@ -119,6 +133,17 @@ func (p *plan) measure(ctx context.Context, c *contest, k *kind, r *results) {
 	if ctx.Err() == nil {
 		r.cell(c, k).add(report, err)
 	}
+}
+
+// crowdLoops has room for a crowd where a process may have 20,000 descriptors in a table.
+const crowdLoops = 8
+
+// setting is what a server is started for, that is to have so many loops.
+func (c *contest) setting(loops int) setting {
+	if c.crowd {
+		loops = max(loops, crowdLoops)
+	}
+	return setting{loops: loops, socket: c.socket, tables: c.crowd}
 }
 
 // length is how long to measure, where that can be said.
@@ -157,8 +182,10 @@ func (p *plan) flood(ctx context.Context, k *kind, of setting, limit time.Durati
 	case k.protocol != "":
 		args = append(args, "--protocol", string(k.protocol))
 	}
-	args = append(args, "--json", "--probe", "0", "--loops", "1", "--drain", "2s",
-		"--target", s.address, "--server-pid", strconv.Itoa(s.command.Process.Pid))
+	if !of.tables {
+		args = append(args, "--loops", "1")
+	}
+	args = append(args, "--json", "--probe", "0", "--drain", "2s", "--target", s.address, "--server-pid", strconv.Itoa(s.command.Process.Pid))
 	var out, said bytes.Buffer
 	command := exec.CommandContext(ctx, p.edge, args...)
 	command.Stdout, command.Stderr = &out, &said

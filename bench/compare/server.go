@@ -37,6 +37,7 @@ type kind struct {
 	needs  string
 	merges bool // gathers on purpose: of no interest where one publication comes at a time
 	socket bool // speaks Socket.IO too
+	tables bool // can have a table of descriptors for each loop
 	start  func(ctx context.Context, b *binaries, s setting) (*server, error)
 
 	protocol bench.Protocol // if it is not edge's
@@ -46,14 +47,15 @@ type kind struct {
 type setting struct {
 	loops  int
 	socket bool // it is to serve Socket.IO
+	tables bool // each loop is to have its own table of descriptors
 }
 
 // kinds are all of them, in the order in which they run. Ratios are to the first that runs.
 var kinds = []kind{
-	{name: "base", needs: needsEdge, socket: true, start: edgeOf(func(b *binaries) string { return b.base })},
-	{name: "baseline", needs: needsBaseline, socket: true, start: startBaseline},
+	{name: "base", needs: needsEdge, socket: true, tables: true, start: edgeOf(func(b *binaries) string { return b.base })},
+	{name: "baseline", needs: needsBaseline, socket: true, tables: true, start: startBaseline},
 	{name: "baseline-batch", needs: needsBaseline, merges: true, start: startBatchingBaseline},
-	{name: "edge", needs: needsEdge, socket: true, start: edgeOf(func(b *binaries) string { return b.edge })},
+	{name: "edge", needs: needsEdge, socket: true, tables: true, start: edgeOf(func(b *binaries) string { return b.edge })},
 	{name: "edge-batch", needs: needsEdge, merges: true, start: edgeOf(func(b *binaries) string { return b.edge },
 		"EDGE_ROOM_WITHOUT_NAMESPACE_BATCH_DELAY="+batch.String())},
 	{name: "gobwas", needs: needsPeers, start: peer("gobwas")},
@@ -71,7 +73,7 @@ type server struct {
 }
 
 func startBaseline(ctx context.Context, b *binaries, s setting) (*server, error) {
-	return startSpeaking(ctx, b.baseline, "--threads", strconv.Itoa(s.loops))
+	return startSpeaking(ctx, b.baseline, "--threads", strconv.Itoa(s.loops), "--private-fd-tables="+strconv.FormatBool(s.tables))
 }
 
 func startBatchingBaseline(ctx context.Context, b *binaries, s setting) (*server, error) {
@@ -123,6 +125,9 @@ func edgeOf(path func(*binaries) string, env ...string) func(context.Context, *b
 		s := &server{address: address, command: exec.CommandContext(ctx, path(b), "serve",
 			"--address", address, "--internal-address", internal, "--loops", strconv.Itoa(of.loops))}
 		s.command.Env = append(os.Environ(), env...)
+		if of.tables {
+			s.command.Args = append(s.command.Args, "--private-fd-tables", "on")
+		}
 		if of.socket {
 			s.command.Env = append(s.command.Env, "EDGE_SOCKETIO_ENABLED=true")
 		}
