@@ -168,7 +168,7 @@ func (r *Request) setField(name, value []byte) *HTTPError {
 		once = setOnce(&r.Origin, value)
 	case equalFold(name, "upgrade"):
 		r.hasUpgrade = true
-		listed = addToken(&r.toWebSocket, value, "websocket")
+		listed = addProtocol(&r.toWebSocket, value, "websocket")
 	case equalFold(name, "connection"):
 		listed = addToken(&r.connUpgrade, value, "upgrade") && addToken(&r.connClose, value, "close")
 	case equalFold(name, "content-length"):
