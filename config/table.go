@@ -102,7 +102,7 @@ var generalKeys = []key[settings]{
 		is(func(s *settings) *int { return &s.node.Limits.UserConnections }, countOrNone)},
 	{Key{"client.memory_budget", "", "auto", live, "", "memory of process and kernel together near which nobody more is let in: auto, which is what the cgroup or the host has, a size, or 0 for no limit"},
 		is(func(s *settings) *int64 { return &s.node.MemoryLimit }, budget)},
-	{Key{"client.message_size_limit", "", "64KiB", live, "message-size-limit", "largest message from a client, after inflation"},
+	{Key{"client.message_size_limit", "", "64KiB", live, "message-size-limit", "largest message from a client, as it comes and after inflation"},
 		is(func(s *settings) *int { return &s.node.MessageLimit }, buffer)},
 	{Key{"client.fragment_limit", "", "1024", live, "fragment-limit", "most frames that a message may have"},
 		is(func(s *settings) *int { return &s.node.FragmentLimit }, count)},

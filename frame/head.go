@@ -131,3 +131,16 @@ func addToken(has *bool, value list, lower string) (ok bool) {
 	}
 	return true
 }
+
+// addProtocol is addToken for a list of protocols, name or name/version (RFC 9110 section 7.8); lower has no version.
+func addProtocol(has *bool, value list, lower string) (ok bool) {
+	for value.next() {
+		name := value.token()
+		versioned := value.skip('/')
+		if len(name) == 0 || versioned && len(value.token()) == 0 || !value.ended() {
+			return false
+		}
+		*has = *has || !versioned && equalFold(name, lower)
+	}
+	return true
+}

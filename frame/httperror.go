@@ -65,8 +65,10 @@ func badRequest(reason string) *HTTPError {
 	return &HTTPError{Status: http.StatusBadRequest, Reason: reason}
 }
 
+// upgradeRequired says what to upgrade to. Who sends an Upgrade field names it in Connection, so that no proxy passes it on (RFC 9110
+// section 7.8).
 func upgradeRequired(reason string) *HTTPError {
-	return &HTTPError{Status: http.StatusUpgradeRequired, Reason: reason, Header: "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"}
+	return &HTTPError{Status: http.StatusUpgradeRequired, Reason: reason, Header: "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"}
 }
 
 // AppendRetryLater appends the answer to a client that is to come again, in so many seconds: status 503 or 429 (RFC 6585

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"net/http"
+	"net/textproto"
+	"slices"
 	"testing"
 )
 
@@ -44,6 +46,17 @@ func TestAppendHTTPError(t *testing.T) {
 				t.Errorf("Error() = %q; want %q", row.err, want)
 			}
 		})
+	}
+}
+
+// An answer with an Upgrade field names it in Connection, beside the close (RFC 9110 section 7.8).
+func TestUpgradeRequired(t *testing.T) {
+	for _, e := range []*HTTPError{errPlain, errVersion} {
+		_, fields, _ := bytes.Cut(AppendHTTPError(nil, e), []byte("\r\n"))
+		header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(fields))).ReadMIMEHeader()
+		if got := header["Connection"]; err != nil || !slices.Equal(got, []string{"close", "Upgrade"}) {
+			t.Errorf("%v: Connection %q, %v; want close and Upgrade", e, got, err)
+		}
 	}
 }
 

@@ -5,7 +5,8 @@ const (
 	tokenByte  = 1 << iota // of a token (RFC 9110 section 5.6.2)
 	textByte               // of a field value: visible, space, tab, or not ASCII (section 5.5)
 	targetByte             // of a request target: visible ASCII save '#', which ends an URI
-	hostByte               // of a host and port (RFC 3986 section 3.2), save the comma
+	nameByte               // of a host's name or address (RFC 3986 section 3.2.2), save the comma
+	colonByte              // ':'
 )
 
 var byteClass = func() (class [256]uint8) {
@@ -21,9 +22,10 @@ var byteClass = func() (class [256]uint8) {
 	for _, c := range []byte(alphanumeric + "!#$%&'*+-.^_`|~") {
 		class[c] |= tokenByte
 	}
-	for _, c := range []byte(alphanumeric + "-._~%!$&'()*+;=:[]") {
-		class[c] |= hostByte
+	for _, c := range []byte(alphanumeric + "-._~%!$&'()*+;=") {
+		class[c] |= nameByte
 	}
+	class[':'] |= colonByte
 	return class
 }()
 

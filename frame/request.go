@@ -168,7 +168,7 @@ func (r *Request) setField(name, value []byte) *HTTPError {
 		once = setOnce(&r.Origin, value)
 	case equalFold(name, "upgrade"):
 		r.hasUpgrade = true
-		listed = addToken(&r.toWebSocket, value, "websocket")
+		listed = addProtocol(&r.toWebSocket, value, "websocket")
 	case equalFold(name, "connection"):
 		listed = addToken(&r.connUpgrade, value, "upgrade") && addToken(&r.connClose, value, "close")
 	case equalFold(name, "content-length"):
@@ -198,7 +198,7 @@ func (r *Request) setField(name, value []byte) *HTTPError {
 // checkFields holds what was kept against the rules that concern any request.
 func (r *Request) checkFields() *HTTPError {
 	switch {
-	case len(r.Host) == 0 || !isAll(r.Host, hostByte):
+	case !isHost(r.Host):
 		return errHost
 	case r.authority != nil && !bytes.EqualFold(r.authority, r.Host):
 		return errHost
@@ -256,15 +256,5 @@ func (r *Request) All() iter.Seq2[[]byte, []byte] { return allFields(r.fields) }
 // isLength reports whether b is a Content-Length that can be counted with (RFC 9110 section 8.6).
 func isLength(b []byte) bool {
 	const most = 18 // digits, so that it fits 63 bits
-	if len(b) == 0 || len(b) > most {
-		return false
-	}
-	for _, c := range b {
-		if !isDigit(c) {
-			return false
-		}
-	}
-	return true
+	return 0 < len(b) && len(b) <= most && isDigits(b)
 }
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }

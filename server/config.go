@@ -53,7 +53,7 @@ type Config struct {
 	SocketIO           *SocketIO    // nil serves none
 	Handler            Handler      // the application; its zero value leaves all decisions to the options
 
-	MessageLimit         int           // bytes of a message from a client, after inflation; 64 KiB
+	MessageLimit         int           // bytes of a message from a client, as it comes and after inflation; 64 KiB
 	FragmentLimit        int           // frames of such a message; 1024
 	CommandRate          int           // commands and control frames that a client may send a second; 1,000, in development and below 0 no limit
 	ByteRate             int           // bytes that it may send a second; 1 MiB, in development and below 0 no limit

@@ -150,6 +150,7 @@ func inflateRows(limit int) []row {
 		{"Z02 inflates to the limit, and what follows waits", stream(masked(0xc1, deflate(at)), masked(0x81, "next"), masked(0x89, "p")), append(slices.Clone(echo), `text "next"`, `pong "p"`), none},
 		{"Z02 inflates to the limit, in fragments", stream(masked(0x41, deflate(at)[:9]), masked(0x89, "p"), masked(0x80, deflate(at)[9:])), append([]string{`pong "p"`}, echo...), none},
 		{"Z02 inflates to a byte more", masked(0xc1, deflate(at+"a")), refused(1009), metrics.RejectMessageSize},
+		{"Z02 is over the limit and inflates to less", masked(0xc2, strings.Repeat("\x00\x01\x00\xfe\xffa", limit/6+1)), refused(1009), metrics.RejectMessageSize},
 		{"Z01 inflates to 16 times the limit", masked(0xc1, deflate(strings.Repeat(at, 16))), refused(1009), metrics.RejectMessageSize},
 		{"Z02 good messages before one too large", stream(masked(0x81, "a"), masked(0xc1, deflate(at+"a")), masked(0x81, "b")), refused(1009, `text "a"`), metrics.RejectMessageSize},
 		{"C08 not UTF-8 in the last byte", masked(0xc1, deflate(at[1:]+"\xff")), refused(1007), metrics.RejectUTF8},
