@@ -35,16 +35,24 @@ func (n apiNode) Publish(ctx context.Context, room string, data []byte, o api.Pu
 // nobody is the id of no client.
 const nobody = "nobody"
 
-// targetOf returns t as the node has it. Sessions that have an id are those of transports that it does not serve.
-func targetOf(t api.Target) Target {
-	if t.Session != "" {
-		t.Client = nobody
+// targetOf returns t as the node has it: a session's id is a second name of one client.
+func (n apiNode) targetOf(t api.Target) Target {
+	if t.Session == "" {
+		return Target{t.User, t.Client}
 	}
-	return Target{t.User, t.Client}
+	var space scratch
+	client := nobody
+	if conn, ok := n.s.secrets.parse(&space, []byte(t.Session)); ok {
+		client = string(n.s.ids.append(nil, &space, conn))
+	}
+	if t.Client != "" && t.Client != client {
+		client = nobody
+	}
+	return Target{t.User, client}
 }
 
 func (n apiNode) Subscribe(ctx context.Context, t api.Target, s api.Subscription) error {
-	return n.s.Subscribe(ctx, targetOf(t), Subscription{
+	return n.s.Subscribe(ctx, n.targetOf(t), Subscription{
 		Room:         s.Room,
 		Info:         s.Info,
 		Data:         s.Data,
@@ -79,12 +87,12 @@ func (n apiNode) Unsubscribe(ctx context.Context, t api.Target, room string) err
 	if _, err := n.s.namespaceOf([]byte(room)); err != nil {
 		return err
 	}
-	return n.s.Unsubscribe(ctx, targetOf(t), room)
+	return n.s.Unsubscribe(ctx, n.targetOf(t), room)
 }
 
 func (n apiNode) Disconnect(ctx context.Context, t api.Target, except []string, why protocol.Disconnect) error {
 	stays := n.connsOf(except)
-	return n.s.forEach(ctx, targetOf(t), func(l *loop, c *netpoll.Conn, ss *session) {
+	return n.s.forEach(ctx, n.targetOf(t), func(l *loop, c *netpoll.Conn, ss *session) {
 		if !stays[uint64(l.net.ID(c))] {
 			l.disconnect(c, ss, why)
 		}
@@ -107,7 +115,7 @@ func (n apiNode) Refresh(ctx context.Context, t api.Target, r api.Refresh) error
 	if r.Expired || !r.ExpireAt.IsZero() && !time.Now().Before(r.ExpireAt) {
 		return n.Disconnect(ctx, t, nil, protocol.DisconnectExpired)
 	}
-	return n.s.forEach(ctx, targetOf(t), func(l *loop, c *netpoll.Conn, ss *session) {
+	return n.s.forEach(ctx, n.targetOf(t), func(l *loop, c *netpoll.Conn, ss *session) {
 		if r.Info != nil {
 			l.setInfo(c, ss, r.Info)
 		}

@@ -132,7 +132,7 @@ func TestAPIPresence(t *testing.T) {
 	n.checkCall("presence_stats", `{"channel":"here:a"}`, `{"result":{"num_clients":3,"num_users":2}}`)
 }
 
-// Targets mean the same to the API as to programs; a session's id is nobody's.
+// Targets mean the same to the API as to programs; what is no session's id is nobody's.
 func TestAPIOrders(t *testing.T) {
 	n := openSettledTown(t)
 	n.checkCall("subscribe", `{"user":"alice","channel":"plain","data":"welcome"}`, fine)

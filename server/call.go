@@ -19,6 +19,8 @@ type call struct {
 	gone   func()                            // on the loop, if it is not; may be nil
 	rest   []byte                            // commands that stood behind this one in its message
 	after  func()                            // for the pool when the call is back: the conn has ended meanwhile
+	room   []byte                            // that a subscribe asks for; nil for anything else
+	leaves *protocol.Unsubscribed            // why the conn is not to stay in room; nil if it may
 }
 
 // offload runs work on the pool and finish on the loop when it is done. It reports false, and has done nothing, when
@@ -68,6 +70,9 @@ func (l *loop) finishCall(k *call) {
 	s := l.sessions.At(c.Slot())
 	s.clear(flagOffloaded)
 	k.finish(c, s)
+	if k.leaves != nil && s.state == stateReady {
+		l.unsubscribeByServer(c, s, k.room, *k.leaves)
+	}
 	l.goOn(c, s, k.rest)
 }
 

@@ -211,6 +211,45 @@ func TestConnWithACallOutIsNotRead(t *testing.T) {
 	}
 }
 
+// Who is taken out of a room while the application decides about a way in hears of the way in first, and is not in the room after it.
+func TestUnsubscribedWhileSubscribing(t *testing.T) {
+	for _, r := range []struct {
+		verdict error
+		answer  string
+	}{{nil, subscribed(2)}, {refusal, failed(2, refusal)}} {
+		held, release := make(chan struct{}), make(chan struct{})
+		n := openApp(t, Handler{Subscribe: func(Client, *SubscribeRequest) (SubscribeReply, error) {
+			held <- struct{}{}
+			<-release
+			return SubscribeReply{}, r.verdict
+		}})
+		c := n.open(pathWebSocket)
+		defer c.close()
+		_, before := n.hub.Count()
+		c.say(hello)
+		c.next()
+		c.say(subscribe(2, "a") + "\n" + unsubscribe(3, "nowhere"))
+		<-held
+		for _, room := range []string{"b", "a"} {
+			if err := n.Unsubscribe(t.Context(), Target{}, room); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const left = `{"push":{"channel":"%s","unsubscribe":{"code":2000,"reason":"server unsubscribe"}}}`
+		if got, _ := c.nextText(); got != fmt.Sprintf(left, "b") {
+			t.Errorf("of another room the client heard %s", got)
+		}
+		release <- struct{}{}
+		want := r.answer + "\n" + fmt.Sprintf(left, "a") + "\n" + unsubscribed(3)
+		if got, _ := c.nextText(); got != want {
+			t.Errorf("the client heard\n%s\nwant\n%s", got, want)
+		}
+		if _, got := n.hub.Count(); got != before {
+			t.Errorf("%d subscriptions where %d were", got, before)
+		}
+	}
+}
+
 // A message that was inflated at the pool may hold a command that goes there in its turn: the conn is then not read
 // either, and what stands behind the command waits for it.
 func TestCallFromAMessageInflatedAway(t *testing.T) {

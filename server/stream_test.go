@@ -166,6 +166,36 @@ func TestStreamSession(t *testing.T) {
 	}
 }
 
+// Orders may name the client of a stream by its session, which is no other client's.
+func TestStreamNamedBySession(t *testing.T) {
+	n := openHTTP(t, nil)
+	s, other := n.stream(httpStream(nil, hello)).begin(), n.stream(httpStream(nil, hello)).begin()
+	defer s.close()
+	defer other.close()
+	for _, order := range []string{`"user":"someone","session":"` + s.session + `"`, `"user":"","session":"` + s.session + `","client":"` + other.id + `"`} {
+		n.checkCall("subscribe", `{"channel":"wrong",`+order+`}`, fine)
+	}
+	target := `{"user":"","session":"` + s.session + `","channel":"news"}`
+	n.checkCall("subscribe", target, fine)
+	n.checkCall("unsubscribe", target, fine)
+	n.checkCall("refresh", target, fine)
+	n.checkCall("disconnect", `{"user":"","session":"`+s.session+`","client":"`+s.id+`"}`, fine)
+	for _, want := range []string{
+		`{"push":{"channel":"news","subscribe":{}}}`,
+		`{"push":{"channel":"news","unsubscribe":{"code":2000,"reason":"server unsubscribe"}}}`,
+		`{"push":{"refresh":{}}}`,
+		`{"push":{"disconnect":{"code":3503,"reason":"force disconnect"}}}`,
+	} {
+		if got := s.message(); got != want {
+			t.Errorf("the client got %s; want %s", got, want)
+		}
+	}
+	n.checkCall("disconnect", `{"user":""}`, fine)
+	if got := other.message(); !strings.Contains(got, "3503") {
+		t.Errorf("another one got %s", got)
+	}
+}
+
 func TestStreamProtobuf(t *testing.T) {
 	n := openHTTP(t, nil)
 	s := n.stream(httpStream([]string{"Content-Type: application/octet-stream"}, "\x04\x08\x01\x22\x00"))

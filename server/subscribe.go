@@ -77,6 +77,14 @@ func (l *loop) askSubscribe(c *netpoll.Conn, s *session, cmd *protocol.Command, 
 		e.chanInfo, e.data, e.expireAt = v.Info, v.Data, v.ExpireAt
 		l.subscribed(c, s, id, &e)
 	})
+	l.entering(c, r.Channel)
+}
+
+// entering notes which room a call that is out is about.
+func (l *loop) entering(c *netpoll.Conn, room []byte) {
+	if k := l.calls[l.net.ID(c)]; k != nil {
+		k.room = room
+	}
 }
 
 // subscribed makes the subscription and tells the client.
@@ -325,8 +333,13 @@ func (l *loop) exit(c *netpoll.Conn, s *session, room []byte) {
 	l.forget(l.net.ID(c), room)
 }
 
-// unsubscribeByServer takes a client out of a room and tells it why.
+// unsubscribeByServer takes a client out of a room and tells it why. One that is about to enter hears first what has come of that:
+// SDKs that are told to leave take no notice of it any more, and would be in the room without knowing.
 func (l *loop) unsubscribeByServer(c *netpoll.Conn, s *session, room []byte, why protocol.Unsubscribed) {
+	if k := l.calls[l.net.ID(c)]; k != nil && bytes.Equal(k.room, room) {
+		k.leaves = &why
+		return
+	}
 	l.exit(c, s, room)
 	l.replies = s.encoding().AppendUnsubscribePush(l.reply(s), room, why)
 }

@@ -89,6 +89,7 @@ func (l *loop) subscribeWithToken(c *netpoll.Conn, s *session, cmd *protocol.Com
 		e.chanInfo, e.data, e.expireAt, e.byToken, e.token = claims.Info, claims.Data, claims.Expiry, true, claims.ID
 		l.subscribed(c, s, id, &e)
 	})
+	l.entering(c, r.Channel)
 }
 
 // checkFor returns why a subscription token is not for this client in this room; nil if it is.
