@@ -13,7 +13,7 @@ func TestUsageSaysWhatToWrite(t *testing.T) {
 		{"flood eco", `unknown command "eco" for "edge flood"; did you mean echo?`},
 		{"everything", `unknown command "everything" for "edge"; edge --help lists all`},
 		{strings.Repeat("a", 200), `; edge --help lists all`},
-		{"--adress=:1", `unknown flag: --adress; did you mean --address?`},
+		{"--addrss=:1", `unknown flag: --addrss; did you mean --address?`},
 		{"serve --confg=x", `unknown flag: --confg; did you mean --config?`},
 		{"tune --conections=1", `unknown flag: --conections; did you mean --connections?`},
 		{"version --everything", `unknown flag: --everything; edge version --help lists all`},
