@@ -37,7 +37,7 @@ func readFile(name string) (map[string]any, error) {
 	}
 	k := koanf.New(separator)
 	if err := k.Load(rawbytes.Provider(data), parser); err != nil {
-		return nil, oneLine(err)
+		return nil, fmt.Errorf("%s%w", place(data, err), oneLine(err))
 	}
 	return k.Raw(), nil
 }
@@ -61,6 +61,20 @@ func withoutName(err error) error {
 		return p.Err
 	}
 	return err
+}
+
+// place returns where in data a parser has met err, if err does not say that by itself: of JSON and TOML.
+func place(data []byte, err error) string {
+	var inTOML interface{ Position() (row, column int) }
+	if errors.As(err, &inTOML) {
+		row, _ := inTOML.Position()
+		return fmt.Sprintf("line %d: ", row)
+	}
+	if inJSON := (*json.SyntaxError)(nil); errors.As(err, &inJSON) {
+		before := data[:min(int(inJSON.Offset), len(data))]
+		return fmt.Sprintf("line %d: ", 1+bytes.Count(before, []byte("\n")))
+	}
+	return ""
 }
 
 // oneLine joins the lines that a parser needs for what it has to say, without the odd bytes that it quotes.

@@ -103,11 +103,12 @@ func TestMistakesInFiles(t *testing.T) {
 		{"edge.yml", "log: {level: info}\n...\nlog: {level: warn}\n", []string{"FILE: line 3 begins a second document; write one"}},
 		{"edge.json", `{"log": {"level": "info", "level": "warn"}}`, []string{`FILE: "level" stands twice in one object, the second time before byte 33; write it once`}},
 		{"edge.json", `{"room": {"namespaces": [{}, {"name": 1, "name": 2}]}}`, []string{`FILE: "name" stands twice in one object, the second time before byte 47; write it once`}},
-		{"edge.json", `{"log": `, []string{"FILE: unexpected end of JSON input"}},
-		{"edge.json", "{\"log\": x}", []string{"FILE: invalid character 'x' looking for beginning of value"}},
-		{"edge.json", `{} {}`, []string{"FILE: invalid character '{' after top-level value"}},
-		{"edge.json", ``, []string{"FILE: unexpected end of JSON input"}},
+		{"edge.json", `{"log": `, []string{"FILE: line 1: unexpected end of JSON input"}},
+		{"edge.json", "{\n\"log\": x\n}", []string{"FILE: line 2: invalid character 'x' looking for beginning of value"}},
+		{"edge.json", `{} {}`, []string{"FILE: line 1: invalid character '{' after top-level value"}},
+		{"edge.json", ``, []string{"FILE: line 1: unexpected end of JSON input"}},
 		{"edge.toml", "a = 1\na = 2", []string{"FILE: toml: key a is already defined"}},
+		{"edge.toml", "[log]\nlevel = \n", []string{"FILE: line 2: toml: incomplete number"}},
 		{"edge.conf", "a = 1", []string{"FILE: its format is not known; write a name that ends in .yaml, .yml, .json or .toml"}},
 	} {
 		got := complaints(t, Sources{File: file(t, r.name, r.content)})

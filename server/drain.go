@@ -15,6 +15,7 @@ import (
 
 const (
 	hurry      = time.Second           // a window in a hurry
+	delayLook  = time.Second           // between two counts of who is there in the delay
 	drainPoll  = 20 * time.Millisecond // between two looks at who is left
 	drainSlack = time.Second           // from when the last conn has lingered to the deadline
 )
@@ -62,14 +63,25 @@ func (s *Server) drain() {
 	s.config.Log.Log(context.Background(), level, what, "cut", left)
 }
 
-// delay gives balancers time to notice that the node is not ready.
+// delay gives balancers time to notice that the node is not ready, and counts meanwhile whom the drain will have to close.
 func (s *Server) delay() {
 	timer := time.NewTimer(s.config.DrainDelay)
+	look := time.NewTicker(delayLook)
 	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-s.hurried:
-	case <-s.stop:
+	defer look.Stop()
+	for {
+		for _, l := range s.loopCounts() {
+			s.loops[l.Number].remaining.Store(l.Open)
+		}
+		select {
+		case <-look.C:
+		case <-timer.C:
+			return
+		case <-s.hurried:
+			return
+		case <-s.stop:
+			return
+		}
 	}
 }
 
@@ -118,7 +130,7 @@ func (s *Server) remaining() (n int) {
 // Departure says how far a node is with sending clients away.
 type Departure struct {
 	Draining  bool
-	Remaining int // conns that are open while a drain waits for their end
+	Remaining int // conns that a drain has yet to close; in its delay those that were open at the last look, up to a second ago
 	Surplus   int // sessions that are still to be told to go, by a drain or by a rebalance
 	Cut       int // of a drain that is over: conns that were open at its deadline, or closed before they had taken what waited for them
 }

@@ -29,7 +29,7 @@ const (
 	defaultDrain = 2 * time.Minute
 	minWindow    = 16 << 10
 	maxWindow    = 64 << 20
-	maxLoops     = 4096
+	maxLoops     = 256 // of a node
 	maxRate      = 1 << 31
 )
 

@@ -59,5 +59,6 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(topCommand(), infoCommand(), drainCommand(), reloadCommand(), rebalanceCommand())
 	root.AddCommand(floodCommand(), tuneCommand(), versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
+	explainUsage(root)
 	return root
 }

@@ -92,6 +92,7 @@ func TestWrongUsage(t *testing.T) {
 		{"--address=127.0.0.1:99999 " + free, "127.0.0.1:99999"},
 		{"--address=127.0.0.1:9-8 " + free, "127.0.0.1:9-8"},
 		{"--address=unix: " + free, "unix:"},
+		{"--address=192.0.2.1:0 " + free, "192.0.2.1:0: cannot assign requested address: choose an address of this host"},
 		{"--address=" + taken.Addr().String() + " " + free, "--address"},
 		{"--address=127.0.0.1:0 --internal-address=" + taken.Addr().String(), "--internal-address"},
 		{"--address=127.0.0.1:0 --internal-address=here", "here"},

@@ -105,6 +105,6 @@ func rebalanceCommand() *cobra.Command {
 			"--to, so that a balancer gives them to other nodes. A new order takes the place of the one before. The command\n"+
 			"does not wait for the clients to go.")
 	c.Flags().IntVar(&to, "to", to, "`clients` that may stay")
-	c.Flags().Lookup("to").DefValue = ""
+	c.Flags().Lookup("to").DefValue = "0" // which help does not show
 	return c
 }

@@ -268,7 +268,9 @@ func explain(err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%w: choose another listen.address (--address) or internal.address (--internal-address)", err)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%w: ports below 1024 need CAP_NET_BIND_SERVICE", err)
+		return fmt.Errorf("%w: ports below 1024 need CAP_NET_BIND_SERVICE, unix: a directory that may be written to", err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%w: choose an address of this host, or write :port for all that it has", err)
 	}
 	return err
 }
