@@ -2,7 +2,6 @@ package auth
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"math"
@@ -181,11 +180,7 @@ func (c *claims) expiry(now time.Time) (time.Time, error) {
 	return end, nil
 }
 
-// maxAhead is how far an issuer's clock may be ahead of ours. A token of later could not be revoked with all of its user's.
-const maxAhead = time.Minute
-
-// current returns an error unless now lies within the token's times, its grant's end among them, and not long before its issue
-// (RFC 7519 sections 4.1.4 to 4.1.6).
+// current returns an error unless now lies within the token's times, its grant's end among them (RFC 7519 sections 4.1.4 and 4.1.5).
 func (c *claims) current(end, now time.Time) error {
 	exp, ok, err := c.time(claimExp)
 	if err != nil {
@@ -194,9 +189,6 @@ func (c *claims) current(end, now time.Time) error {
 	if ok && !exp.After(now) || !end.IsZero() && !end.After(now) {
 		return errOver
 	}
-	if iat, ok, err := c.time(claimIat); err != nil || ok && iat.Sub(now) > maxAhead {
-		return cmp.Or(err, errFuture)
-	}
 	nbf, ok, err := c.time(claimNbf)
 	if err == nil && ok && nbf.After(now) {
 		err = errEarly
@@ -204,11 +196,15 @@ func (c *claims) current(end, now time.Time) error {
 	return err
 }
 
+// maxAhead is how far an issuer's clock may be ahead of ours. A token of later, were it believed, could not be revoked with all of its
+// user's.
+const maxAhead = time.Minute
+
 // Identity is what tokens of both kinds say of themselves.
 type Identity struct {
 	User   string    // sub, "" for anonymous
 	ID     string    // jti
-	Issued time.Time // iat, as the issuer says; the zero time if it does not
+	Issued time.Time // iat; the zero time if the issuer does not say, or names one more than a minute ahead
 	Expiry time.Time // when what the token grants ends; the zero time if never
 }
 
@@ -221,6 +217,9 @@ func (c *claims) identity(now time.Time) (id Identity, err error) {
 	}
 	if id.Issued, _, err = c.time(claimIat); err != nil {
 		return id, err
+	}
+	if id.Issued.Sub(now) > maxAhead {
+		id.Issued = time.Time{}
 	}
 	id.Expiry, err = c.expiry(now)
 	return id, err

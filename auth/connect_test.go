@@ -2,6 +2,7 @@ package auth
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
@@ -52,6 +53,8 @@ func TestConnectClaimForms(t *testing.T) {
 		{` { "sub" : "ada" , "exp" : null , "info" : null , "caps" : null } `, ConnectClaims{Identity: Identity{User: "ada"}}},
 		{`{"\u0073ub":"\u0061d\"a\\"}`, ConnectClaims{Identity: Identity{User: `ad"a\`}}},
 		{`{"SUB":"ada"}`, ConnectClaims{}},
+		{fmt.Sprintf(`{"iat":%d}`, testNow.Unix()+60), ConnectClaims{Identity: Identity{Issued: testNow.Add(time.Minute)}}},
+		{fmt.Sprintf(`{"iat":%d}`, testNow.Unix()+61), ConnectClaims{}}, // it would outlive revocations
 		{"{\"info\":{\n\"a\": \"\\n\"\r\n}}", ConnectClaims{Info: []byte(`{"a":"\n"}`)}},
 		{`{"b64info":"","info":{}}`, ConnectClaims{Info: []byte{}}},
 		{`{"channels":["a","b","a"]}`, ConnectClaims{Subs: []Sub{{Channel: "a"}, {Channel: "b"}}}},

@@ -39,7 +39,6 @@ var (
 	errIssuer    = refuse("it is of another issuer")
 	errKind      = refuse("it is for a subscription")
 	errChannel   = refuse("it names no channel")
-	errFuture    = refuse("it was issued in the future")
 
 	errOver  = fmt.Errorf("%w: its time is over", ErrExpired)
 	errEarly = fmt.Errorf("%w: its time has not come", ErrExpired)

@@ -121,8 +121,11 @@ func (s *shard) removeHistory(hash uint64, name []byte, now int64) {
 	s.schedule(r, m, now)
 }
 
-// page returns the part of the history that req asks for.
+// page returns the part of the history that req asks for: nothing to who names a position that the room has not come to.
 func (m *memory) page(req *HistoryRequest) []*Past {
+	if req.Since != nil && req.Since.Offset > m.pos.Offset+1 {
+		return nil
+	}
 	first, end := 0, m.past.n
 	limit := req.Limit
 	if limit < 0 || limit > end {

@@ -111,7 +111,9 @@ func TestHistoryPages(t *testing.T) {
 		{HistoryRequest{Limit: 2, Reverse: true, Since: since(6)}, []uint64{5, 4}},
 		{HistoryRequest{Limit: -1, Reverse: true, Since: since(3)}, nil},
 		{HistoryRequest{Limit: -1, Reverse: true, Since: since(0)}, nil},
-		{HistoryRequest{Limit: -1, Reverse: true, Since: since(100)}, []uint64{6, 5, 4, 3}},
+		{HistoryRequest{Limit: -1, Reverse: true, Since: since(7)}, []uint64{6, 5, 4, 3}},
+		{HistoryRequest{Limit: -1, Reverse: true, Since: since(8)}, nil},
+		{HistoryRequest{Limit: -1, Reverse: true, Since: since(math.MaxUint64)}, nil},
 	} {
 		pos, past, err := h.History(0, []byte("r"), row.request)
 		if err != nil || pos != here || !slices.Equal(offsets(past), row.want) {
