@@ -68,7 +68,6 @@ func TestSocketConnects(t *testing.T) {
 	}
 }
 
-// E10: a session that enters no namespace ends at its deadline, also if it has been refused. One that has entered one stays.
 // Whoever waits for a client to be in its rooms does not wait for ever if it never is.
 func TestSocketJoinedIsCalled(t *testing.T) {
 	joined := make(chan struct{}, 3)
@@ -105,6 +104,7 @@ func TestSocketJoinedIsCalled(t *testing.T) {
 	}
 }
 
+// E10: a session that enters no namespace ends at its deadline, also if it has been refused. One that has entered one stays.
 func TestSocketConnectTimeout(t *testing.T) {
 	a := newSocketApp()
 	a.connect = func(r *SocketConnect) (SocketWelcome, error) {

@@ -14,8 +14,6 @@ import (
 func TestSocketRows(t *testing.T) {
 	const hello = `["hello",1]`
 	ends := []string{"close 1005"}
-	refused := func(rule, packets string) (rule2 string, sent []string) { return rule, []string{packets} }
-	_ = refused
 	all := []struct {
 		rule string
 		sent []string // text, or with b: before it binary
