@@ -125,6 +125,7 @@ func withDefaults(c Config) Config {
 	if c.StallLimit == 0 {
 		c.StallLimit = 10 * time.Second
 	}
+	c.StallLimit = min(c.StallLimit, farthest)
 	if c.AcceptError == nil {
 		c.AcceptError = func(int, syscall.Errno) {}
 	}
