@@ -1,8 +1,6 @@
 package bench
 
 import (
-	"errors"
-	"syscall"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -27,9 +25,6 @@ const (
 	connectTimeout = 30 * time.Second // from dialling to ready
 	closeTimeout   = 10 * time.Second // from a close frame to the end
 )
-
-// maxDials is how many connections a loop begins in one turn.
-const maxDials = 32
 
 // peer is one connection of a driver, by slot. It holds no pointers.
 type peer struct {
@@ -187,81 +182,6 @@ func (d *driver) Turn() (more bool) {
 	return more
 }
 
-// dialSome begins connections as far as their pace and the number of those under way allow.
-func (d *driver) dialSome(now int64) (more bool) {
-	for range maxDials {
-		if d.pending >= d.run.pendingLimit && !d.stages.crowding {
-			return false // one that gets ready or fails makes the next turn
-		}
-		number, ok := d.nextNumber(now)
-		if !ok {
-			return false
-		}
-		d.dial(number, now)
-	}
-	return true
-}
-
-// nextNumber returns the next connection that may be dialled at this time.
-func (d *driver) nextNumber(now int64) (number uint32, ok bool) {
-	if n := len(d.again); n > 0 && !d.resting {
-		number = d.again[n-1]
-		d.again = d.again[:n-1]
-		return number, true
-	}
-	if number, ok = d.later.take(now); ok {
-		return number, true
-	}
-	number = d.number(d.next)
-	if d.next == d.share || d.dials.at(uint64(number)) > now {
-		return 0, false
-	}
-	d.next++
-	return number, true
-}
-
-// dial begins connection number.
-func (d *driver) dial(number uint32, now int64) {
-	d.counters.dialed.add(1)
-	to, source := d.run.routes.of(number)
-	id, err := d.loop.Dial(to.dial, source)
-	if err != nil {
-		d.dialFailed(number, err)
-		return
-	}
-	d.pending++
-	slot := id.Slot()
-	d.room(slot)
-	d.peers[slot] = peer{began: now, number: number, stage: dialing}
-	if d.run.options.polls() {
-		d.newPoll(slot, firstConn, noSlot)
-	}
-	d.slots[d.index(number)] = slot
-	d.loop.SetTimer(d.loop.Conn(id), connectTimeout)
-}
-
-// room makes room for the peer of a slot.
-func (d *driver) room(slot uint32) {
-	for int(slot) >= len(d.peers) {
-		d.peers = append(d.peers, peer{})
-	}
-}
-
-func (d *driver) dialFailed(number uint32, err error) {
-	p := &peer{number: number}
-	d.countFailed(p, "dial: "+plainError(err).Error())
-	d.play.ended(p, dialing, netpoll.ClosedDial)
-}
-
-// plainError returns what the kernel says, if it is that, without what differs from one time to the next.
-func plainError(err error) error {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return errno
-	}
-	return err
-}
-
 // Opened says what comes before the request: who a proxy brings, and the TLS handshake.
 func (d *driver) Opened(c *netpoll.Conn) {
 	p := &d.peers[c.Slot()]
@@ -382,124 +302,5 @@ func (d *driver) stand(c *netpoll.Conn, p *peer) {
 	d.play.stood(c, p)
 }
 
-// leave sends our close frame: the server is to answer it and to close.
-func (d *driver) leave(c *netpoll.Conn, p *peer) {
-	p.stage = leaving
-	if d.run.options.Protocol == SocketIO && d.run.options.Scenario != Storm { // who says so does not mean to come back
-		d.text = append(append(d.text[:0], engineMessage, socketDisconnect), d.run.dialect.namespace...)
-		d.sendText(d.text)
-	}
-	if d.run.options.polls() {
-		d.sendText([]byte{engineClose})
-	} else {
-		d.out = frame.AppendMaskedClose(d.out, d.key(), 1000, "")
-	}
-	d.loop.SetTimer(c, closeTimeout)
-}
-
-// closing deals with the server's close frame. If it comes first it is answered, and the server closes.
-func (d *driver) closing(c *netpoll.Conn, p *peer, payload []byte) {
-	if p.stage == leaving {
-		return
-	}
-	code, reason, _ := frame.ParseClose(payload) // checked by the stream
-	d.out = frame.AppendMaskedClose(d.out, d.key(), code, "")
-	d.end(p, closeLabel(uint16(code), reason), netpoll.ClosedByPeer)
-	d.loop.SetTimer(c, closeTimeout)
-}
-
-// drop closes c for what the server did wrong.
-func (d *driver) drop(c *netpoll.Conn, p *peer, label string) {
-	d.end(p, label, netpoll.ClosedLocally)
-	d.loop.Close(c, netpoll.ClosedLocally)
-}
-
-// end counts, once, that p is over and why.
-func (d *driver) end(p *peer, label string, why netpoll.Reason) {
-	stage := p.stage
-	p.stage = gone
-	switch {
-	case stage == gone || d.stages.over:
-		return
-	case stage < ready:
-		d.pending--
-		d.countFailed(p, label)
-	case stage == ready:
-		d.countLost(p, label)
-	}
-	d.play.ended(p, stage, why)
-}
-
-func (d *driver) countFailed(p *peer, label string) {
-	if d.keep == nil || !d.keep.failed(p, label) {
-		d.counters.failed.add(1)
-		d.result.failures[label]++
-	}
-}
-
-func (d *driver) countLost(p *peer, label string) {
-	if d.keep == nil || !d.keep.lost(p, label) {
-		d.counters.lost.add(1)
-		d.result.closes[label]++
-	}
-}
-
-// countLeft counts a connection of ours that had said goodbye and is gone, and reports whether it went in order.
-func (d *driver) countLeft(why netpoll.Reason) bool {
-	if why == netpoll.ClosedByPeer {
-		d.counters.cycled.add(1)
-		return true
-	}
-	d.counters.lost.add(1)
-	d.result.closes["closing: "+why.String()]++
-	return false
-}
-
 // Drained has nothing to do: what is to be sent is never held back.
 func (d *driver) Drained(*netpoll.Conn) {}
-
-// Slow gives up a connection whose server does not read.
-func (d *driver) Slow(c *netpoll.Conn) {
-	if d.run.options.polls() {
-		if c, _ = d.firstOf(c); c == nil {
-			return
-		}
-	}
-	d.drop(c, &d.peers[c.Slot()], "server does not read")
-}
-
-// Expired gives up a connection that took too long.
-func (d *driver) Expired(c *netpoll.Conn) {
-	p := &d.peers[c.Slot()]
-	if d.isSecond(c) {
-		d.rested(c)
-		return
-	}
-	if s, ok := d.play.(*slowPlay); ok && p.stage == ready {
-		s.sip(c)
-		return
-	}
-	d.drop(c, p, "time-out while "+stageName(p.stage))
-}
-
-// Closed counts the end of a connection that had not said goodbye.
-func (d *driver) Closed(c *netpoll.Conn, why netpoll.Reason) {
-	p := &d.peers[c.Slot()]
-	if s, ok := d.play.(*slowPlay); ok {
-		s.rest(c, p)
-	}
-	defer d.unsecure(c)
-	if d.unpoll(c, why) {
-		return
-	}
-	label := "closed without a close frame: " + why.String()
-	if p.stage < ready {
-		label = stageName(p.stage) + ": " + why.String()
-	}
-	d.now = d.run.clock()
-	d.end(p, label, why)
-}
-
-func stageName(stage uint8) string {
-	return [...]string{"gone", "dialling", "securing", "upgrading", "joining", "ready", "closing"}[stage]
-}

@@ -130,8 +130,7 @@ func (s *shard) announce(r *room, kind PubKind, id uint64, info []byte, asleep *
 	pub := NewPublication()
 	pub.Kind, pub.Sender = kind, id
 	pub.Info = append(pub.Info, info...)
-	pub.Room = s.names.Append(pub.Room[:0], r.name)
-	pub.sealed = true
+	pub.seal(r.ns, s.names.Append(pub.Room, r.name), s.hub.now(), s.hub.start)
 	s.post(r, pub, asleep)
 	pub.Release()
 }

@@ -240,3 +240,41 @@ func TestAmend(t *testing.T) {
 	p.cut(1)
 	checkEmpty(t, p.Hub, p.loop)
 }
+
+// lags is a meter that notes how long after its publication each was delivered.
+type lags []time.Duration
+
+func (*lags) Passed(time.Duration)            {}
+func (g *lags) Delivered(after time.Duration) { *g = append(*g, after) }
+
+// What a join or a leave is measured by, and waited for, is when it was announced.
+func TestAnnouncementsHaveATime(t *testing.T) {
+	p := newParty(t, Options{Presence: true, JoinLeave: true})
+	age := time.Hour
+	p.Hub.start = p.clock.Add(-age)
+	p.Local.now = func() time.Duration { return p.clock.Sub(p.Hub.start) }
+	var delivered lags
+	p.Meter = &delivered
+	for id := range uint32(3) {
+		p.enter(id+1, "ann")
+		p.exit(id + 1)
+	}
+	p.enter(9, "bob")
+	p.subs[10] = new(Subs)
+	if _, err := p.Subscribe(NewMember(10, 0), p.subs[10], 1, []byte("r"), &Request{As: Attendee{ID: 10}}); err != nil {
+		t.Fatal(err)
+	}
+	p.handle(len(p.box.events))
+	if p.Owes(p.subs[9], age) || !p.Owes(p.subs[9], age+1) {
+		t.Error("what waits is a join of this moment; it is owed before, or not at all")
+	}
+	p.settle()
+	if len(delivered) == 0 {
+		t.Fatal("nothing was measured")
+	}
+	for _, after := range delivered {
+		if after != 0 {
+			t.Errorf("an announcement was delivered %v after it was made; want at once", after)
+		}
+	}
+}

@@ -284,3 +284,21 @@ func TestBytesBoundWhatIsHandedOut(t *testing.T) {
 		l.settle()
 	}
 }
+
+// Who writes the longest time that there is means for ever.
+func TestTimesWithoutEnd(t *testing.T) {
+	p := newParty(t, Options{
+		HistorySize: 5, HistoryTTL: math.MaxInt64, MetaTTL: math.MaxInt64,
+		Presence: true, PresenceGrace: math.MaxInt64, BatchDelay: math.MaxInt64,
+	})
+	p.clock = time.Date(2060, 1, 1, 0, 0, 0, 0, time.UTC)
+	p.enter(1, "ann")
+	p.cut(1)
+	mustPublish(t, p.Hub, 1, []byte("r"), NewPublication())
+	first, _ := p.Position([]byte("r"))
+	p.pass(30 * 365 * 24 * time.Hour)
+	p.wantStats(1, 1)
+	if pos, past, err := p.History(1, []byte("r"), HistoryRequest{Limit: -1}); err != nil || len(past) != 1 || pos != first {
+		t.Errorf("30 years later the room is at %v with %d publications, %v; want %v, and 1", pos, len(past), err, first)
+	}
+}

@@ -128,7 +128,7 @@ func (s *shard) adopt(r *room, m *memory) {
 	}
 	switch {
 	case remembers && m.pos.Epoch == 0:
-		m.pos, m.from = Position{Epoch: newEpoch()}, 1
+		m.pos, m.from = Position{Epoch: NewEpoch()}, 1
 	case !remembers && m.pos.Epoch != 0:
 		s.cut(m, m.pos.Offset+1)
 		m.pos = Position{}
@@ -138,8 +138,8 @@ func (s *shard) adopt(r *room, m *memory) {
 	}
 }
 
-// newEpoch returns the name of a life of a room: 48 random bits, not all 0.
-func newEpoch() uint64 { return 1 + rand.Uint64N(1<<48-1) }
+// NewEpoch returns a name for a life of a room: 48 random bits, not all 0. What names one to clients has room for no more.
+func NewEpoch() uint64 { return 1 + rand.Uint64N(1<<48-1) }
 
 // age forgets what is too old.
 func (s *shard) age(m *memory, now int64) {

@@ -18,6 +18,9 @@ const (
 // defaultMetaTTL is how long the position of an unused room is kept.
 const defaultMetaTTL = 720 * time.Hour
 
+// longest is as good as for ever, and added to the time of day it is still one in nanoseconds. Longer times are cut to it.
+const longest = 100 * 365 * 24 * time.Hour
+
 // Options is what the rooms of a namespace have in common.
 type Options struct {
 	Kind          Kind
@@ -51,6 +54,9 @@ func (o *Options) metaTTL() time.Duration {
 // that it was made in for as long as it lives, and finds new options at its next use: one that ceases to have a history
 // loses its position with it, and one that comes to have a history begins a new epoch.
 func (h *Hub) SetOptions(ns Namespace, o Options) {
+	for _, d := range []*time.Duration{&o.HistoryTTL, &o.MetaTTL, &o.PresenceGrace, &o.BatchDelay} {
+		*d = min(*d, longest)
+	}
 	h.reload.Lock()
 	defer h.reload.Unlock()
 	old := *h.options.Load()

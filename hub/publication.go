@@ -40,7 +40,7 @@ type Publication struct {
 	Time      int64 // Unix milliseconds
 	Room      []byte
 	Position  Position      // zero unless Positioned
-	since     time.Duration // from the hub's start to the call of Publish
+	since     time.Duration // from the hub's start to then
 
 	// Any goroutine.
 	refs atomic.Int32 // the publisher's until Publish returns, and one for each loop it was posted to
@@ -116,13 +116,13 @@ func (p *Publication) Release() {
 	}
 }
 
-// seal makes p immutable, but for its Position, on its way to room. The time is in Unix milliseconds.
-func (p *Publication) seal(ns Namespace, room []byte, now int64) {
+// seal makes p immutable, but for its Position, on its way to room in a hub that began at start.
+func (p *Publication) seal(ns Namespace, room []byte, now, start time.Time) {
 	if p.refs.Load() != 1 || p.sealed {
 		panic("hub: publication published twice, or not made by NewPublication")
 	}
 	p.sealed = true
-	p.Namespace, p.Time = ns, now
+	p.Namespace, p.Time, p.since = ns, now.UnixMilli(), now.Sub(start)
 	p.Room = append(p.Room[:0], room...)
 }
 

@@ -50,8 +50,7 @@ type publishing struct {
 // ErrStoring, and the outcome goes to o.Done. Other errors are ErrStoreFull and ErrStoreFailed.
 func (h *Hub) Publish(ns Namespace, room []byte, pub *Publication, o PublishOptions) (Result, error) {
 	now := h.now()
-	pub.seal(ns, room, now.UnixMilli())
-	pub.since = now.Sub(h.start)
+	pub.seal(ns, room, now, h.start)
 	p := publishing{ns: ns, pub: pub, o: o, now: now.UnixNano()}
 	if h.optionsOf(ns).remembers() && !p.fleeting() {
 		p.past = newPast(pub, &p.o)

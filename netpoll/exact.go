@@ -11,9 +11,9 @@ const (
 	fineBuckets = tick / fineTick
 )
 
-// fineDue returns the fine tick at or behind d from now.
+// fineDue returns the fine tick at or behind d from now, or the farthest.
 func (w *wheel) fineDue(d time.Duration) int64 {
-	return (w.clock + int64(max(d, 0)) + fineTick - 1) / fineTick
+	return (w.clock + int64(min(max(d, 0), farthest)) + fineTick - 1) / fineTick
 }
 
 // linkExact puts c in the list of a fine tick, or of the tick that this is part of.

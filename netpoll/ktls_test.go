@@ -8,6 +8,7 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"golang.org/x/sys/unix"
@@ -292,6 +293,20 @@ func testPartOfRecordBelow(t *testing.T, kernel *testutil.Kernel) {
 		send(t, r.Conn, record[7:])
 		if heard += 4; r.listen(heard) != nil || string(r.text[heard-4:]) != "late" {
 			t.Fatalf("%d bytes, at the end %q; want %d, and late", len(r.text), r.text[max(len(r.text)-4, 0):], heard)
+		}
+	}
+}
+
+// A loop that gathers hears of the rest of a record, which is an edge and told of once.
+func TestGatherLosesNoEdge(t *testing.T) { eachKernel(t, testGatherLosesNoEdge) }
+
+func testGatherLosesNoEdge(t *testing.T, kernel *testutil.Kernel) {
+	st, r, id := belowStageOf(t, Config{Gather: time.Millisecond}, kernel, script{})
+	for i := range 20 {
+		st.on(id, func(l *Loop, c *Conn) { l.hearEdges(c, true) }) // as when a part has come
+		r.say(recordData, []byte("rest"))
+		if err := r.listen(4 * (i + 1)); err != nil {
+			t.Fatalf("after %d echoes: %v", i, err)
 		}
 	}
 }

@@ -197,6 +197,31 @@ func TestPauseOutlastsTheKernelsRefusal(t *testing.T) {
 	}
 }
 
+// When the kernel has no room to watch a new conn, those behind it wait until it has.
+func TestPauseBeginsWithTheFirstRefusal(t *testing.T) {
+	st := open(t, Config{}, script{})
+	st.do(0, func(l *Loop) {
+		l.pauseAccepting(unix.ENOMEM)
+		l.acceptAgain += 1 << 20
+	})
+	const conns = 5
+	cr := gather(t, st, conns)
+	cr.connect(0, conns)
+	st.do(0, func(l *Loop) {
+		epoll := l.epoll
+		l.epoll = 1 << 30 // as good as any error
+		l.acceptPaused = false
+		l.accept(&l.listeners[0])
+		l.epoll = epoll
+		if l.stats.Refused != 1 {
+			t.Errorf("%d of %d were turned away; want one", l.stats.Refused, conns)
+		}
+	})
+	for range conns - 1 {
+		await(t, st.opened, "Opened, after the pause")
+	}
+}
+
 // Listeners that close during a pause stay closed.
 func TestStopListeningWhilePaused(t *testing.T) {
 	forTables(t, func(t *testing.T, tables Tables) {

@@ -209,7 +209,9 @@ func (l *Loop) accept(ln *listener) (more bool) {
 		fd, from, errno := sys.AcceptFrom(ln.fd)
 		switch errno {
 		case 0:
-			l.admit(fd, from)
+			if !l.admit(fd, from) {
+				return false
+			}
 		case unix.EAGAIN, unix.EINVAL: // nobody waits; of a Unix socket that was shut down, nobody any more
 			return false
 		case unix.EMFILE, unix.ENFILE:
@@ -226,17 +228,18 @@ func (l *Loop) accept(ln *listener) (more bool) {
 	return true
 }
 
-// admit makes fd a conn.
-func (l *Loop) admit(fd int, from netip.AddrPort) {
+// admit makes fd a conn. If the kernel has no room for it, accepting pauses.
+func (l *Loop) admit(fd int, from netip.AddrPort) bool {
 	c, errno := l.register(fd, unix.EPOLLIN|unix.EPOLLRDHUP, 0)
 	if errno != 0 {
 		l.stats.Refused++
 		l.pauseAccepting(errno)
-		return
+		return false
 	}
 	l.stats.Accepted++
 	l.newest, l.newestFrom = l.ID(c), from
 	l.handler.Opened(c)
+	return true
 }
 
 // register gives fd a slot and watches it. On an error fd is closed.

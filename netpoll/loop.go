@@ -297,7 +297,7 @@ func (l *Loop) wait() int {
 func (l *Loop) sleep(timeout time.Duration) (n int, errno syscall.Errno) {
 	begin := time.Since(start)
 	n, errno = sys.EpollWaitBlock(l.epoll, l.events[:], int((timeout+time.Millisecond-1)/time.Millisecond))
-	if n > 0 && l.config.Gather > 0 && l.inbox.waiting.Load() == 0 {
+	if n > 0 && l.config.Gather > 0 && l.below.count == 0 && l.inbox.waiting.Load() == 0 { // edges are told of once
 		sys.SleepBlock(l.config.Gather)
 		n, errno = sys.EpollPoll(l.epoll, l.events[:])
 	}

@@ -297,6 +297,21 @@ func TestStalled(t *testing.T) {
 	})
 }
 
+// However long the limit is, it is not taken for a short one.
+func TestStallLimitWithoutEnd(t *testing.T) {
+	f := openFull(t, Config{StallLimit: (1<<32 + 1) * tick}, script{})
+	f.on(f.id, func(l *Loop, c *Conn) {
+		l.Write(c, make([]byte, 1<<20))
+		l.wheel.clock += int64(time.Hour)
+	})
+	f.settle()
+	f.on(f.id, func(l *Loop, c *Conn) {
+		if c.Closing() || l.Backlog(c) == 0 {
+			t.Errorf("after an hour the conn has %d bytes waiting, closing %v; want some, and that it stays", l.Backlog(c), c.Closing())
+		}
+	})
+}
+
 // A socket that takes a little now and then has not stalled.
 func TestProgressIsNoStall(t *testing.T) {
 	const limit = time.Hour

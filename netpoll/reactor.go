@@ -53,7 +53,7 @@ type Config struct {
 	InputBudget *Budget
 
 	StallLimit time.Duration // how long a socket may take nothing; 0 is 10 s
-	Gather     time.Duration // how long a loop that was woken lets more events come before it serves them; 0 is not at all
+	Gather     time.Duration // how long a loop that was woken lets more events come before it serves them; 0 is not at all, as is TLS below conns
 	Refusal    []byte        // sent to connections that are refused for want of descriptors
 
 	// Records do TLS below the conns for which a handler calls [Loop.StartTLS]; nil is the kernel.
@@ -125,6 +125,7 @@ func withDefaults(c Config) Config {
 	if c.StallLimit == 0 {
 		c.StallLimit = 10 * time.Second
 	}
+	c.StallLimit = min(c.StallLimit, farthest)
 	if c.AcceptError == nil {
 		c.AcceptError = func(int, syscall.Errno) {}
 	}

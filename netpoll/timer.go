@@ -13,6 +13,9 @@ const (
 	headMark   = 1 << 31 // in Conn.prev: the rest is a bucket, of the wheel or behind those of the fine one
 	maxExpired = 128     // per turn; the rest follow in the next
 	coarse     = 16      // ticks between two moments at which coarse timers run out
+
+	// farthest is how far away a deadline may be, 834 days: ticks are compared by the sign of their difference, in 32 bits.
+	farthest = tick << 30
 )
 
 // wheel holds at most one deadline for each conn, in lists that run through the slots.
@@ -33,9 +36,9 @@ func (w *wheel) advance(passed, accounted time.Duration) {
 	w.clock += int64(min(passed, accounted))
 }
 
-// due returns the tick that d from now falls on, never the present one.
+// due returns the tick that d from now falls on, or the farthest, never the present one.
 func (w *wheel) due(d time.Duration) uint32 {
-	return uint32((w.clock+int64(max(d, 0))+tick-1)/tick) + 1
+	return uint32((w.clock+int64(min(max(d, 0), farthest))+tick-1)/tick) + 1
 }
 
 // idle returns how long nothing will fall due, at most a lap.
@@ -161,7 +164,7 @@ func (w *wheel) count(s *slots) (n int) {
 }
 
 // SetTimer makes c's one timer run out in d, in place of what it was set to before. The loop then
-// calls [Handler.Expired], up to a seventh of a second late.
+// calls [Handler.Expired], up to a seventh of a second late. A timer of more than two years runs out after two.
 func (l *Loop) SetTimer(c *Conn, d time.Duration) {
 	if c.has(flagLinger | flagClosing) {
 		return // the timer is the linger deadline's

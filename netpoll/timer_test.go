@@ -261,3 +261,31 @@ func TestCoarseTimersRunOutTogether(t *testing.T) {
 		}
 	}
 }
+
+// A deadline beyond what the wheel can tell from one that has come is the farthest that it can.
+func TestFarDeadlinesHaveNotCome(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	for _, d := range []time.Duration{farthest - 1, farthest, 3 * year, 5 * year, 10 * year, math.MaxInt64} {
+		for name, link := range map[string]func(w *wheel, s *slots, c *Conn){
+			"coarse": func(w *wheel, s *slots, c *Conn) { w.link(s, c, w.due(d)) },
+			"exact":  func(w *wheel, s *slots, c *Conn) { w.linkExact(s, c, w.fineDue(d)) },
+		} {
+			var s slots
+			w := wheel{clock: int64(year)}
+			w.now = uint32(w.clock / tick)
+			c := take(t, &s)
+			link(&w, &s, c)
+			if left := w.left(c); left < min(d, farthest) {
+				t.Errorf("%s: of %v %v is left", name, d, left)
+			}
+			for range 2 * buckets {
+				w.advance(tick, tick)
+				if w.expired(&s, nil, 1) != nil {
+					t.Errorf("%s: a timer of %v ran out after %v", name, d, time.Duration(w.clock)-year)
+					break
+				}
+			}
+			s.slab.Free()
+		}
+	}
+}

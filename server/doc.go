@@ -10,7 +10,7 @@
 // A [github.com/seed4ac54ce5/edge/netpoll] loop hands what it has read to loop.Received (loop.go). The
 // session's state decides: a balancer's header (arrive.go), TLS (secure.go), requests (http.go) and what they open
 // (handshake.go, stream.go, engine.go), frames and the messages they make (message.go), commands (command.go), packets
-// (engine.go, socket.go). Publications come back through the hub to loop.Deliver (deliver.go).
+// (engine.go, socketpacket.go). Publications come back through the hub to loop.Deliver (deliver.go).
 //
 // # Where to look
 //
@@ -19,7 +19,8 @@
 //	who may come in, and do what  arrive.go, handshake.go, connect.go, token.go, access.go
 //	other transports              stream.go, events.go, emulation.go; what goes to another loop: move.go
 //	Engine.IO                     engine.go, enginebeat.go, enginesend.go, enginesocket.go, polling.go
-//	Socket.IO                     socketio.go says what; socket.go, socketbox.go (calls), socketcast.go (rooms), socketapi.go
+//	Socket.IO                     socketio.go says what; socket.go, socketpacket.go, socketconnect.go, socketbox.go (calls),
+//	                              socketcast.go (rooms), socketapi.go
 //	what ends by itself           heartbeat.go, expiry.go, age.go, unfinished.go, throttle.go
 //	what a room is                package hub; its options by namespace in namespace.go
 //	what the application decides  handler.go, on the worker pool by call.go and work.go

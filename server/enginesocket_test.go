@@ -18,6 +18,14 @@ func (p *poller) probe() *client {
 	return p.n.open(engineTestPath + webSocketQuery + "&sid=" + p.handshake.SID)
 }
 
+// probed is probe, and the server has answered it.
+func (p *poller) probed() *client {
+	ws := p.probe()
+	ws.send(textOf("2probe"))
+	ws.expect(`text "3probe"`)
+	return ws
+}
+
 // expect fails the test if the next frame is not want.
 func (c *client) expect(want string) {
 	c.t.Helper()
@@ -35,10 +43,8 @@ func TestEngineUpgrade(t *testing.T) {
 		defer p.close()
 		p.hold()
 		begun := time.Now()
-		ws := p.probe()
+		ws := p.probed()
 		defer ws.close()
-		ws.send(textOf("2probe"))
-		ws.expect(`text "3probe"`)
 		if got := p.gets.hears(); got != "200 6" {
 			t.Errorf("the poll that was held ends with %s; want a noop", got)
 		}
@@ -62,10 +68,8 @@ func TestEngineUpgrade(t *testing.T) {
 	n.run("a poll that comes after the probe ends with a noop too", func(t *testing.T) {
 		p := n.poller("")
 		defer p.end()
-		ws := p.probe()
+		ws := p.probed()
 		defer ws.close()
-		ws.send(textOf("2probe"))
-		ws.expect(`text "3probe"`)
 		for range 2 {
 			begun := time.Now()
 			if got := p.poll(); got != "200 6" {
@@ -93,10 +97,8 @@ func TestEngineUpgrade(t *testing.T) {
 	n.run("E02 a poll that has come before the upgrade packet is refused", func(t *testing.T) {
 		p := n.poller("")
 		defer p.close()
-		ws := p.probe()
+		ws := p.probed()
 		defer ws.close()
-		ws.send(textOf("2probe"))
-		ws.expect(`text "3probe"`)
 		p.hold()
 		ws.send(textOf("5"))
 		if got := p.gets.hears(); got != badRequest && got != "200 6" { // if the upgrade packet was slow
@@ -108,10 +110,8 @@ func TestEngineUpgrade(t *testing.T) {
 	n.run("E02 a second WebSocket is opened and closed", func(t *testing.T) {
 		p := n.poller("")
 		defer p.close()
-		ws := p.probe()
+		ws := p.probed()
 		defer ws.close()
-		ws.send(textOf("2probe"))
-		ws.expect(`text "3probe"`)
 		for _, when := range []string{"while the first is tried out", "after the upgrade"} {
 			second := p.probe()
 			if got := second.rest(); !slices.Equal(got, []string{"close 1005"}) {
@@ -142,9 +142,7 @@ func TestEngineUpgrade(t *testing.T) {
 	n.run("E05 a probe that hangs up leaves the session as it is", func(t *testing.T) {
 		p := n.poller("")
 		defer p.end()
-		ws := p.probe()
-		ws.send(textOf("2probe"))
-		ws.expect(`text "3probe"`)
+		ws := p.probed()
 		ws.close()
 		p.checkAlive()
 		ws = p.upgrade()
@@ -165,10 +163,8 @@ func TestEngineUpgrade(t *testing.T) {
 	n.run("polling serves while a WebSocket is tried out, and what waits goes with the session", func(t *testing.T) {
 		p := n.poller("")
 		defer p.close()
-		ws := p.probe()
+		ws := p.probed()
 		defer ws.close()
-		ws.send(textOf("2probe"))
-		ws.expect(`text "3probe"`)
 		p.post("4a")
 		if got := p.poll(); got != "200 4a" {
 			t.Errorf("GET = %s", got)
@@ -197,9 +193,7 @@ func TestEngineUpgrade(t *testing.T) {
 
 // upgrade takes p's session to a WebSocket.
 func (p *poller) upgrade() *client {
-	ws := p.probe()
-	ws.send(textOf("2probe"))
-	ws.expect(`text "3probe"`)
+	ws := p.probed()
 	ws.send(slices.Concat(textOf("5"), textOf("4upgraded")))
 	ws.expect(`text "4upgraded"`)
 	return ws

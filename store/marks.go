@@ -3,11 +3,12 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"strings"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/seed4ac54ce5/edge/hub"
 )
 
 // schema is the version of the layout. A program refuses a file with a higher one.
@@ -111,10 +112,10 @@ func renewEpochs(tx *bbolt.Tx) (int, error) {
 	return len(renewed), nil
 }
 
-// otherEpoch returns a random epoch that is neither old nor 0.
+// otherEpoch returns an epoch that is not old.
 func otherEpoch(old uint64) uint64 {
 	for {
-		if e := rand.Uint64(); e != old && e != 0 {
+		if e := hub.NewEpoch(); e != old {
 			return e
 		}
 	}

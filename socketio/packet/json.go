@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"unicode/utf8"
 )
 
 // value is what is to be known of a payload.
@@ -362,4 +363,34 @@ func Text(value []byte) string {
 		return unquote(value[1 : len(value)-1])
 	}
 	return string(value)
+}
+
+// AppendPlaceholder appends what stands in a payload for attachment i.
+func AppendPlaceholder(dst []byte, i int) []byte {
+	dst = append(dst, `{"_placeholder":true,"num":`...)
+	return append(strconv.AppendInt(dst, int64(i), 10), '}')
+}
+
+// AppendString appends text as a JSON string. What is not UTF-8 in it is replaced, as JavaScript's decoder does.
+func AppendString(dst, text []byte) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for len(text) > 0 {
+		c := text[0]
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
+		case c < utf8.RuneSelf:
+			dst = append(dst, c)
+		default:
+			r, n := utf8.DecodeRune(text)
+			dst = utf8.AppendRune(dst, r)
+			text = text[n:]
+			continue
+		}
+		text = text[1:]
+	}
+	return append(dst, '"')
 }
