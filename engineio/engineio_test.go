@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -151,9 +152,9 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// What a payload is taken apart into is put together to the same payload again.
+// What a payload is taken apart into is put together to the same payload again; what a query says, it says to net/url too.
 func FuzzPayload(f *testing.F) {
-	for _, seed := range []string{"4hello\x1ebAQIDBA==\x1e2", "", "\x1e", "b", "bAA", "b=", "4\x1e4", "7", "b\n\nAQID", "bAQI=\x1e1"} {
+	for _, seed := range []string{"4hello\x1ebAQIDBA==\x1e2", "", "\x1e", "b", "bAA", "b=", "4\x1e4", "7", "b\n\nAQID", "bAQI=\x1e1", "EIO=4&transport=polling&sid=a&b64=1", "sid=&&sid=b&transport=websocket&j=0&EIO=3"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
@@ -182,11 +183,30 @@ func FuzzPayload(f *testing.F) {
 		if !bytes.Equal(joined, payload) {
 			t.Errorf("packets of %q joined = %q", payload, joined)
 		}
-		q := ParseQuery(payload)
-		if sid, ok := q.Session(); ok && (len(sid) == 0 || !bytes.Contains(payload, sid)) {
-			t.Errorf("ParseQuery(%q): session %q", payload, sid)
-		}
+		checkQuery(t, payload)
 	})
+}
+
+// checkQuery compares what ParseQuery makes of raw with what net/url finds, if there is nothing escaped in it.
+func checkQuery(t *testing.T, raw []byte) {
+	t.Helper()
+	values, err := url.ParseQuery(string(raw))
+	if err != nil || bytes.ContainsAny(raw, "%+") {
+		return
+	}
+	transport := Unknown
+	if named := values["transport"]; len(named) == 1 {
+		transport = map[string]Transport{"polling": Polling, "websocket": WebSocket}[named[0]]
+	}
+	sids := slices.DeleteFunc(values["sid"], func(sid string) bool { return sid == "" })
+	q := ParseQuery(raw)
+	sid, one := q.Session()
+	if q.Transport != transport || q.Version != slices.Equal(values["EIO"], []string{"4"}) || q.JSONP != values.Has("j") {
+		t.Errorf("ParseQuery(%q) = %+v; net/url: %v", raw, q, values)
+	}
+	if q.Begins() != (len(sids) == 0) || one != (len(sids) == 1) || one && string(sid) != sids[0] {
+		t.Errorf("ParseQuery(%q): session %q; net/url: %q", raw, sid, sids)
+	}
 }
 
 func collect(payload []byte) [][]byte { return slices.Collect(Packets(payload)) }

@@ -258,8 +258,8 @@ func FuzzInflate(f *testing.F) {
 		if len(out) > int(limit) || len(into) > int(limit) {
 			t.Fatalf("%d and %d bytes came out; the limit is %d", len(out), len(into), limit)
 		}
-		if err != intoErr && len(b) > 0 && refusedWhenFresh(stream) {
-			return // each came to another decoder of the pool
+		if (err == nil || err != intoErr) && len(b) > 0 && refusedWhenFresh(stream) {
+			return // two decoders, or one twice, may say and write different things
 		}
 		if err != intoErr || fits != (err == nil) || !bytes.Equal(out, into) && err == nil {
 			t.Fatalf("Inflate = %d bytes, %v; InflateInto = %d bytes, %t, %v", len(out), err, len(into), fits, intoErr)
@@ -268,9 +268,6 @@ func FuzzInflate(f *testing.F) {
 			return
 		}
 		want, stdErr := io.ReadAll(stdflate.NewReader(bytes.NewReader(stream)))
-		if stdErr != nil && refusedWhenFresh(stream) {
-			return
-		}
 		if stdErr != nil || !bytes.Equal(out, want) {
 			t.Fatalf("Inflate = % x; compress/flate = % x, %v", out, want, stdErr)
 		}

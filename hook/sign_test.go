@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -126,13 +127,20 @@ func TestUnsignedWithoutASecret(t *testing.T) {
 	}
 }
 
-// Whatever signs itself as valid is what Sign makes of the same time and body.
+// Whatever signs itself as valid is what Sign makes of the same time and body, and what Sign makes is valid for that body alone.
 func FuzzVerify(f *testing.F) {
 	f.Add("t=1700000000,v1="+signedNew, []byte(signedBody))
 	f.Add("t=1700000000,v1="+signedNew+",v1=00,v2=x,t=1", []byte(signedBody))
 	f.Add("t=,v1=", []byte{})
 	now := time.Unix(1_700_000_000, 0)
 	f.Fuzz(func(t *testing.T, header string, body []byte) {
+		signed := Sign(body, now, "another", secret)
+		if err := Verify(signed, body, secret, now.Add(time.Minute), time.Minute); err != nil {
+			t.Fatalf("Verify(%q, %q) = %v", signed, body, err)
+		}
+		if Verify(signed, append(bytes.Clone(body), 0), secret, now, time.Minute) == nil {
+			t.Fatalf("Verify(%q) = nil for another body than %q", signed, body)
+		}
 		if err := Verify(header, body, secret, now, time.Minute); err != nil {
 			return
 		}

@@ -86,8 +86,21 @@ func TestEngineHandshakeOfWebSockets(t *testing.T) {
 // TestEngineWebSocketRows has the rules for packets in a WebSocket: section 1 of the protocol, and what the reference does about
 // misuse.
 func TestEngineWebSocketRows(t *testing.T) {
-	n := openNode(t, engineEchoConfig(func(c *SocketIO) { c.MaxPayload = 1000 }))
-	rows := []row{
+	n := openNode(t, engineEchoConfig(func(c *SocketIO) { c.MaxPayload = maxEngineRow }))
+	for _, r := range engineRows() {
+		n.run(r.rule, func(t *testing.T) { n.runEngineRow(t, &r, webSocketQuery) })
+	}
+	n.run("b64=1 wants text", func(t *testing.T) {
+		r := row{"", slices.Concat(bytesOf("\x01\x02\x03\x04"), textOf("bAQI=")), []string{`text "bAQIDBA=="`, `text "bAQI="`}, none}
+		n.runEngineRow(t, &r, webSocketQuery+"&b64=1")
+	})
+}
+
+const maxEngineRow = 1000
+
+// engineRows are the rules, where a packet has at most maxEngineRow bytes.
+func engineRows() []row {
+	return []row{
 		{"text comes back", textOf("4hello"), []string{`text "4hello"`}, none},
 		{"empty text", textOf("4"), []string{`text "4"`}, none},
 		{"binary comes back", bytesOf("\x01\x02\x03\x04"), []string{`binary "\x01\x02\x03\x04"`}, none},
@@ -105,18 +118,11 @@ func TestEngineWebSocketRows(t *testing.T) {
 		{"E06 an empty message", textOf(""), []string{"close 1005"}, metrics.RejectCommand},
 		{"E06 base64 that is none", textOf("b!"), []string{"close 1005"}, metrics.RejectCommand},
 		{"what came before counts", slices.Concat(textOf("4x"), textOf("7")), []string{`text "4x"`, "close 1005"}, metrics.RejectCommand},
-		{"E03 as large as may be", textOf("4" + strings.Repeat("x", 999)), []string{said(1, []byte("4"+strings.Repeat("x", 999)))}, none},
-		{"E03 over the limit", textOf("4" + strings.Repeat("x", 1000)), []string{"close 1009"}, metrics.RejectMessageSize},
+		{"E03 as large as may be", textOf("4" + strings.Repeat("x", maxEngineRow-1)), []string{said(1, []byte("4"+strings.Repeat("x", maxEngineRow-1)))}, none},
+		{"E03 over the limit", textOf("4" + strings.Repeat("x", maxEngineRow)), []string{"close 1009"}, metrics.RejectMessageSize},
 		{"not UTF-8", textOf("4\xff"), []string{"close 1007"}, metrics.RejectUTF8},
 		{"unmasked", []byte{0x81, 1, '3'}, []string{"close 1002"}, metrics.RejectProtocol},
 	}
-	for _, r := range rows {
-		n.run(r.rule, func(t *testing.T) { n.runEngineRow(t, &r, webSocketQuery) })
-	}
-	n.run("b64=1 wants text", func(t *testing.T) {
-		r := row{"", slices.Concat(bytesOf("\x01\x02\x03\x04"), textOf("bAQI=")), []string{`text "bAQIDBA=="`, `text "bAQI="`}, none}
-		n.runEngineRow(t, &r, webSocketQuery+"&b64=1")
-	})
 }
 
 // runEngineRow is runRow for what stands behind an open packet.

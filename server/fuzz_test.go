@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
@@ -19,10 +20,11 @@ const (
 	fuzzDeflate = 1 << iota // compression is agreed
 	fuzzSession             // commands, not an echo
 	fuzzReady               // of a client that has connected
+	fuzzEngine              // Engine.IO, not a session; with fuzzReady in base64
 )
 
-// FuzzSession sends any bytes after a handshake, on /echo or as a client that may have connected, with and without
-// compression, whole and cut in two. The session must answer both alike, in whole frames, and leave the node and the
+// FuzzSession sends any bytes after a handshake, on /echo, on the echo of Engine.IO or as a client that may have connected, with
+// and without compression, whole and cut in two. The session must answer both alike, in whole frames, and leave the node and the
 // neighbour as they were.
 func FuzzSession(f *testing.F) {
 	for _, r := range slices.Concat(messageRows(), headerRows()[:12], deflateRows(), closeRows()[:12]) {
@@ -34,7 +36,11 @@ func FuzzSession(f *testing.F) {
 	for _, k := range slices.Concat(subscribeTalks(), publishTalks(), otherTalks()) {
 		f.Add(byte(fuzzSession|fuzzReady), uint16(9), masked(0x81, strings.Join(k.send, "\n")))
 	}
-	n := openNode(f, nil)
+	for _, r := range engineRows() {
+		f.Add(byte(fuzzEngine), uint16(len(r.send)/2), r.send[:min(len(r.send), maxFuzz)])
+		f.Add(byte(fuzzEngine|fuzzReady|fuzzDeflate), uint16(1), r.send[:min(len(r.send), maxFuzz)])
+	}
+	n := openNode(f, engineEchoConfig(func(c *SocketIO) { c.PingInterval, c.MaxPayload = time.Hour, maxEngineRow }))
 	f.Fuzz(func(t *testing.T, kind byte, cut uint16, b []byte) {
 		if len(b) > maxFuzz {
 			return
@@ -61,15 +67,23 @@ func (n *node) answer(t *testing.T, kind byte, pieces ...[]byte) string {
 	if kind&fuzzDeflate != 0 {
 		fields = []string{offerDeflate}
 	}
-	target := pathEcho
-	if kind&fuzzSession != 0 {
-		target = pathWebSocket
+	ready := kind&fuzzReady != 0
+	target, session := pathEcho, false
+	switch {
+	case kind&fuzzEngine != 0 && ready:
+		target = engineTestPath + webSocketQuery + "&b64=1"
+	case kind&fuzzEngine != 0:
+		target = engineTestPath + webSocketQuery
+	case kind&fuzzSession != 0:
+		target, session = pathWebSocket, true
 	}
 	c := n.open(target, fields...)
 	defer c.close()
-	if kind&fuzzSession != 0 && kind&fuzzReady != 0 {
+	if session && ready {
 		c.say(hello)
-		c.next()
+	}
+	if session && ready || kind&fuzzEngine != 0 {
+		c.next() // the reply, or the open packet
 	}
 	for _, p := range pieces {
 		before := n.counts().WireIn
@@ -77,7 +91,7 @@ func (n *node) answer(t *testing.T, kind byte, pieces ...[]byte) string {
 		n.awaitRead(before + uint64(len(p)))
 	}
 	n.counts() // a turn of the loop later, rooms have been served
-	return n.summary(t, c, kind&fuzzSession != 0)
+	return n.summary(t, c, session)
 }
 
 // summary describes the frames that have come. Of a session it takes replies and other frames apart, whose order among

@@ -4,9 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/seed4ac54ce5/edge/server"
+	"github.com/seed4ac54ce5/edge/socketio/packet"
 )
 
 type inner struct {
@@ -148,12 +153,44 @@ func TestFieldsAreThoseOfEncodingJSON(t *testing.T) {
 	}
 }
 
+// What a client sends is sent on as what it means: nothing is an attachment to one of us and none to another.
+func TestForwardedPlaceholders(t *testing.T) {
+	const one = `{"_placeholder":true,"num":1}`
+	for data, want := range map[string]string{ // "" for what no node takes
+		`[` + one + `]`: `[{"_placeholder":true,"num":0}]`,
+		`[{ "num" : 1 , "_placeholder" : true },"x"]`:         `[{"_placeholder":true,"num":0},"x"]`,
+		`[{"_placeholder":false,"num":1}]`:                    `[{"_placeholder":false,"num":1}]`,
+		`[` + one + `,{"_placeholder":true,"num":1e0}]`:       "",
+		`[` + one + `,{"_placeholder":true,"num":1.0}]`:       "",
+		`[` + one + `,{"\u005fplaceholder":true,"num":1}]`:    "",
+		`[` + one + `,{"_placeholder":true,"n\u0075m":1}]`:    "",
+		`[` + one + `,{"_placeholder":true,"num":1,"x":"y"}]`: "",
+	} {
+		if err := parseAck([]byte(data), 2); (err == nil) != (want != "") {
+			t.Errorf("a node says of %s: %v; want %q", data, err, want)
+		} else if err == nil {
+			args := argsOf(packetOf(data, "x", "yz"), false)
+			p, err := encodeArgs(args.Any(), 2)
+			if err != nil || string(p.Data) != want {
+				t.Errorf("%s is sent on as %s, %v; want %s", data, p.Data, err, want)
+			}
+			checkForwarded(t, args, p)
+		}
+	}
+}
+
+// Arguments are those that encoding/json finds, and what a client may send can be sent on: a packet that names no attachments
+// but its own, and means the same.
 func FuzzArgs(f *testing.F) {
-	for _, seed := range []string{`[]`, `["a",1]`, `[1,{"_placeholder":true,"num":0},[{"num":0,"_placeholder":true}]]`, ` [ "\"]" , {"a" : [ ] } ,null] `, `[{"num":0,"_placeholder":true,"x":{}}]`} {
+	for _, seed := range []string{
+		`[]`, `["a",1]`, `[1,{"_placeholder":true,"num":0},[{"num":0,"_placeholder":true}]]`, ` [ "\"]" , {"a" : [ ] } ,null] `,
+		`[{"num":0,"_placeholder":true,"x":{}}]`, `[{"_placeholder":true,"num":1},{"a":{ "num" : 1 , "_placeholder" : true }}]`,
+		`[{"_placeholder":true,"num":1},{"_placeholder":true,"num":1e0}]`, `[{"_placeholder":true,"num":1},{"\u005fplaceholder":true,"num":1}]`,
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		args := argsOf(packetOf(string(data), "x"), false) // of anything
+		args := argsOf(packetOf(string(data), "x", "yz"), false) // of anything
 		var want []json.RawMessage
 		if json.Unmarshal(data, &want) != nil {
 			return
@@ -173,7 +210,34 @@ func FuzzArgs(f *testing.F) {
 		if err != nil || !json.Valid(p.Data) {
 			t.Fatalf("encodeArgs(%q) = %q, %v", data, p.Data, err)
 		}
+		if utf8.Valid(data) && parseAck(data, 2) == nil {
+			checkForwarded(t, args, p)
+		}
 	})
+}
+
+// parseAck returns what a node says of an acknowledgement with so many attachments.
+func parseAck(data []byte, attachments int) error {
+	p := packet.Packet{Type: packet.BinaryAck, Attachments: attachments, Data: data}
+	if attachments == 0 {
+		p.Type = packet.Ack
+	}
+	return packet.Parse(packet.Append(nil, &p), &packet.Limits{Attachments: attachments, Depth: 64}, &p)
+}
+
+// checkForwarded fails the test unless p, made of args, is a packet with the same values.
+func checkForwarded(t *testing.T, args Args, p server.SocketPacket) {
+	t.Helper()
+	if err := parseAck(p.Data, len(p.Attachments)); err != nil {
+		t.Fatalf("%q with %d attachments: %v", p.Data, len(p.Attachments), err)
+	}
+	for i, arg := range argsOf(p, false) {
+		var got, want any
+		gotErr, wantErr := arg.Bind(&got), args[i].Bind(&want) // of a number that no float64 is
+		if (gotErr == nil) != (wantErr == nil) || gotErr == nil && !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q was forwarded as %q: %v, %v; want %v, %v", args[i].json, arg.json, got, gotErr, want, wantErr)
+		}
+	}
 }
 
 func ExampleArgs_Bind() {

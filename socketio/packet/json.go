@@ -3,6 +3,7 @@ package packet
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"strconv"
 	"unicode/utf8"
 )
@@ -141,13 +142,13 @@ func (s *scanner) next(end byte, first bool) (more, ok bool) {
 	return true, true
 }
 
-// object steps over an object. It is a placeholder if its last member of that name says so.
+// object steps over an object. With attachments, one that says that it is a placeholder is to be one.
 func (s *scanner) object(depth int) bool {
-	marked, num := false, []byte(nil)
+	start, marked := s.at, false
 	for first := true; ; first = false {
 		more, ok := s.next('}', first)
 		if !more {
-			return ok && (!marked || s.refers(num))
+			return ok && (!marked || s.refers(s.b[start:s.at]))
 		}
 		from := s.at
 		if !s.text() {
@@ -164,36 +165,59 @@ func (s *scanner) object(depth int) bool {
 		if !s.value(depth) {
 			return false
 		}
-		if s.attachments == 0 {
-			continue
-		}
-		switch {
-		case is(key, placeholder):
-			marked = string(s.b[from:s.at]) == "true"
-		case is(key, "num"):
-			num = s.b[from:s.at]
+		if s.attachments > 0 && is(key, placeholder) {
+			marked = marked || string(s.b[from:s.at]) == "true"
 		}
 	}
 }
 
 const placeholder = "_placeholder"
 
-// refers reports whether num is the index of an attachment.
-func (s *scanner) refers(num []byte) bool {
-	if _, ok := index(num, s.attachments); !ok {
+// refers reports whether object is the placeholder of an attachment.
+func (s *scanner) refers(object []byte) bool {
+	if num, _, ok := Placeholder(object); !ok || num >= s.attachments {
 		s.err = ErrPlaceholder
 		return false
 	}
 	return true
 }
 
-// index returns the number that a placeholder has, if it is that of one of n attachments.
-func index(num []byte, n int) (i int, ok bool) {
-	f, err := strconv.ParseFloat(string(num), 64)
-	if err != nil || f < 0 || f >= float64(n) || f != float64(int(f)) {
-		return 0, false
+// Placeholder reads an object {"_placeholder":true,"num":i} at the front of b and returns i and the object's size. It is as all
+// encoders write it, but for spaces and the order of its members: who reads it otherwise would not know others for one. ok is
+// false if something else is there.
+func Placeholder(b []byte) (num, size int, ok bool) {
+	s := scanner{b: b}
+	if s.peek() != '{' {
+		return 0, 0, false
 	}
-	return int(f), true
+	marked, numbered := false, false
+	for members := 0; ; members++ {
+		more, ok := s.next('}', members == 0)
+		if !more {
+			return num, s.at, ok && marked && numbered && members == 2
+		}
+		from := s.at
+		if !s.text() {
+			return 0, 0, false
+		}
+		key := b[from+1 : s.at-1]
+		s.space()
+		if s.peek() != ':' {
+			return 0, 0, false
+		}
+		s.at++
+		s.space()
+		switch string(key) {
+		case placeholder:
+			marked = s.word("true")
+		case "num":
+			n, digits, ok := number(b[s.at:])
+			num, numbered = int(n), ok && n <= math.MaxInt32
+			s.at += digits
+		default:
+			return 0, 0, false
+		}
+	}
 }
 
 // is reports whether text, as it stands between quotes, is name, which is of ASCII letters.

@@ -158,8 +158,9 @@ func (k *packer) array(depth int) bool {
 
 // object packs an object, or the attachment that it stands for.
 func (k *packer) object(depth int) bool {
-	if i, ok := k.attachment(); ok {
+	if i, size, ok := Placeholder(k.b[k.at:]); ok && i < len(k.parts) {
 		k.out = packBytes(k.out, k.parts[i])
+		k.at += size
 		return true
 	}
 	head := len(k.out)
@@ -183,42 +184,6 @@ func (k *packer) object(depth int) bool {
 		k.space()
 		if !k.value(depth) {
 			return false
-		}
-	}
-}
-
-// attachment steps over a placeholder, if that is what comes, and returns its index.
-func (k *packer) attachment() (i int, ok bool) {
-	if len(k.parts) == 0 {
-		return 0, false
-	}
-	s := scanner{b: k.b, at: k.at}
-	marked, num := false, []byte(nil)
-	for first := true; ; first = false {
-		if more, _ := s.next('}', first); !more {
-			i, ok = index(num, len(k.parts))
-			if ok && marked {
-				k.at = s.at
-			}
-			return i, ok && marked
-		}
-		from := s.at
-		if !s.text() {
-			return 0, false
-		}
-		key := s.b[from+1 : s.at-1]
-		s.space()
-		s.at++
-		s.space()
-		from = s.at
-		if c := s.peek(); c == '{' || c == '[' || c == '"' || !s.value(0) {
-			return 0, false
-		}
-		switch {
-		case is(key, placeholder):
-			marked = string(s.b[from:s.at]) == "true"
-		case is(key, "num"):
-			num = s.b[from:s.at]
 		}
 	}
 }

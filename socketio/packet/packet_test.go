@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -39,6 +41,7 @@ func TestParse(t *testing.T) {
 		{`51-["a",{"_placeholder":true,"num":0}]`, Packet{Type: BinaryEvent, Attachments: 1, Data: []byte(`["a",{"_placeholder":true,"num":0}]`)}},
 		{`52-/a,3["a"]`, Packet{Type: BinaryEvent, Attachments: 2, Namespace: []byte("/a"), ID: 3, HasID: true, Data: []byte(`["a"]`)}},
 		{`61-3[{"num":0,"_placeholder":true}]`, Packet{Type: BinaryAck, Attachments: 1, ID: 3, HasID: true, Data: []byte(`[{"num":0,"_placeholder":true}]`)}},
+		{`51-["a",{ "num" : 0 , "_placeholder" : true }]`, Packet{Type: BinaryEvent, Attachments: 1, Data: []byte(`["a",{ "num" : 0 , "_placeholder" : true }]`)}},
 		{`51-["a",{"_placeholder":false,"num":9}]`, Packet{Type: BinaryEvent, Attachments: 1, Data: []byte(`["a",{"_placeholder":false,"num":9}]`)}},
 	} {
 		if row.want.Namespace == nil {
@@ -82,6 +85,15 @@ func TestParseRefuses(t *testing.T) {
 		{`51-["a",{"_placeholder":true}]`, ErrPlaceholder},
 		{`51-["a",{"\u005fplaceholder":true,"num":5}]`, ErrPlaceholder},
 		{`51-["a",{"_placeh\u006Flder":true,"n\u0075m":1}]`, ErrPlaceholder},
+		{`51-["a",{"\u005fplaceholder":true,"num":0}]`, ErrPlaceholder},
+		{`51-["a",{"_placeholder":true,"n\u0075m":0}]`, ErrPlaceholder},
+		{`51-["a",{"_placeholder":true,"num":0.0}]`, ErrPlaceholder},
+		{`52-["a",{"_placeholder":true,"num":1e0}]`, ErrPlaceholder},
+		{`51-["a",{"_placeholder":true,"num":-0}]`, ErrPlaceholder},
+		{`51-["a",{"_placeholder":true,"num":0,"x":1}]`, ErrPlaceholder},
+		{`51-["a",{"_placeholder":true,"num":1,"num":0}]`, ErrPlaceholder},
+		{`51-["a",{"_placeholder":true,"num":0,"_placeholder":false}]`, ErrPlaceholder},
+		{`51-["a",{"_placeholder":true,"num":99999999999999999999}]`, ErrPlaceholder},
 		{`51-["a",{"deep":[{"_placeholder":true,"num":7}]}]`, ErrPlaceholder},
 		{`51-[{"_placeholder":true,"num":0}]`, ErrPayload},
 		{`2` + strings.Repeat("9", 1<<20) + `["a"]`, ErrID},
@@ -112,7 +124,7 @@ func TestParseHoldsToLimits(t *testing.T) {
 func TestParseDoesNotAllocate(t *testing.T) {
 	text := []byte(`2/chat,17["message",{"text":"hello","n":[1,2.5e3,true,null]}]`)
 	binary := []byte(`51-["a",{"_placeholder":true,"num":0}]`)
-	escaped := []byte(`51-["a",{"\u005fplaceholder":true,"n\u0075m":0,"\u0061":1}]`)
+	escaped := []byte(`51-["a",{"\u005fplaceholder":false,"n\u0075m":0,"\u0061":1}]`)
 	out := make([]byte, 0, 200)
 	var p Packet
 	if n := testing.AllocsPerRun(100, func() {
@@ -130,7 +142,7 @@ func same(a, b *Packet) bool {
 		bytes.Equal(a.Data, b.Data) && (a.Data == nil) == (b.Data == nil) && a.Attachments == b.Attachments
 }
 
-// What is taken is JSON, is written as it was, and is the same behind MessagePack.
+// What is taken is what encoding/json takes for such a payload, is written as it was, and is the same behind MessagePack.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`0`, `0/admin,{"token":"x"}`, `2/a,12["x",{"b":[1,-2.5e-3,-2.5e3,1e400,"\u00e9",null,true]}]`, `37[]`,
@@ -140,17 +152,72 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var p, again Packet
-		if !utf8.Valid(text) || Parse(text, &usual, &p) != nil {
+		if !utf8.Valid(text) {
 			return
 		}
-		if p.Data != nil && !json.Valid(p.Data) {
-			t.Fatalf("took %q, which is not JSON", p.Data)
+		err := Parse(text, &usual, &p)
+		if p.Data != nil && (err == nil && !fits(&p) || err == ErrPayload && fits(&p)) {
+			t.Fatalf("Parse(%q) = %v", text, err)
+		}
+		if err != nil {
+			return
 		}
 		if err := Parse(Append(nil, &p), &usual, &again); err != nil || !same(&p, &again) {
 			t.Fatalf("%+v came back as %+v, %v", p, again, err)
 		}
 		throughPack(t, &p)
 	})
+}
+
+// meaning is what encoding/json makes of a value.
+func meaning(t *testing.T, text []byte) (v any) {
+	t.Helper()
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return v
+}
+
+// fits reports whether p's payload is JSON, not too deep and what its type asks for, by the word of encoding/json.
+func fits(p *Packet) bool {
+	if !json.Valid(p.Data) {
+		return false
+	}
+	var tokens []json.Token
+	depth := 0
+	d := json.NewDecoder(bytes.NewReader(p.Data))
+	d.UseNumber()
+	for {
+		token, err := d.Token()
+		if err != nil || depth > usual.Depth {
+			break
+		}
+		switch token {
+		case json.Delim('['), json.Delim('{'):
+			depth++
+		case json.Delim(']'), json.Delim('}'):
+			depth--
+		}
+		tokens = append(tokens, token)
+	}
+	object, list := tokens[0] == json.Delim('{'), tokens[0] == json.Delim('[')
+	switch p.Type.Plain() {
+	case Connect:
+		return object && depth == 0
+	case ConnectError:
+		_, text := tokens[0].(string)
+		return text || object && depth == 0
+	case Event:
+		if !list || depth > 0 {
+			return false
+		}
+		name, text := tokens[1].(string)
+		_, number := tokens[1].(json.Number)
+		return number || text && !slices.Contains(reserved[:], name)
+	case Ack:
+		return list && depth == 0
+	}
+	return false
 }
 
 // throughPack writes p as MessagePack and reads it again.
@@ -183,6 +250,9 @@ func throughPack(t *testing.T, p *Packet) {
 	}
 	if p.Data != nil && (!json.Valid(out) || !bytes.Equal(got.Data, out)) {
 		t.Fatalf("%s came back as %s", p.Data, out)
+	}
+	if p.Data != nil && p.Attachments == 0 && !infinite && !reflect.DeepEqual(meaning(t, out), meaning(t, p.Data)) {
+		t.Fatalf("%s came back as %s, which is not the same", p.Data, out)
 	}
 	repacked, err := AppendPack(nil, &got, attachments)
 	if err != nil || !infinite && !bytes.Equal(repacked, packed) {
