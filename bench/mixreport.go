@@ -101,9 +101,9 @@ func (r *run) settleMix() {
 		m.runPatience(math.MaxInt64)
 		m.readAll()
 	})
-	r.await(nil, r.options.Drain, func(p progress) bool { return p.answered >= p.sent })
+	r.await(nil, r.options.Drain, func(p progress) bool { return p.answered+p.unheard >= p.sent })
 	r.ask(func(d *driver) { d.counters.due.n.Store(d.counters.delivered.value() + d.play.(*mixPlay).owed()) })
-	r.await(nil, r.options.Drain, func(p progress) bool { return p.delivered >= p.due })
+	r.await(nil, r.options.Drain, progress.complete)
 }
 
 // readAll has all read again that do not.
