@@ -57,8 +57,11 @@ func (p *progress) settled() uint64 { return p.ready + p.failed }
 
 // complete reports whether all that can still come has: every publication to those it is due to, and every answer.
 func (p progress) complete() bool {
-	return p.delivered+p.excused >= p.due && p.answered+p.unheard >= p.sent
+	return p.arrived() && p.answered+p.unheard >= p.sent
 }
+
+// arrived is that for publications.
+func (p progress) arrived() bool { return p.delivered+p.excused >= p.due }
 
 // sum adds up the counters of all drivers. They go on meanwhile, so that the order counts: who has dropped by the time that nobody is
 // to drop any more has left, and so has everybody who has returned.
