@@ -27,6 +27,7 @@ type coordinator struct {
 	mu      sync.Mutex // guards what follows
 	mates   []*mate    // by number, once the run begins; whoever is there, before
 	joined  bool       // all are there
+	reckons bool       // what is due to whose members is known
 	over    bool       // nobody is expected to stay
 	pending map[net.Conn]bool
 	notes   []string // to say when nothing else is being said
@@ -42,6 +43,7 @@ type mate struct {
 	progress progress
 	cpu      time.Duration
 	census   []uint32 // its members of each room
+	due      uint64   // publications that have to come to them, once the coordinator has reckoned that
 	gone     error    // why it is lost
 }
 
@@ -161,7 +163,7 @@ func (c *coordinator) lose(m *mate, err error) {
 		return
 	}
 	m.gone = err
-	c.notes = append(c.notes, fmt.Sprintf("%s is lost: %v\n", m.name, err))
+	c.notes = append(c.notes, fmt.Sprintf("%s is lost, and its connections with it: %v\n", m.name, err))
 	for _, other := range c.mates {
 		if other.gone == nil {
 			return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"reflect"
 	"strings"
@@ -69,7 +70,7 @@ func TestWhoIsNotLetIn(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	l := startLead(t, ctx, Options{Scenario: Idle, Targets: []string{testutil.Nobody}, Connections: 4, Workers: 2, JoinKey: "right"})
 	s := meetStranger(t, l.address)
-	if w := s.say(s.hello(linkVersion+1, "right")); !strings.Contains(w.Refused, "version 3 of the protocol and the worker version 4") {
+	if w := s.say(s.hello(linkVersion+1, "right")); !strings.Contains(w.Refused, "version 4 of the protocol and the worker version 5") {
 		t.Errorf("another version is told %q", w.Refused)
 	}
 	s = meetStranger(t, l.address)
@@ -172,6 +173,7 @@ func TestWorkersThatAreLost(t *testing.T) {
 func impatient(t *testing.T) (*coordinator, *mate) {
 	us, them := net.Pipe()
 	t.Cleanup(func() { them.Close() })
+	go io.Copy(io.Discard, them)
 	m := &mate{link: newLink(us), name: "worker"}
 	return &coordinator{
 		run: &run{changed: make(chan struct{}, 1), options: Options{patience: 10 * time.Millisecond}}, interrupt: func() {},
@@ -204,7 +206,8 @@ func TestStrandedConnections(t *testing.T) {
 	}{
 		{Echo, progress{}, progress{failed: 5}},
 		{Echo, progress{dialed: 4, ready: 2, failed: 1}, progress{dialed: 4, ready: 2, failed: 3, lost: 2}},
-		{Echo, progress{dialed: 5, ready: 5, lost: 1}, progress{dialed: 5, ready: 5, lost: 5}},
+		{Echo, progress{dialed: 5, ready: 5, lost: 1, sent: 9, answered: 7}, progress{dialed: 5, ready: 5, lost: 5, sent: 9, answered: 7, unheard: 2}},
+		{Fanout, progress{dialed: 5, ready: 5, delivered: 7, due: 10}, progress{dialed: 5, ready: 5, lost: 5, delivered: 7, due: 10, excused: 3}},
 		{Churn, progress{dialed: 50, ready: 48, cycled: 44, lost: 1, failed: 1}, progress{dialed: 50, ready: 48, cycled: 44, lost: 4, failed: 2}},
 		{Mixed, progress{dialed: 9, ready: 9, cycled: 2, left: 3}, progress{dialed: 9, ready: 9, cycled: 2, left: 3, lost: 4}},
 		{Slow, progress{dialed: 5, ready: 5, left: 2}, progress{dialed: 5, ready: 5, left: 2, lost: 3}},

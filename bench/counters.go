@@ -33,13 +33,15 @@ type progress struct {
 	dialed, ready, failed, lost, cycled, sent, answered, delivered, due uint64
 	excused, left, slow, returned, dropping                             uint64
 
-	stranded uint64 // members that are away and whose process is lost: only a coordinator counts them
+	// Only a coordinator counts these, whose process is lost.
+	stranded uint64 // members that are away
+	unheard  uint64 // messages that have not been answered
 }
 
 // all returns every one of them, in a fixed order.
 func (p *progress) all() []*uint64 {
 	return []*uint64{&p.dialed, &p.ready, &p.failed, &p.lost, &p.cycled, &p.sent, &p.answered, &p.delivered, &p.due,
-		&p.excused, &p.left, &p.slow, &p.returned, &p.dropping, &p.stranded}
+		&p.excused, &p.left, &p.slow, &p.returned, &p.dropping, &p.stranded, &p.unheard}
 }
 
 // add counts what another process has done.
@@ -52,6 +54,14 @@ func (p *progress) add(o *progress) {
 
 // settled returns how many connections have come to an end of connecting.
 func (p *progress) settled() uint64 { return p.ready + p.failed }
+
+// complete reports whether all that can still come has: every publication to those it is due to, and every answer.
+func (p progress) complete() bool {
+	return p.arrived() && p.answered+p.unheard >= p.sent
+}
+
+// arrived is that for publications.
+func (p progress) arrived() bool { return p.delivered+p.excused >= p.due }
 
 // sum adds up the counters of all drivers. They go on meanwhile, so that the order counts: who has dropped by the time that nobody is
 // to drop any more has left, and so has everybody who has returned.

@@ -193,6 +193,22 @@ func (r *run) heard() []uint32 {
 	return most
 }
 
+// reckon has the coordinator see how much is due to the members of each worker, now that nothing more is published: what is due
+// to those of one that is lost keeps nobody waiting.
+func (r *run) reckon() {
+	published := r.accounts("due", r.published)
+	c, ok := r.crew.(*coordinator)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.mates {
+		m.due = m.share(published)
+	}
+	c.reckons = true
+}
+
 // say writes a line to where the run's progress goes. Nobody is told if that fails.
 func (r *run) say(format string, a ...any) {
 	if r.options.Progress != nil {

@@ -31,7 +31,7 @@ func (l *loss) run(o Options) *Report {
 	second, leave := context.WithCancel(l.t.Context())
 	defer leave()
 	l.leave = leave
-	o.Workers, o.Connections, o.Drain = 2, 20, time.Second
+	o.Workers, o.Connections, o.Drain = 2, 20, patience
 	l.lead = startLead(l.t, ctx, o)
 	var joined sync.WaitGroup
 	joined.Go(func() {
@@ -52,14 +52,59 @@ func (l *loss) run(o Options) *Report {
 	if len(r.Workers) != 2 || r.Workers[0].Gone != "" || r.Workers[1].Gone != "interrupted" {
 		l.t.Fatalf("workers %+v; want the second gone", r.Workers)
 	}
-	gone := r.Workers[1]
-	if gone.Ready != 10 || gone.Lost != 10 || r.Lost != 10 || r.Failed != 0 || r.Closes["worker 2 is gone"] != 10 || !errors.Is(r.Err(), ErrLoss) {
-		l.t.Errorf("%d lost, %d failed, closes %v, workers %+v, %v; want all ten connections of the second lost", r.Lost, r.Failed, r.Closes, r.Workers, r.Err())
+	gone, all := r.Workers[1], uint64(10+o.Publishers/2)
+	if gone.Ready != all || gone.Lost != all || r.Lost != all || r.Failed != 0 || r.Closes["worker 2 is gone"] != all || !errors.Is(r.Err(), ErrLoss) {
+		l.t.Errorf("%d lost, %d failed, closes %v, workers %+v, %v; want all %d connections of the second lost", r.Lost, r.Failed, r.Closes, r.Workers, r.Err(), all)
+	}
+	if r.Seconds >= patience.Seconds() {
+		l.t.Errorf("%v s; want nobody to wait for what was due to those who are lost", r.Seconds)
 	}
 	if d := r.Delivery; d.Received == 0 || d.Expected != d.Received+d.Missing || d.Duplicated+d.Reordered+d.Misrouted+d.Damaged != 0 {
 		l.t.Errorf("delivery %+v; want what was received and what is missing", d)
 	}
 	return r
+}
+
+// A worker that is lost in a fan-out has the publisher of one room of three, and members of all.
+func TestWorkerIsLostInAFanout(t *testing.T) {
+	t.Parallel()
+	l := &loss{t: t}
+	server := startLiar(t, &liar{byRoom: true, spoil: faithful, enough: func() { l.leave() }})
+	r := l.run(Options{Scenario: Fanout, Targets: []string{server}, Rooms: 3, Publishers: 2, Rate: 100, Duration: time.Hour})
+	if r.Delivery.Missing == 0 {
+		t.Errorf("delivery %+v; want missing what was due to those who are lost", r.Delivery)
+	}
+}
+
+// Of one that is lost while all echo, what had not come back is missing.
+func TestWorkerIsLostInAnEcho(t *testing.T) {
+	t.Parallel()
+	l := &loss{t: t}
+	a := &liar{spoil: faithful, byRoom: true, enough: func() { l.leave() }}
+	l.run(Options{Scenario: Echo, Protocol: Centrifuge, Targets: []string{startLiar(t, a)}, Rate: 100, Duration: time.Hour})
+}
+
+// What is due to the members of a worker that is lost, whoever publishes it, is waited for no more, and all else is.
+func TestNobodyWaitsForTheLost(t *testing.T) {
+	c, stays := impatient(t)
+	lost := &mate{gone: errInterrupted, census: []uint32{3, 0}, progress: progress{ready: 3, sent: 7, answered: 6, delivered: 5, due: 70}}
+	c.mates = append(c.mates, lost)
+	c.signal = t.Context()
+	c.run.crew, c.run.ctx, c.run.share = c, t.Context(), share{2, 2}
+	c.run.options.Scenario, c.run.options.Rooms, c.run.options.Publishers = Fanout, 2, 1
+	stays.census = []uint32{1, 2}
+	stays.progress = progress{ready: 3, sent: 12, answered: 11, delivered: 13, due: 1}
+	stays.arrived = &message{Step: "due", Rooms: []uint32{10, 2}}
+	c.run.reckon()
+	for _, row := range []struct {
+		answered, delivered uint64
+		want                bool
+	}{{11, 14, false}, {12, 13, false}, {12, 14, true}} {
+		stays.progress.answered, stays.progress.delivered = row.answered, row.delivered
+		if p := c.progress(); p.complete() != row.want {
+			t.Errorf("%d of 12 answered and %d of 14 delivered to who is there, complete: %v; %+v", row.answered, row.delivered, !row.want, p)
+		}
+	}
 }
 
 // A worker that is lost in a storm keeps nobody waiting: as far as it has said that its members had dropped, they are not back.
@@ -81,9 +126,6 @@ func TestWorkerIsLostInAStorm(t *testing.T) {
 	}
 	if allBack := s.Dropped == 10; (s.UntilReturned > 0) != allBack || (s.UntilRecovered > 0) != allBack {
 		t.Errorf("storm %+v; want a time if, and only if, all are back", s)
-	}
-	if s.Load.Seconds >= patience.Seconds() {
-		t.Errorf("those who were lost were waited for: %v s", s.Load.Seconds)
 	}
 	if r.Delivery.Missing == 0 {
 		t.Errorf("delivery %+v; want missing what was due to those who are lost", r.Delivery)

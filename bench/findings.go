@@ -5,51 +5,37 @@ import (
 	"slices"
 	"strconv"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // findings is what a worker has to tell at the end.
 type findings struct {
-	Report     Report   `json:"report"`         // of its connections alone
-	Samples    [][]byte `json:"samples"`        // histograms, as hdrhistogram encodes them
-	ClockError int64    `json:"clock_error_ns"` // how far its clock may have been from the coordinator's
+	Report     Report    `json:"report"` // of its connections alone
+	Samples    []samples `json:"samples"`
+	ClockError int64     `json:"clock_error_ns"` // how far its clock may have been from the coordinator's
 }
 
 // handIn gives a worker's report, which is concluded, and the same histograms to its coordinator.
-func (r *run) handIn(samples ...*hdrhistogram.Histogram) {
+func (r *run) handIn(all []samples) {
 	w, ok := r.crew.(*worker)
 	if !ok {
 		return
 	}
-	found := &findings{Report: *r.report, ClockError: w.clockError()}
-	for _, h := range samples {
-		found.Samples = append(found.Samples, encoded(h))
-	}
-	w.meet(findingsStep, &message{Findings: found}, nil)
-}
-
-func encoded(h *hdrhistogram.Histogram) []byte {
-	b, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
-	if err != nil {
-		panic("bench: a histogram cannot be encoded: " + err.Error()) // it is written to memory
-	}
-	return b
+	w.meet(findingsStep, &message{Findings: &findings{Report: *r.report, Samples: all, ClockError: w.clockError()}}, nil)
 }
 
 // collect adds the workers' findings to the report and to the histograms, in their coordinator, before the report is concluded.
-func (r *run) collect(samples ...*hdrhistogram.Histogram) {
+func (r *run) collect(all []samples) {
 	c, ok := r.crew.(*coordinator)
 	if !ok {
 		return
 	}
 	c.meet(findingsStep, nil, func(given []*message) *message {
 		for i, m := range given {
-			if m == nil || m.Findings == nil || len(m.Findings.Samples) != len(samples) {
+			if m == nil || m.Findings == nil || len(m.Findings.Samples) != len(all) {
 				c.bury(c.mates[i])
 				continue
 			}
-			c.merge(c.mates[i], m.Findings, samples)
+			c.merge(c.mates[i], m.Findings, all)
 		}
 		r.report.ClockError = clockError(r.report.Workers)
 		return new(message)
@@ -62,6 +48,9 @@ func (c *coordinator) progress() (total progress) {
 	defer c.mu.Unlock()
 	for i, m := range c.mates {
 		p := m.progress
+		if c.reckons {
+			p.due = m.due // not by whose publishers have sent it
+		}
 		if m.gone != nil {
 			c.strand(uint32(i), &p)
 		}
@@ -70,12 +59,15 @@ func (c *coordinator) progress() (total progress) {
 	return total
 }
 
-// strand counts the connections of worker i, who is lost, at progress p, as lost or failed. Nobody waits for them any more.
+// strand counts the connections of worker i, who is lost, at progress p, as lost or failed. Nobody waits any more for them, nor for what
+// is on its way to them.
 func (c *coordinator) strand(i uint32, p *progress) {
 	begun := uint64(share{i, c.run.share.workers}.of(c.run.total()))
 	away := more(p.returned, p.left)
 	p.lost += more(p.lost+p.cycled+away, p.ready)
 	p.dropping = 0
+	p.excused += more(p.delivered+p.excused, p.due)
+	p.unheard = more(p.answered, p.sent)
 	if c.run.options.Scenario == Storm {
 		p.lost, p.stranded = p.lost+away, away // they meant to come back
 	} else {
@@ -95,15 +87,10 @@ func (c *coordinator) cpu() (total time.Duration) {
 }
 
 // merge adds the findings of m to the report and to the histograms.
-func (c *coordinator) merge(m *mate, f *findings, samples []*hdrhistogram.Histogram) {
+func (c *coordinator) merge(m *mate, f *findings, all []samples) {
 	r, theirs := c.run.report, &f.Report
-	for i, h := range samples {
-		more, err := hdrhistogram.Decode(f.Samples[i])
-		if err != nil {
-			r.Errors["samples of "+m.name+": "+err.Error()]++
-			continue
-		}
-		h.Merge(more)
+	for i := range all {
+		all[i].add(f.Samples[i])
 	}
 	r.addLoadSide(theirs)
 	r.add(&result{ledger: theirs.Delivery, failures: theirs.Failures, closes: theirs.Closes, errors: theirs.Errors})
@@ -171,12 +158,17 @@ func (c *coordinator) dueTo(m *mate) (l Ledger) {
 	case o.mixes():
 		return Ledger{Expected: max(p.due, p.delivered), Received: p.delivered}
 	}
-	for room, members := range m.census {
-		l.Expected += uint64(members) * uint64(c.run.published[room])
-	}
-	l.Expected = more(p.excused, l.Expected)
+	l.Expected = more(p.excused, m.share(c.run.published))
 	l.Received = min(p.delivered, l.Expected)
 	return l
+}
+
+// share returns how many deliveries to m's members make up what has been published to each room.
+func (m *mate) share(published []uint32) (n uint64) {
+	for room, members := range m.census {
+		n += uint64(members) * uint64(published[room])
+	}
+	return n
 }
 
 // clockError returns by how much latencies may be wrong, in microseconds: those from one worker to another by what

@@ -23,7 +23,7 @@ import (
 //	coordinator  welcome   once all are there: proof too, the options, which share; or why not
 //
 // From then on each sends a [message] when it has something to say.
-const linkVersion = 3
+const linkVersion = 4
 
 // Limits of a line. A room counts with some four bytes.
 const (

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"github.com/seed4ac54ce5/edge/netpoll"
 	"github.com/seed4ac54ce5/edge/protocol"
 )
@@ -183,6 +184,53 @@ func TestMixIsReconciled(t *testing.T) {
 	}
 }
 
+// What comes to somebody whom nothing is due to does not end the wait for what is due to others.
+func TestMixWaitsForAllThatIsDue(t *testing.T) {
+	o := Options{Scenario: Mixed, Mix: steady(), Targets: []string{testutil.Nobody}, Connections: 2, Loops: 1, Duration: time.Hour, Drain: patience}
+	r, err := newRun(t.Context(), o.withDefaults(), wholeShare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.open(); err != nil {
+		t.Fatal(err)
+	}
+	defer r.reactor.Close()
+	defer r.probe.stop()
+	defer r.watch.stop()
+	d := r.drivers[0]
+	m := d.play.(*mixPlay)
+	room, in := &m.rooms[0].roomBook, &m.member(0).rooms
+	d.do(func() {
+		d.peers, d.slots[0] = append(d.peers, peer{stage: ready}), noSlot // it has no conn
+		*in = []membership{{stood: true}}
+		room.number = 5
+	})
+	settled := make(chan struct{})
+	go func() { defer close(settled); r.settleMix() }()
+	due := func(n uint64) func() bool { return func() bool { return d.counters.due.value() == n } }
+	testutil.Eventually(t, patience, due(5), "five are due")
+	d.do(func() { d.counters.delivered.add(5) })
+	over := func() bool {
+		select {
+		case <-settled:
+			return true
+		default:
+			return false
+		}
+	}
+	testutil.Eventually(t, patience, func() bool { return due(10)() || over() }, "five are still due")
+	if over() {
+		t.Error("nobody waits for what has not come")
+	}
+	d.do(func() {
+		for n := range uint32(5) {
+			d.result.ledger.arrive(room, &(*in)[0], n+1)
+		}
+		d.counters.delivered.add(5)
+	})
+	<-settled
+}
+
 // A server may close who does not read: that is counted, and nobody is lost.
 func TestMixLetsTheSlowBeClosed(t *testing.T) {
 	t.Parallel()
@@ -193,7 +241,7 @@ func TestMixLetsTheSlowBeClosed(t *testing.T) {
 			return nil
 		}
 		return []string{push}
-	}}, loses, 0)
+	}}, patience, 0)
 	if c := r.Mix.Classes[0]; c.ClosedSlow != 1 || r.Closes[`3008 "slow"`] != 1 || r.Lost != 0 || r.Err() != nil {
 		t.Errorf("class %+v, closes %v, %d lost, %v; want one closed as slow and nobody lost", c, r.Closes, r.Lost, r.Err())
 	}

@@ -101,9 +101,16 @@ func (r *run) settleMix() {
 		m.runPatience(math.MaxInt64)
 		m.readAll()
 	})
-	r.await(nil, r.options.Drain, func(p progress) bool { return p.answered >= p.sent })
+	r.await(nil, r.options.Drain, func(p progress) bool { return p.answered+p.unheard >= p.sent })
+	for r.owesMix() && r.await(nil, r.options.Drain, progress.arrived) {
+	}
+}
+
+// owesMix sees what is still due, and reports whether anything is. What comes meanwhile counts whoever gets it, also if nothing is due
+// to who does, so that as much may come as was due and some of that be on its way.
+func (r *run) owesMix() bool {
 	r.ask(func(d *driver) { d.counters.due.n.Store(d.counters.delivered.value() + d.play.(*mixPlay).owed()) })
-	r.await(nil, r.options.Drain, func(p progress) bool { return p.delivered >= p.due })
+	return r.decided("owed", func() int64 { return truth(!r.progress().arrived()) }) == 1
 }
 
 // readAll has all read again that do not.

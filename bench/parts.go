@@ -59,7 +59,13 @@ func (s samples) add(o samples) {
 }
 
 // MarshalJSON writes s as hdrhistogram encodes it.
-func (s samples) MarshalJSON() ([]byte, error) { return json.Marshal(encoded(s.Histogram)) }
+func (s samples) MarshalJSON() ([]byte, error) {
+	form, err := s.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(form)
+}
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (s *samples) UnmarshalJSON(b []byte) error {

@@ -117,7 +117,7 @@ func (r *run) fanoutByAPI() {
 	a := r.startAPI(pace{start: r.soon(), rate: uint64(r.options.Rate)})
 	r.measure("delivery", countDelivered)
 	r.report.API = a.stop()
-	r.drain(func(p progress) bool { return p.delivered >= p.due && p.answered >= p.sent })
+	r.drain(progress.complete)
 }
 
 // startAPI begins to publish; the options have been checked.

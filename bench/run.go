@@ -296,12 +296,20 @@ func (r *run) ask(f func(*driver)) {
 // lookEvery is how often a run looks at its counters when nobody tells it to.
 const lookEvery = 100 * time.Millisecond
 
-// await returns when cond holds, or when quit is closed or no counter has moved for the time given.
-func (r *run) await(quit <-chan struct{}, stall time.Duration, cond func(progress) bool) {
-	r.together("await", func() { r.awaitHere(quit, stall, cond) })
+// await returns when cond holds, or with false when quit is closed or no counter has moved for the time given.
+func (r *run) await(quit <-chan struct{}, stall time.Duration, cond func(progress) bool) bool {
+	return r.decided("await", func() int64 { return truth(r.awaitHere(quit, stall, cond)) }) == 1
 }
 
-func (r *run) awaitHere(quit <-chan struct{}, stall time.Duration, cond func(progress) bool) {
+// truth returns 1 for true, as a decision.
+func truth(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (r *run) awaitHere(quit <-chan struct{}, stall time.Duration, cond func(progress) bool) bool {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	var last progress
@@ -309,19 +317,19 @@ func (r *run) awaitHere(quit <-chan struct{}, stall time.Duration, cond func(pro
 	for {
 		now := r.look()
 		if cond(now) {
-			return
+			return true
 		}
 		if now != last {
 			last, moved = now, time.Now()
 		}
 		if time.Since(moved) > stall {
-			return
+			return false
 		}
 		select {
 		case <-r.changed:
 		case <-look.C:
 		case <-quit:
-			return
+			return false
 		}
 	}
 }

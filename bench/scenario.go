@@ -75,7 +75,7 @@ func (r *run) echo() {
 		d.stages.sending = true
 	})
 	r.measure("echo", countAnswered)
-	r.drain(func(p progress) bool { return p.answered >= p.sent })
+	r.drain(progress.complete)
 }
 
 // fanout lets the publishers publish at their rate for the time given.
@@ -93,7 +93,7 @@ func (r *run) fanout() {
 	})
 	r.measure("delivery", countDelivered)
 	metronome.stop()
-	r.drain(func(p progress) bool { return p.delivered >= p.due && p.answered >= p.sent })
+	r.drain(progress.complete)
 }
 
 // churn lets connections come and go for the time given.
@@ -170,7 +170,7 @@ func (r *run) messages() {
 func (r *run) publishOnce(size int) {
 	now := r.clock()
 	r.ask(func(d *driver) { d.play.(*roomsPlay).publishOnce(now, size) })
-	r.drain(func(p progress) bool { return p.delivered >= p.due && p.answered >= p.sent })
+	r.drain(progress.complete)
 	r.ask(func(d *driver) { d.stages.draining = false })
 }
 
@@ -205,6 +205,7 @@ func (r *run) beginMeasuring(count func(progress) uint64) sample {
 // drain sends nothing more and waits for what is under way, also in an interrupted run.
 func (r *run) drain(done func(progress) bool) {
 	r.ask(func(d *driver) { d.stages.sending, d.stages.draining = false, true })
+	r.reckon()
 	r.await(nil, r.options.Drain, done)
 }
 
@@ -274,7 +275,8 @@ func (r *run) finish() {
 	})
 	r.gatherSlow()
 	r.probe.stop()
-	r.collect(connect, latency, late, r.late)
+	all := []samples{{connect}, {latency}, {late}, {r.late}}
+	r.collect(all)
 	total := r.progress()
 	r.report.Ready, r.report.Failed, r.report.Lost = total.ready, total.failed, total.lost
 	r.report.ConnectLatency, r.report.Latency = latencyOf(connect), latencyOf(latency)
@@ -287,7 +289,7 @@ func (r *run) finish() {
 	}
 	r.report.Seconds = time.Since(r.begin).Seconds()
 	r.report.conclude()
-	r.handIn(connect, latency, late, r.late)
+	r.handIn(all)
 }
 
 // settler is a play that enters by itself what was due.

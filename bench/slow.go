@@ -205,7 +205,7 @@ func (r *run) slow() {
 	})
 	r.measure("delivery", countDelivered)
 	metronome.stop()
-	r.drain(func(p progress) bool { return p.delivered >= p.due && p.answered >= p.sent })
+	r.drain(progress.complete)
 	report.Peak = watched()
 	r.report.Memory = append(r.report.Memory, MemoryAt{At: "peak", memory: report.Peak.memory})
 	r.readOn(report.Readers)

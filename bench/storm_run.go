@@ -182,11 +182,12 @@ func (r *run) lastWord() {
 	r.ask(func(d *driver) { d.stages.sending, d.stages.dialing, d.stages.draining = false, false, true })
 	now := r.clock()
 	r.ask(func(d *driver) { stormOf(d).publishOnce(now, r.options.Payload) })
+	r.reckon()
 	stall := r.options.Drain
 	if r.ctx.Err() != nil {
 		stall = min(stall, hurry)
 	}
-	r.await(nil, stall, func(p progress) bool { return p.delivered+p.excused >= p.due && p.answered >= p.sent })
+	r.await(nil, stall, progress.complete)
 }
 
 // unrecovered returns how many members were told, over all storms, that they have missed something.

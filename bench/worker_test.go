@@ -31,7 +31,7 @@ func fakeLead(t *testing.T, act func(l *link)) (address string) {
 func TestCoordinatorsThatAreNone(t *testing.T) {
 	for says, act := range map[string]func(l *link){
 		"no coordinator of edge flood": func(l *link) { l.send("HTTP/1.1 400 Bad Request") },
-		"speaks version 4 of the protocol and the worker version 3": func(l *link) {
+		"speaks version 5 of the protocol and the worker version 4": func(l *link) {
 			l.send(greeting{linkVersion + 1, nil})
 			l.line(helloLimit)
 		},

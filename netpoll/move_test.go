@@ -383,6 +383,7 @@ func TestMoveToALoopThatHasEnded(t *testing.T) {
 			st.wantClosed(id, ClosedMoved)
 		}
 		move(ids[0])
+		st.do(0, func(*Loop) {}) // Closed comes before the post leaves
 		close(goOn)
 		to := await(t, st.moved, "Moved")
 		st.wantClosed(to, ClosedLoop)

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/bench"
@@ -214,7 +212,7 @@ func checkZeros(flags *pflag.FlagSet) error {
 	return nil
 }
 
-// run floods and prints the report. An interrupt ends the run early, a second one the process.
+// run floods and prints the report. A signal to end ends the run early, a second one the process.
 func (f *flooding) run(c *cobra.Command) error {
 	if err := checkZeros(c.Flags()); err != nil {
 		return err
@@ -226,9 +224,8 @@ func (f *flooding) run(c *cobra.Command) error {
 	f.options.Command = commandLine(c)
 	f.options.Progress = c.ErrOrStderr()
 	f.options.Terminal = term.IsTerminal(int(os.Stderr.Fd()))
-	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
+	ctx, stop := untilEnded(c.Context())
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	report, err := bench.Run(ctx, f.options)
 	switch {
 	case errors.Is(err, bench.ErrUsage):

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 
 	"github.com/seed4ac54ce5/edge/bench"
 	"github.com/spf13/cobra"
@@ -35,7 +33,7 @@ machines, each of which is started as edge flood --join host:port.`,
 	return c
 }
 
-// join takes part in a run and prints what of it was seen here. Whether all is well, the coordinator says. An interrupt ends this part.
+// join takes part in a run and prints what of it was seen here. Whether all is well, the coordinator says. A signal to end ends this part.
 func join(c *cobra.Command, j bench.Joining, asJSON bool) error {
 	if j.Coordinator == "" {
 		if c.Flags().NFlag() > 0 {
@@ -45,9 +43,8 @@ func join(c *cobra.Command, j bench.Joining, asJSON bool) error {
 	}
 	j.Progress = c.ErrOrStderr()
 	j.Terminal = term.IsTerminal(int(os.Stderr.Fd()))
-	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
+	ctx, stop := untilEnded(c.Context())
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	report, err := bench.Join(ctx, j)
 	if errors.Is(err, bench.ErrUsage) {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -33,9 +34,9 @@ func TestFloodJoinUsage(t *testing.T) {
 func TestFloodIsShared(t *testing.T) {
 	server := start(t, "--development")
 	for _, row := range []struct {
-		duration  string
-		interrupt bool
-	}{{"200ms", false}, {"1h", true}} {
+		duration string
+		end      os.Signal // nil to let it go on for that long
+	}{{"200ms", nil}, {"1h", syscall.SIGINT}, {"1h", syscall.SIGTERM}} {
 		coordinator := edge("flood", "fanout", "--target", server.Addresses[0], "--connections", "20", "--rooms", "3", "--publishers", "2",
 			"--duration", row.duration, "--warmup", "50ms", "--json", "--workers", "2", "--listen", "127.0.0.1:0", "--join-key", "k")
 		var out bytes.Buffer
@@ -52,8 +53,8 @@ func TestFloodIsShared(t *testing.T) {
 			begun(t, w)
 		}
 		after(t, said, "all 2 workers")
-		if row.interrupt {
-			if err := coordinator.Process.Signal(syscall.SIGINT); err != nil {
+		if row.end != nil {
+			if err := coordinator.Process.Signal(row.end); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -68,8 +69,8 @@ func TestFloodIsShared(t *testing.T) {
 		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 			t.Fatalf("%v: %s", err, out.Bytes())
 		}
-		if r.Interrupted != row.interrupt || len(r.Workers) != 2 || r.Err() != nil || !row.interrupt && r.Delivery.Received == 0 {
-			t.Errorf("interrupted: %v, %v; report %+v", r.Interrupted, r.Err(), r)
+		if r.Interrupted != (row.end != nil) || len(r.Workers) != 2 || r.Err() != nil || row.end == nil && r.Delivery.Received == 0 {
+			t.Errorf("%v: interrupted: %v, %v; report %+v", row.end, r.Interrupted, r.Err(), r)
 		}
 	}
 }

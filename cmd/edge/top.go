@@ -7,8 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/seed4ac54ce5/edge/server"
@@ -54,7 +52,7 @@ func (t *topping) run(ctx context.Context) error {
 	if t.interval < 100*time.Millisecond {
 		return errors.New("--interval: write 100ms or more")
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilEnded(ctx)
 	defer stop()
 	err := t.watch(ctx)
 	if ctx.Err() != nil {
