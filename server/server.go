@@ -71,6 +71,7 @@ type Server struct {
 	access     atomic.Pointer[access]
 	revoked    *auth.Revoked
 	measuring  atomic.Bool      // memory is limited
+	unmeasured atomic.Bool      // the log has that it cannot be measured
 	reloads    [2]atomic.Uint64 // of the configuration: done, failed
 	keyFetches [2]atomic.Uint64 // from JWKS endpoints: done, failed
 	draining   atomic.Bool
