@@ -8,13 +8,17 @@ import (
 // tickEvery is how often rooms age and memory is measured.
 const tickEvery = 250 * time.Millisecond
 
-// giveBackEvery is how often a node that lets nobody in for want of memory looks what of its own it can do without.
-const giveBackEvery = 10 * time.Second
+// A node that lets nobody in for want of memory looks this often what of its own it can do without, and spends no more than this
+// part of its time on it.
+const (
+	giveBackEvery = time.Second
+	giveBackPart  = 20
+)
 
 // tick does what is done from time to time until the node closes: rooms age, memory is measured, warnings are repeated.
 func (s *Server) tick() {
 	insecure := remindEvery(insecureEvery, time.Now())
-	giveBack := reminder{every: giveBackEvery} // due at once
+	var giveBackAt time.Time
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {
@@ -23,7 +27,7 @@ func (s *Server) tick() {
 			s.hub.Tick(now)
 			if s.measuring.Load() {
 				s.sampleMemory()
-				s.giveBack(&giveBack, now)
+				s.giveBack(&giveBackAt, now)
 			}
 			if insecure.due(now) {
 				s.warnInsecure()
@@ -56,9 +60,12 @@ func (s *Server) warnUnmeasured(err error) {
 }
 
 // giveBack returns memory to the kernel if clients are refused for want of it. Where most of it is what clients have left, nothing
-// is allocated any more, so that the runtime would not collect it by itself for minutes.
-func (s *Server) giveBack(again *reminder, now time.Time) {
-	if s.memory.Usage().Refusing && again.due(now) {
-		debug.FreeOSMemory()
+// is allocated any more, so that the runtime would not collect it by itself for minutes. next is when it may do so again.
+func (s *Server) giveBack(next *time.Time, now time.Time) {
+	if !s.memory.Usage().Refusing || now.Before(*next) {
+		return
 	}
+	began := time.Now()
+	debug.FreeOSMemory()
+	*next = now.Add(max(giveBackEvery, giveBackPart*time.Since(began)))
 }
