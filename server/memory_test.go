@@ -28,6 +28,33 @@ func TestGarbageKeepsNobodyOut(t *testing.T) {
 	}, "nobody is let in, and then everybody")
 }
 
+// What clients and rooms may fill together by default is less than a small host has: refusing those who come is no help against those
+// who are there.
+func TestBudgetsFitTheMemory(t *testing.T) {
+	for _, r := range []struct {
+		limit, given          int64
+		history, input, queue int64
+	}{
+		{64 << 20, 0, 8 << 20, 8 << 20, 8 << 20},
+		{64 << 20, 100 << 20, 100 << 20, 100 << 20, 100 << 20},
+		{-1, 0, 256 << 20, 256 << 20, 512 << 20},
+		{-1, -1, -1, -1, -1},
+	} {
+		n := openNodeAlone(t, func(c *Config) {
+			c.MemoryLimit, c.HistoryMemoryLimit, c.InputBudget, c.QueueBudget = r.limit, r.given, r.given, r.given
+		})
+		if c := &n.config; c.HistoryMemoryLimit != r.history || c.InputBudget != r.input || c.QueueBudget != r.queue {
+			t.Errorf("of %d bytes, with %d given: histories %d, input %d, queues %d; want %d, %d, %d", r.limit, r.given,
+				c.HistoryMemoryLimit, c.InputBudget, c.QueueBudget, r.history, r.input, r.queue)
+		}
+	}
+	var c Config
+	c.shareMemory(16 << 30)
+	if c.HistoryMemoryLimit != 256<<20 || c.InputBudget != 256<<20 || c.QueueBudget != 512<<20 {
+		t.Errorf("of 16 GiB: histories %d, input %d, queues %d; want the usual", c.HistoryMemoryLimit, c.InputBudget, c.QueueBudget)
+	}
+}
+
 // litter leaves so many bytes of garbage in memory.
 func litter(bytes int) {
 	waste := make([]byte, bytes)

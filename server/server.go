@@ -116,6 +116,7 @@ func Open(config Config) (*Server, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
+	config.shareMemory(memoryLimit(&config))
 	s := &Server{
 		config:       config,
 		handler:      config.Handler,
@@ -163,6 +164,15 @@ func Open(config Config) (*Server, error) {
 	s.logTuning(tuning.This())
 	s.warnInsecure()
 	return s, nil
+}
+
+// memoryLimit returns how much memory the node may use, 0 if there is no limit or it cannot be told.
+func memoryLimit(c *Config) int64 {
+	if c.MemoryLimit < 0 {
+		return 0
+	}
+	usage, _ := admission.NewBudget("/", c.MemoryLimit).Sample(0) // sampleMemory says what is wrong with it
+	return usage.Limit
 }
 
 // openEdge prepares for what stands between a socket and its session.
