@@ -22,9 +22,6 @@ func (c *Config) Server() server.Config {
 	if n.PingInterval == 0 {
 		n.PingInterval = -1 // where a zero stands for the default, none is less
 	}
-	unlimited(&n.HistoryMemoryLimit)
-	unlimited(&n.QueueBudget)
-	unlimited(&n.InputBudget)
 	unlimited(&n.CommandRate)
 	unlimited(&n.ByteRate)
 	if n.Development { // has defaults of its own

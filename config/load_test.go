@@ -25,11 +25,11 @@ func TestDefaults(t *testing.T) {
 	} {
 		want := server.Config{
 			Addresses: []string{"127.0.0.1:8000"}, InternalAddress: "127.0.0.1:9000",
-			PrivateTables: "auto", Development: r.development, HistoryMemoryLimit: 256 << 20, QueueBudget: 512 << 20,
+			PrivateTables: "auto", Development: r.development,
 			MessageLimit: 64 << 10, FragmentLimit: 1024, QueueLimit: 1 << 20, RoomLimit: 128,
 			PingInterval: 25 * time.Second, PongTimeout: 8 * time.Second, HeadTimeout: 5 * time.Second, KeepAliveTimeout: 65 * time.Second,
 			StaleTimeout: 10 * time.Second, StallLimit: 10 * time.Second, ShutdownWindow: 30 * time.Second,
-			RateBurst: 5 * time.Second, MessageTimeout: time.Minute, InputBudget: 256 << 20,
+			RateBurst: 5 * time.Second, MessageTimeout: time.Minute,
 			ExpiredCloseDelay: 25 * time.Second, ExpiredSubCloseDelay: 25 * time.Second,
 			API: server.API{BodyLimit: 4 << 20},
 		}

@@ -52,7 +52,7 @@ func TestMistakesInFiles(t *testing.T) {
 		{"edge.yaml", "client: {ping_interval: 1500ms}", []string{`client.ping_interval: "1500ms" is not a multiple of 1s; write whole seconds, as 25s, or 0s for none`}},
 		{"edge.yaml", "client: {ping_interval: -1s}", []string{`client.ping_interval: "-1s" is out of range; write whole seconds, as 25s, or 0s for none`}},
 		{"edge.yaml", "client: {pong_timeout: 0}", []string{"client.pong_timeout: 0 is out of range; write a time from 100ms to 24h, as 10s"}},
-		{"edge.yaml", "history: {memory_limit: -1}", []string{"history.memory_limit: -1 is out of range; write a size as 256MiB, or 0 for no limit"}},
+		{"edge.yaml", "history: {memory_limit: -1}", []string{"history.memory_limit: -1 is out of range; write auto, a size as 4GiB, or 0 for no limit"}},
 		{"edge.yaml", "shutdown: {window: 25h}", []string{`shutdown.window: "25h" is out of range; write a time such as 30s, or 0s`}},
 		{"edge.yaml", "listen: {address: []}", []string{"listen.address: a list is empty; write host:port, host:first-last or unix:path"}},
 		{"edge.yaml", "listen: {address: here}", []string{`listen.address: "here" has "here", which is not an address; write host:port, host:first-last or unix:path`}},

@@ -110,6 +110,36 @@ func free(t *testing.T) int {
 	return fd
 }
 
+// limitFor returns the limit under which the loops of a shared table take no conn from number n on.
+func limitFor(n int) (limit int) {
+	for limit = n; ceilingOf(limit) < n; limit++ {
+	}
+	return limit
+}
+
+// Where the loops share a table, clients leave the rest of the process as many descriptors as are its own.
+func TestDescriptorsForTheRest(t *testing.T) {
+	const conns = 100
+	st := open(t, Config{Tables: TablesOff, Refusal: []byte("full")}, script{})
+	cr := gather(t, st, conns)
+	limit := limitFor(free(t) + 5)
+	restore := lowerLimit(t, limit)
+	cr.connect(0, conns)
+	if first := await(t, st.pauses, "AcceptError"); first.why != unix.EMFILE {
+		t.Errorf("AcceptError(%v); want EMFILE", first.why)
+	}
+	served := len(st.opened)
+	for i := range conns {
+		if got, want := cr.echo(i), map[bool]string{true: "ping", false: "full"}[i < served]; got != want && (got != "" || i < served) {
+			t.Errorf("conn %d, %d of them served, got %q; want %q", i, served, got, want)
+		}
+	}
+	restore() // for the test's own
+	if used, most := free(t), ceilingOf(limit)+1; served == 0 || used > most {
+		t.Errorf("%d conns were served, and descriptors are used up to %d; want some, and not beyond %d", served, used, most)
+	}
+}
+
 // A loop without descriptors says so to those who wait, turns seldom meanwhile, serves the conns that
 // it has, and accepts again as soon as there are descriptors.
 func TestDescriptorsRunOut(t *testing.T) {
@@ -119,7 +149,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 		cr := gather(t, st, conns+1)
 		limit := 20 // of a private table; it holds some nine of the loop's own
 		if tables == TablesOff {
-			limit = free(t) + 5
+			limit = limitFor(free(t) + 5)
 		}
 		restore := lowerLimit(t, limit)
 		cr.connect(0, conns)
@@ -162,7 +192,7 @@ func TestDescriptorsRunOutOnUnixSocket(t *testing.T) {
 		cr := gather(t, st, 101)
 		limit := 20
 		if tables == TablesOff {
-			limit = free(t) + 5
+			limit = limitFor(free(t) + 5)
 		}
 		restore := lowerLimit(t, limit)
 		cr.connect(0, 100)
@@ -229,7 +259,7 @@ func TestStopListeningWhilePaused(t *testing.T) {
 		cr := gather(t, st, 100)
 		limit := 20
 		if tables == TablesOff {
-			limit = free(t) + 5
+			limit = limitFor(free(t) + 5)
 		}
 		restore := lowerLimit(t, limit)
 		cr.connect(0, 100)

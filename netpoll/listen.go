@@ -21,6 +21,10 @@ const (
 	maxRefusals  = 64       // while there are no descriptors, a pause
 	acceptPause  = 2        // ticks without accepting after the kernel ran out of something
 
+	// Of a table that the loops share with the rest of the process one part in processPart is not for conns, and processMost at most.
+	processPart = 8
+	processMost = 256
+
 	// userTimeout is the number of milliseconds after which the kernel gives up a connection whose peer does not acknowledge, or
 	// whose window stays closed.
 	userTimeout = 30_000
@@ -209,12 +213,19 @@ func (l *Loop) accept(ln *listener) (more bool) {
 		fd, from, errno := sys.AcceptFrom(ln.fd)
 		switch errno {
 		case 0:
+			if l.crowded(fd) {
+				l.turnAway(fd)
+				l.refuse(ln)
+				l.pauseAccepting(unix.EMFILE)
+				return false
+			}
 			if !l.admit(fd, from) {
 				return false
 			}
 		case unix.EAGAIN, unix.EINVAL: // nobody waits; of a Unix socket that was shut down, nobody any more
 			return false
 		case unix.EMFILE, unix.ENFILE:
+			l.ceiling = 0 // the limit may be lower than it was
 			l.refuse(ln)
 			l.pauseAccepting(errno)
 			return false
@@ -227,6 +238,23 @@ func (l *Loop) accept(ln *listener) (more bool) {
 	}
 	return true
 }
+
+// crowded reports whether fd is among the last of a table that the loops share. Those are for the rest of the process, its internal
+// listener, files and backends: clients must not be able to take them. The kernel gives the lowest number that is free.
+func (l *Loop) crowded(fd int) bool {
+	if l.private || fd < l.ceiling {
+		return false
+	}
+	limit, err := sys.DescriptorLimit()
+	if err != nil {
+		return false
+	}
+	l.ceiling = ceilingOf(limit)
+	return fd >= l.ceiling
+}
+
+// ceilingOf returns the number from which descriptors of a shared table are not for conns.
+func ceilingOf(limit int) int { return limit - min(limit/processPart, processMost) }
 
 // admit makes fd a conn. If the kernel has no room for it, accepting pauses.
 func (l *Loop) admit(fd int, from netip.AddrPort) bool {
@@ -271,12 +299,17 @@ func (l *Loop) refuse(ln *listener) {
 		if errno != 0 {
 			break
 		}
-		l.stats.Refused++
-		_, _ = sys.Recv(fd, l.shared) // unread bytes would turn the close into a reset
-		_, _ = sys.Send(fd, l.config.Refusal)
-		sys.Close(fd)
+		l.turnAway(fd)
 	}
 	l.openReserve()
+}
+
+// turnAway refuses fd.
+func (l *Loop) turnAway(fd int) {
+	l.stats.Refused++
+	_, _ = sys.Recv(fd, l.shared) // unread bytes would turn the close into a reset
+	_, _ = sys.Send(fd, l.config.Refusal)
+	sys.Close(fd)
 }
 
 // openReserve sets a descriptor aside for refuse.

@@ -101,6 +101,7 @@ type Loop struct {
 	newest       ConnID         // accepted last
 	newestFrom   netip.AddrPort // where from
 	reserve      int            // descriptor given up to refuse politely, -1 for none
+	ceiling      int            // of a shared table, the number from which crowded looks closer
 	acceptPaused bool
 	acceptAgain  uint32 // tick
 	leaving      bool   // the listeners close when it is leaveAt

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -48,7 +49,7 @@ type Config struct {
 
 	Access             Access       // who may connect
 	Rooms              Rooms        // what rooms do
-	HistoryMemoryLimit int64        // bytes of all histories together; 256 MiB, below 0 no limit
+	HistoryMemoryLimit int64        // bytes of all histories together; 256 MiB, or an eighth of the memory if that is less; below 0 no limit
 	Store              *StoreConfig // nil keeps histories in memory only
 	SocketIO           *SocketIO    // nil serves none
 	Handler            Handler      // the application; its zero value leaves all decisions to the options
@@ -59,9 +60,9 @@ type Config struct {
 	ByteRate             int           // bytes that it may send a second; 1 MiB, in development and below 0 no limit
 	RateBurst            time.Duration // how far ahead of these rates it may be; 5 s
 	MessageTimeout       time.Duration // from the first byte of a message to its last; 60 s
-	InputBudget          int64         // memory of messages that are not whole yet, of all clients together; 256 MiB, below 0 no limit
+	InputBudget          int64         // memory of messages that are not whole yet, of all clients together; 256 MiB, or an eighth of the memory if that is less; below 0 no limit
 	QueueLimit           int           // bytes that may wait for a client; 1 MiB
-	QueueBudget          int64         // bytes that may wait for all clients together; 512 MiB, below 0 no limit
+	QueueBudget          int64         // bytes that may wait for all clients together; 512 MiB, or such an eighth; below 0 no limit
 	RoomLimit            int           // rooms of a client; 128
 	PingInterval         time.Duration // 25 s; below 0 none
 	PongTimeout          time.Duration // 8 s
@@ -120,7 +121,19 @@ const (
 	lingerTimeout       = 5 * time.Second // for the peer's side of the close
 )
 
-// withDefaults fills in what is zero.
+// shareMemory fills in what of so much memory, 0 if it has no limit, clients and rooms may fill together. It leaves the greater
+// part to the conns themselves, and to what the runtime has yet to collect.
+func (c *Config) shareMemory(limit int64) {
+	most := int64(math.MaxInt64)
+	if limit > 0 {
+		most = max(limit/8, 1) // 0 would be none
+	}
+	orElse(&c.HistoryMemoryLimit, min(256<<20, most))
+	orElse(&c.InputBudget, min(256<<20, most))
+	orElse(&c.QueueBudget, min(512<<20, most))
+}
+
+// withDefaults fills in what is zero, but for what depends on the host's memory.
 func (c Config) withDefaults() Config {
 	if len(c.Listeners) > 0 {
 		c.Addresses = nil
@@ -129,7 +142,6 @@ func (c Config) withDefaults() Config {
 	}
 	orElse(&c.InternalAddress, "127.0.0.1:9000")
 	orElse(&c.PrivateTables, "auto")
-	orElse(&c.HistoryMemoryLimit, 256<<20)
 	orElse(&c.MessageLimit, defaultMessageLimit)
 	orElse(&c.FragmentLimit, 1024)
 	if c.Development {
@@ -140,9 +152,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.ByteRate, 1<<20)
 	orElse(&c.RateBurst, 5*time.Second)
 	orElse(&c.MessageTimeout, time.Minute)
-	orElse(&c.InputBudget, 256<<20)
 	orElse(&c.QueueLimit, 1<<20)
-	orElse(&c.QueueBudget, 512<<20)
 	orElse(&c.RoomLimit, 128)
 	orElse(&c.PingInterval, 25*time.Second)
 	orElse(&c.PongTimeout, 8*time.Second)

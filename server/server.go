@@ -71,6 +71,7 @@ type Server struct {
 	access     atomic.Pointer[access]
 	revoked    *auth.Revoked
 	measuring  atomic.Bool      // memory is limited
+	unmeasured atomic.Bool      // the log has that it cannot be measured
 	reloads    [2]atomic.Uint64 // of the configuration: done, failed
 	keyFetches [2]atomic.Uint64 // from JWKS endpoints: done, failed
 	draining   atomic.Bool
@@ -115,6 +116,7 @@ func Open(config Config) (*Server, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
+	config.shareMemory(memoryLimit(&config))
 	s := &Server{
 		config:       config,
 		handler:      config.Handler,
@@ -162,6 +164,15 @@ func Open(config Config) (*Server, error) {
 	s.logTuning(tuning.This())
 	s.warnInsecure()
 	return s, nil
+}
+
+// memoryLimit returns how much memory the node may use, 0 if there is no limit or it cannot be told.
+func memoryLimit(c *Config) int64 {
+	if c.MemoryLimit < 0 {
+		return 0
+	}
+	usage, _ := admission.NewBudget("/", c.MemoryLimit).Sample(0) // sampleMemory says what is wrong with it
+	return usage.Limit
 }
 
 // openEdge prepares for what stands between a socket and its session.
