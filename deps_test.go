@@ -48,7 +48,7 @@ var mayImport = map[string][]string{
 	"bench/page":           {"bench"},
 	"examples/chat":        {"server", "socketio"},
 	"examples/chat-sdk":    {"server"},
-	"socketio":             {"server"},
+	"socketio":             {"server", "socketio/packet"},
 	"socketio/packet":      {},
 	"internal/poison":      {},
 	"internal/near":        {},

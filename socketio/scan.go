@@ -2,7 +2,8 @@ package socketio
 
 import (
 	"bytes"
-	"strconv"
+
+	"github.com/seed4ac54ce5/edge/socketio/packet"
 )
 
 // Functions that find their way in JSON that the node has checked already. What they are given otherwise they do
@@ -87,39 +88,6 @@ func elements(b []byte) func(yield func([]byte) bool) {
 	}
 }
 
-// placeholder reads an object {"_placeholder":true,"num":i} at the front of b and returns i and its length. ok is false
-// if something else is there.
-func placeholder(b []byte) (num, n int, ok bool) {
-	marked, num := false, -1
-	i := skipSpace(b, 1)
-	for i < len(b) && b[i] == '"' {
-		end := skipString(b, i)
-		key := b[i:end]
-		if i = skipSpace(b, end); i == len(b) || b[i] != ':' {
-			return 0, 0, false
-		}
-		i = skipSpace(b, i+1)
-		end = skipValue(b, i)
-		switch value := b[i:end]; {
-		case string(key) == `"_placeholder"`:
-			marked = string(value) == "true"
-		case string(key) == `"num"`:
-			v, err := strconv.ParseUint(string(value), 10, 31)
-			if err != nil {
-				return 0, 0, false
-			}
-			num = int(v)
-		}
-		if i = skipSpace(b, end); i < len(b) && b[i] == ',' {
-			i = skipSpace(b, i+1)
-		}
-	}
-	if i == len(b) || b[i] != '}' || !marked || num < 0 {
-		return 0, 0, false
-	}
-	return num, i + 1, true
-}
-
 // replacePlaceholders appends b to dst, with what put appends in the place of each placeholder.
 func replacePlaceholders(dst, b []byte, put func(dst []byte, num int) []byte) []byte {
 	for i := 0; i < len(b); {
@@ -129,7 +97,7 @@ func replacePlaceholders(dst, b []byte, put func(dst []byte, num int) []byte) []
 			dst = append(dst, b[i:end]...)
 			i = end
 		case '{':
-			if num, n, ok := placeholder(b[i:]); ok {
+			if num, n, ok := packet.Placeholder(b[i:]); ok {
 				dst = put(dst, num)
 				i += n
 				continue
@@ -148,6 +116,6 @@ func isPlaceholder(b []byte) (num int, ok bool) {
 	if len(b) == 0 || b[0] != '{' || !bytes.Contains(b, []byte(`"_placeholder"`)) {
 		return 0, false
 	}
-	num, n, ok := placeholder(b)
+	num, n, ok := packet.Placeholder(b)
 	return num, ok && n == len(b)
 }

@@ -142,57 +142,98 @@ func (s *scanner) next(end byte, first bool) (more, ok bool) {
 
 // object steps over an object. It is a placeholder if its last member of that name says so.
 func (s *scanner) object(depth int) bool {
-	marked, num := false, []byte(nil)
+	start, marked := s.at, false
 	for first := true; ; first = false {
 		more, ok := s.next('}', first)
 		if !more {
-			return ok && (!marked || s.refers(num))
+			return ok && (!marked || s.refers(start))
 		}
 		from := s.at
 		if !s.text() {
 			return false
 		}
-		key := s.b[from+1 : s.at-1]
-		s.space()
-		if s.peek() != ':' {
+		marks := s.attachments > 0 && is(s.b[from+1:s.at-1], placeholder)
+		if !s.colon() {
 			return false
 		}
-		s.at++
-		s.space()
 		from = s.at
 		if !s.value(depth) {
 			return false
 		}
-		if s.attachments == 0 {
-			continue
-		}
-		switch {
-		case is(key, placeholder):
+		if marks {
 			marked = string(s.b[from:s.at]) == "true"
-		case is(key, "num"):
-			num = s.b[from:s.at]
 		}
 	}
 }
 
 const placeholder = "_placeholder"
 
-// refers reports whether num is the index of an attachment.
-func (s *scanner) refers(num []byte) bool {
-	if _, ok := index(num, s.attachments); !ok {
+// refers reports whether the object from start up to here is the placeholder of an attachment.
+func (s *scanner) refers(start int) bool {
+	if num, _, ok := Placeholder(s.b[start:s.at]); !ok || num >= s.attachments {
 		s.err = ErrPlaceholder
 		return false
 	}
 	return true
 }
 
-// index returns the number that a placeholder has, if it is that of one of n attachments.
-func index(num []byte, n int) (i int, ok bool) {
-	f, err := strconv.ParseFloat(string(num), 64)
-	if err != nil || f < 0 || f >= float64(n) || f != float64(int(f)) {
-		return 0, false
+// CheckPlaceholders returns ErrPlaceholder for a JSON value with an object that its receivers would take for the placeholder of an
+// attachment, though it is that of none of n: they would end their connection.
+func CheckPlaceholders(b []byte, n int) error {
+	_, err := scan(b, maxJSONDepth, n)
+	return err
+}
+
+// maxJSONDepth is how deep encoding/json goes.
+const maxJSONDepth = 10_000
+
+// Placeholder reads the object at the front of b and returns the index that it has, if it is a placeholder, and its length. A
+// placeholder has its two members, as everybody writes them, and no other one: [Parse] refuses a packet with an object that reads
+// as one for JavaScript and is written otherwise, so that nobody takes such an object for another thing than its receivers do.
+func Placeholder(b []byte) (num, n int, ok bool) {
+	s, marked := scanner{b: b}, false
+	num = -1
+	for first := true; ; first = false {
+		more, ok := s.next('}', first)
+		if !more {
+			return num, s.at, ok && marked && num >= 0
+		}
+		from := s.at
+		if !s.text() {
+			return 0, 0, false
+		}
+		key := b[from:s.at]
+		if !s.colon() {
+			return 0, 0, false
+		}
+		from = s.at
+		if !s.value(0) {
+			return 0, 0, false
+		}
+		switch value := string(b[from:s.at]); string(key) {
+		case `"` + placeholder + `"`:
+			marked = value == "true"
+		case `"num"`:
+			v, err := strconv.ParseUint(value, 10, 31)
+			if err != nil {
+				return 0, 0, false
+			}
+			num = int(v)
+		default:
+			return 0, 0, false
+		}
 	}
-	return int(f), true
+}
+
+// colon steps over what stands between the name of a member and its value.
+func (s *scanner) colon() bool {
+	s.space()
+	if s.peek() != ':' {
+		return false
+	}
+	s.at++
+	s.space()
+	return true
 }
 
 // is reports whether text, as it stands between quotes, is name, which is of ASCII letters.

@@ -545,13 +545,7 @@ func (k *packer) object(depth int) bool {
 			return false
 		}
 		k.string(k.b[from+1 : k.at-1])
-		k.space()
-		if k.peek() != ':' {
-			return false
-		}
-		k.at++
-		k.space()
-		if !k.value(depth) {
+		if !k.colon() || !k.value(depth) {
 			return false
 		}
 	}
@@ -562,35 +556,12 @@ func (k *packer) attachment() (i int, ok bool) {
 	if len(k.parts) == 0 {
 		return 0, false
 	}
-	s := scanner{b: k.b, at: k.at}
-	marked, num := false, []byte(nil)
-	for first := true; ; first = false {
-		if more, _ := s.next('}', first); !more {
-			i, ok = index(num, len(k.parts))
-			if ok && marked {
-				k.at = s.at
-			}
-			return i, ok && marked
-		}
-		from := s.at
-		if !s.text() {
-			return 0, false
-		}
-		key := s.b[from+1 : s.at-1]
-		s.space()
-		s.at++
-		s.space()
-		from = s.at
-		if c := s.peek(); c == '{' || c == '[' || c == '"' || !s.value(0) {
-			return 0, false
-		}
-		switch {
-		case is(key, placeholder):
-			marked = string(s.b[from:s.at]) == "true"
-		case is(key, "num"):
-			num = s.b[from:s.at]
-		}
+	i, n, ok := Placeholder(k.b[k.at:])
+	if !ok || i >= len(k.parts) {
+		return 0, false
 	}
+	k.at += n
+	return i, true
 }
 
 // packSize writes the size of an array or a map, whose head is one byte so far, before its elements.

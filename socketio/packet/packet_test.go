@@ -80,6 +80,14 @@ func TestParseRefuses(t *testing.T) {
 		{`51-["a",{"_placeholder":true,"num":1e300}]`, ErrPlaceholder},
 		{`51-["a",{"_placeholder":true,"num":"0"}]`, ErrPlaceholder},
 		{`51-["a",{"_placeholder":true}]`, ErrPlaceholder},
+		{`51-["a",{"_placeholder":true,"num":0.0}]`, ErrPlaceholder}, // from here on for JavaScript each is that of attachment 0
+		{`51-["a",{"_placeholder":true,"num":0e1}]`, ErrPlaceholder},
+		{`51-["a",{"_placeholder":true,"num":-0}]`, ErrPlaceholder},
+		{`51-["a",{"_pl\u0061ceholder":true,"num":0}]`, ErrPlaceholder},
+		{`51-["a",{"_placeholder":true,"n\u0075m":0}]`, ErrPlaceholder},
+		{`51-["a",{"_placeholder":true,"num":"0","num":0}]`, ErrPlaceholder},
+		{`51-["a",{"_placeholder":true,"num":0,"more":1}]`, ErrPlaceholder},
+		{`51-["a",{"more":{"_placeholder":true,"num":0},"_placeholder":true,"num":0}]`, ErrPlaceholder},
 		{`51-["a",{"\u005fplaceholder":true,"num":5}]`, ErrPlaceholder},
 		{`51-["a",{"_placeh\u006Flder":true,"n\u0075m":1}]`, ErrPlaceholder},
 		{`51-["a",{"deep":[{"_placeholder":true,"num":7}]}]`, ErrPlaceholder},
@@ -112,7 +120,7 @@ func TestParseHoldsToLimits(t *testing.T) {
 func TestParseDoesNotAllocate(t *testing.T) {
 	text := []byte(`2/chat,17["message",{"text":"hello","n":[1,2.5e3,true,null]}]`)
 	binary := []byte(`51-["a",{"_placeholder":true,"num":0}]`)
-	escaped := []byte(`51-["a",{"\u005fplaceholder":true,"n\u0075m":0,"\u0061":1}]`)
+	escaped := []byte(`51-["a",{"\u005fplaceholder":false,"n\u0075m":0,"\u0061":1}]`)
 	out := make([]byte, 0, 200)
 	var p Packet
 	if n := testing.AllocsPerRun(100, func() {
