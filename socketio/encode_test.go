@@ -33,8 +33,8 @@ type loud struct{ Bytes []byte }
 
 func (*loud) MarshalJSON() ([]byte, error) { return []byte(`"loud"`), nil }
 
-// An object that a client has sent as text must not become, beside binary values, what makes its receivers give up.
-func TestEncodeRefusesPlaceholders(t *testing.T) {
+// E08: an object that a client has sent as text must not become, beside binary values, what makes its receivers give up.
+func TestE08EncodeRefusesPlaceholders(t *testing.T) {
 	for _, text := range []string{
 		`{"_placeholder":true,"num":1}`, `{"_placeholder":true,"num":0.0}`, `{"_pl\u0061ceholder":true,"num":0}`, `[{"a":{"num":-1,"_placeholder":true}}]`,
 	} {
