@@ -149,7 +149,8 @@ func (l *loop) deliverSome() (more bool) {
 		l.rosters.Aligned = l.rosters.Subscriptions() > joinFrom*l.net.Open()
 		l.joining = l.net.Corked() > 0 || l.rosters.Aligned && l.rosters.Several()
 		more = l.rosters.Fanout(l.slice)
-		if !l.joining || more && l.net.Corked() < corkLimit {
+		// What follows a publication to one conn alone is corked too, whether or not deliveries are.
+		if corked := l.net.Corked(); corked == 0 || more && corked < corkLimit {
 			return more
 		}
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -448,4 +449,48 @@ func TestSocketBroadcastsAcrossAnUpgrade(t *testing.T) {
 	ws.expect(`text "42[\"before\"]"`)
 	broadcast(`["after"]`)
 	ws.expect(`text "42[\"after\"]"`)
+}
+
+// What is for one socket alone, behind a broadcast, leaves in the turn of both: nothing may come for a long time that would make the
+// loop turn again.
+func TestSocketEmitBehindABroadcast(t *testing.T) {
+	a := newSocketApp()
+	n := openSocketNode(t, a, func(c *Config) { c.SocketIO.NoHandshakes, c.SocketIO.PingInterval = true, time.Hour })
+	c, all := a.enter(n, "/")
+	defer c.close()
+	for ticks := true; ticks; { // for what is over
+		ticks = false
+		var mu sync.Mutex
+		if err := n.onLoops(t.Context(), func(l *loop) {
+			mu.Lock()
+			defer mu.Unlock()
+			ticks = ticks || l.timed
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held, release, freed := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		freed <- n.onLoops(context.Background(), func(*loop) { held <- struct{}{}; <-release })
+	}()
+	for range n.loops {
+		<-held
+	}
+	if err := n.Broadcast(SocketTarget{Namespace: "/"}, packetOf(`["all"]`), EmitOptions{}); err != nil {
+		t.Error(err)
+	}
+	n.EmitSocket(all[0], packetOf(`["you"]`), EmitOptions{})
+	close(release)
+	errs := []error{<-freed}
+	for range 2 { // the first may come before the turn of both, the second does not
+		errs = append(errs, n.onLoops(t.Context(), func(l *loop) {
+			if held := l.net.Corked(); held > 0 {
+				t.Errorf("%d bytes were left for another turn", held)
+			}
+		}))
+	}
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+	c.receives(t, text(`42["all"]`), text(`42["you"]`))
 }

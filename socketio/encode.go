@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed4ac54ce5/edge/server"
+	"github.com/seed4ac54ce5/edge/socketio/packet"
 )
 
 // An encoder makes one packet. What encoding/json can write alone it does; an encoder goes itself through values that may
@@ -70,6 +71,9 @@ func encode(event string, named bool, args []any, limit int) (p server.SocketPac
 	e.out.WriteByte(']')
 	if err == nil && len(e.attachments) > limit {
 		err = ErrAttachments
+	}
+	if err == nil && len(e.attachments) > 0 && packet.CheckPlaceholders(e.out.Bytes(), len(e.attachments)) != nil {
+		err = ErrPlaceholder
 	}
 	if err != nil {
 		return p, err

@@ -38,6 +38,21 @@ type loud struct{ Bytes []byte }
 
 func (*loud) MarshalJSON() ([]byte, error) { return []byte(`"loud"`), nil }
 
+// E08: an object that a client has sent as text must not become, beside binary values, what makes its receivers give up.
+func TestE08EncodeRefusesPlaceholders(t *testing.T) {
+	for _, text := range []string{
+		`{"_placeholder":true,"num":1}`, `{"_placeholder":true,"num":0.0}`, `{"_pl\u0061ceholder":true,"num":0}`, `[{"a":{"num":-1,"_placeholder":true}}]`,
+	} {
+		arg := Arg{json: []byte(text)}
+		if _, err := encodeEvent("e", []any{arg, []byte("x")}, 10); !errors.Is(err, ErrPlaceholder) {
+			t.Errorf("encodeEvent(%s, binary) = %v; want ErrPlaceholder", text, err)
+		}
+		if p, err := encodeEvent("e", []any{arg, "x"}, 10); err != nil || string(p.Data) != `["e",`+text+`,"x"]` {
+			t.Errorf("encodeEvent(%s, text) = %s, %v", text, p.Data, err)
+		}
+	}
+}
+
 func TestEncode(t *testing.T) {
 	when := time.Date(2026, 2, 3, 4, 5, 6, 7_800_000, time.FixedZone("", 3600))
 	ring := &outer{}

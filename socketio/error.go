@@ -16,6 +16,8 @@ var (
 	ErrReserved = errors.New("a reserved event name")
 	// ErrAttachments says that a packet has more binary values than clients take.
 	ErrAttachments = errors.New("socketio: too many binary values in one packet")
+	// ErrPlaceholder says that beside binary values there is an object that clients would take for the place of one that is not there.
+	ErrPlaceholder = errors.New("socketio: an object reads as the place of a binary value")
 	// ErrNotRunning says that the node is not open yet.
 	ErrNotRunning = errors.New("socketio: the node is not open")
 	// ErrParent says that the sockets of a dynamic namespace were asked for as a whole; its children have them.

@@ -26,6 +26,7 @@ type options struct {
 	pingInterval   time.Duration
 	pingTimeout    time.Duration
 	recovery       bool
+	msgpack        bool
 	handshakeDelay time.Duration // before a client is let into a namespace
 }
 
@@ -33,6 +34,7 @@ func (o *options) define(f *flag.FlagSet) {
 	f.StringVar(&o.address, "address", "127.0.0.1:3000", "where to listen, host:port")
 	f.DurationVar(&o.pingInterval, "ping-interval", 25*time.Second, "between a pong and the next ping")
 	f.DurationVar(&o.pingTimeout, "ping-timeout", 20*time.Second, "between a ping and its pong")
+	f.BoolVar(&o.msgpack, "msgpack", false, "packets are those of socket.io-msgpack-parser")
 	f.BoolVar(&o.recovery, "recovery", false, "clients that come back get what they missed")
 	f.DurationVar(&o.handshakeDelay, "handshake-delay", 0, "before a client is let into a namespace")
 }
@@ -168,6 +170,7 @@ func (o *options) open(config server.Config) (*server.Server, error) {
 	config.SocketIO = o.application(config.Log).Server(server.SocketIO{
 		PingInterval: o.pingInterval,
 		PingTimeout:  o.pingTimeout,
+		MessagePack:  o.msgpack,
 		EchoPath:     "/engine.io/",
 	})
 	return server.Open(config)

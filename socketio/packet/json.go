@@ -182,6 +182,16 @@ func (s *scanner) refers(object []byte) bool {
 	return true
 }
 
+// CheckPlaceholders returns ErrPlaceholder for a JSON value with an object that its receivers would take for the placeholder of an
+// attachment, though it is that of none of n: they would end their connection.
+func CheckPlaceholders(b []byte, n int) error {
+	_, err := scan(b, maxJSONDepth, n)
+	return err
+}
+
+// maxJSONDepth is how deep encoding/json goes.
+const maxJSONDepth = 10_000
+
 // Placeholder reads an object {"_placeholder":true,"num":i} at the front of b and returns i and the object's size. It is as all
 // encoders write it, but for spaces and the order of its members: who reads it otherwise would not know others for one. ok is
 // false if something else is there.

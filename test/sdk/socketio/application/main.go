@@ -234,6 +234,7 @@ func ends(n *socketio.Namespace) {
 
 func main() {
 	address := flag.String("address", "127.0.0.1:0", "where to listen, host:port")
+	msgpack := flag.Bool("msgpack", false, "packets are those of socket.io-msgpack-parser")
 	flag.Parse()
 	io := socketio.New(socketio.Options{Recovery: &socketio.Recovery{}})
 	define(io)
@@ -242,7 +243,7 @@ func main() {
 		InternalAddress: "127.0.0.1:0",
 		Development:     true,
 		ShutdownWindow:  100 * time.Millisecond,
-		SocketIO:        io.Server(server.SocketIO{}),
+		SocketIO:        io.Server(server.SocketIO{MessagePack: *msgpack}),
 	})
 	if err != nil {
 		log.Fatal(err)
