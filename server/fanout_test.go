@@ -225,3 +225,31 @@ func TestRoomsShareAWrite(t *testing.T) {
 		t.Errorf("%d deliveries counted; want %d", got, 3*rooms)
 	}
 }
+
+// A room that rests is served when its rest is over, also if another one was served in the turn in which it got something, and nothing
+// else makes the loop turn.
+func TestRoomsThatRestAreNotForgotten(t *testing.T) {
+	n := openNode(t, func(c *Config) { c.Rooms.WithoutNamespace.BatchDelay = 100 * time.Millisecond })
+	n.neighbour.close()
+	resting, other := n.member("resting"), n.member("other")
+	defer resting.close()
+	defer other.close()
+	n.mustPublish("resting", "1", PublishOptions{})
+	resting.hear(0, 1, false)
+	release := n.holdLoop()
+	n.mustPublish("resting", "2", PublishOptions{})
+	n.mustPublish("other", "1", PublishOptions{})
+	release()
+	other.hear(0, 1, false)
+	came := make(chan struct{})
+	go func() {
+		defer close(came)
+		resting.hear(0, 1, false)
+	}()
+	select {
+	case <-came:
+	case <-time.After(time.Minute): // a loop without anything to do turns after 69 s
+		t.Error("a room that rests for 100 ms is not served within a minute")
+		<-came
+	}
+}

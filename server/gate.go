@@ -117,12 +117,9 @@ func (g *gate) next(i int) (int, bool) {
 // waiting.
 func (l *loop) fanOut() (more bool) {
 	g := l.server.gate
-	next, any := l.rosters.Next()
-	if (!any || next > 0) && l.net.Corked() == 0 {
+	if !l.rosters.Due() && l.net.Corked() == 0 {
 		l.leaveGate()
-		if any {
-			l.net.WaitAtMost(next) // rooms rest
-		}
+		l.awaitRested()
 		return false
 	}
 	if !l.inGate {
@@ -135,7 +132,17 @@ func (l *loop) fanOut() (more bool) {
 	if !more || g.contended() {
 		l.leaveGate()
 	}
+	if !more {
+		l.awaitRested()
+	}
 	return more
+}
+
+// awaitRested has the loop turn when the first of the rooms that rest may be served.
+func (l *loop) awaitRested() {
+	if next, any := l.rosters.Next(); any {
+		l.net.WaitAtMost(next)
+	}
 }
 
 // corkLimit is how many bytes are held for conns before they are written.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/hub"
 	"github.com/seed4ac54ce5/edge/netpoll"

@@ -222,6 +222,9 @@ func FuzzArgs(f *testing.F) {
 			}
 		}
 		p, err := encodeArgs(args.Any(), 1<<30)
+		if errors.Is(err, ErrPlaceholder) && parseAck(data, 2) != nil {
+			return // nobody may send it, nor do we
+		}
 		if err != nil || !json.Valid(p.Data) {
 			t.Fatalf("encodeArgs(%q) = %q, %v", data, p.Data, err)
 		}
