@@ -467,6 +467,9 @@ func (w *world) checkHistory(r *modelRoom, req HistoryRequest, pos Position, got
 
 func (r *modelRoom) page(req HistoryRequest) []modelPub {
 	page := slices.Clone(r.past)
+	if req.Since != nil && req.Since.Offset > r.position().Offset+1 {
+		return nil
+	}
 	if req.Since != nil {
 		page = slices.DeleteFunc(page, func(p modelPub) bool {
 			if req.Reverse {
