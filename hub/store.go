@@ -10,7 +10,7 @@ type Store interface {
 // Record is one change to a room on its way to a [Store]. Records of one room come in the order of its offsets.
 type Record struct {
 	Room   []byte
-	Epoch  uint64
+	Epoch  uint64 // of 48 bits, as NewEpoch makes them
 	Offset uint64 // of the room's last publication once this record holds: Entry's own, if there is one
 	From   uint64 // publications before this offset are out of the room's history
 	Entry  []byte // the publication, opaque; nil if the record only cuts the history

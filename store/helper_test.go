@@ -186,14 +186,14 @@ func (r *randomRecords) next() *hub.Record {
 func (r *randomRecords) change(name string) *hub.Record {
 	room := r.model[name]
 	if room == nil {
-		room = &modelRoom{epoch: r.Uint64()}
+		room = &modelRoom{epoch: r.Uint64() & epochMask}
 	}
 	from := room.offset - min(room.offset, r.Uint64N(30)) + 1
 	switch p := r.IntN(200); {
 	case p == 0:
 		return &hub.Record{Room: []byte(name), Forget: true}
 	case p == 1:
-		return publication(name, r.Uint64(), 1, 1)
+		return publication(name, r.Uint64()&epochMask, 1, 1)
 	case p < 5:
 		return publication(name, room.epoch, room.offset+2, from)
 	case p < 20:

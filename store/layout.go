@@ -87,6 +87,10 @@ type roomState struct {
 
 const roomStateSize = 24
 
+// epochMask is what clients are told of an epoch. Earlier programs gave rooms whose positions were lost one of 64 bits, which no client
+// could name.
+const epochMask = 1<<48 - 1
+
 // length returns how many entries the room has.
 func (s roomState) length() uint64 {
 	if s.from > s.offset {
@@ -110,7 +114,7 @@ func parseRoomState(key, value []byte) (s roomState, ok bool) {
 		return roomState{}, false
 	}
 	return roomState{
-		epoch:  binary.BigEndian.Uint64(b[0:]),
+		epoch:  binary.BigEndian.Uint64(b[0:]) & epochMask,
 		offset: binary.BigEndian.Uint64(b[8:]),
 		from:   binary.BigEndian.Uint64(b[16:]),
 	}, true

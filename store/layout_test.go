@@ -53,3 +53,12 @@ func TestSealSeesEveryBit(t *testing.T) {
 		}
 	}
 }
+
+// An epoch of 64 bits, as earlier files have them, is read as the part of it that clients are told.
+func TestEpochsOfEarlierFiles(t *testing.T) {
+	key := roomKey([]byte("room"))
+	value := roomState{epoch: 0xfedc_ba98_7654_3210, offset: 2, from: 3}.seal(key)
+	if s, ok := parseRoomState(key, value); s != (roomState{0xba98_7654_3210, 2, 3}) || !ok {
+		t.Errorf("parseRoomState = %x, %v", s, ok)
+	}
+}
