@@ -77,7 +77,7 @@ type Rejection uint8
 
 // The rejections.
 const (
-	RejectDescriptors        Rejection = iota // accept: the process has no descriptors left
+	RejectDescriptors        Rejection = iota // accept: no descriptors are left, of the process or of the loop it belongs to
 	RejectConnections                         // accept: as many connections as may be
 	RejectConnectRate                         // accept: too many connections a second
 	RejectMemory                              // accept: memory is short

@@ -214,6 +214,7 @@ func (l *Loop) accept(ln *listener) (more bool) {
 		switch errno {
 		case 0:
 			if l.crowded(fd) {
+				l.stats.Refused++
 				l.turnAway(fd)
 				l.refuse(ln)
 				l.pauseAccepting(unix.EMFILE)
@@ -299,14 +300,14 @@ func (l *Loop) refuse(ln *listener) {
 		if errno != 0 {
 			break
 		}
+		l.stats.Refused++
 		l.turnAway(fd)
 	}
 	l.openReserve()
 }
 
-// turnAway refuses fd.
+// turnAway closes fd with an answer.
 func (l *Loop) turnAway(fd int) {
-	l.stats.Refused++
 	_, _ = sys.Recv(fd, l.shared) // unread bytes would turn the close into a reset
 	_, _ = sys.Send(fd, l.config.Refusal)
 	sys.Close(fd)

@@ -58,7 +58,7 @@ type Stats struct {
 	Accepted, Dialed uint64
 	Detached         uint64          // conns opened without a socket
 	Arrived          uint64          // conns that have come from other loops
-	Lost             uint64          // conns from other loops whose sockets could not be taken in, for want of descriptors or memory
+	Lost             uint64          // conns from other loops whose sockets could not be taken in, for want of descriptors or memory; not in Refused
 	Refused          uint64          // connections turned away for want of descriptors or memory
 	Pauses           uint64          // times accepting was paused
 	Closed           [Reasons]uint64 // by reason

@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"fmt"
+	"syscall"
 
 	"github.com/seed4ac54ce5/edge/internal/sys"
 	"golang.org/x/sys/unix"
@@ -17,7 +18,7 @@ type MoveHandler interface {
 
 	// Moved is called in place of Opened when a conn has come from another loop, once for each that [Loop.Move] has sent off, and
 	// behind its Closed there. Received follows with what was held. Where its loops are ending, or if its socket could not be taken
-	// in, c is closing, and Closed follows.
+	// in and was refused, c is closing, and Closed follows.
 	Moved(c *Conn, carry any)
 }
 
@@ -211,12 +212,36 @@ func (l *Loop) fetch(a *arrival) int {
 			delete(l.early, a.old)
 			return fd
 		}
-		fd, old, errno := sys.RecvRights(l.passage.in)
+		fd, old, errno := l.receive()
 		if errno != 0 {
 			return -1
 		}
 		l.early[ConnID(old)] = fd
 	}
+}
+
+// receive takes the next descriptor out of the passage, -1 if it was lost: the kernel drops one for which the table has no room.
+// During the pause of accepting that this begins, as when the table was full for a new conn, the reserve makes room, and who takes the
+// last place is answered.
+func (l *Loop) receive() (fd int, old uint64, errno syscall.Errno) {
+	short := l.acceptPaused && l.reserve >= 0
+	if short {
+		sys.Close(l.reserve)
+	}
+	fd, old, errno = sys.RecvRights(l.passage.in)
+	if short {
+		l.openReserve()
+	}
+	switch {
+	case errno != 0:
+	case fd < 0:
+		l.pauseAccepting(unix.EMFILE)
+	case short && l.reserve < 0:
+		l.turnAway(fd)
+		l.openReserve()
+		fd = -1
+	}
+	return fd, old, errno
 }
 
 // stay has the conns arrive here, and closing, that depart has not come to: the loop is ending.

@@ -402,21 +402,36 @@ func TestMoveToALoopThatHasEnded(t *testing.T) {
 	})
 }
 
-// A loop without a descriptor for who comes says so, and the socket closes.
+// A loop without a descriptor for who comes says so, and the socket closes; those who come in the pause that follows are answered.
 func TestMoveWithoutDescriptors(t *testing.T) {
-	st := open(t, Config{Loops: 2, Tables: TablesOn, Addresses: []string{}}, script{moved: func(l *Loop, c *Conn, _ any) {
-		if !c.Detached() || !c.Closing() || l.Stats().Lost != 1 || l.Stats().Arrived != 0 {
-			t.Errorf("detached: %v, closing: %v, %d lost; want a conn that is closing", c.Detached(), c.Closing(), l.Stats().Lost)
+	st := open(t, Config{Loops: 2, Tables: TablesOn, Addresses: []string{}, Refusal: []byte("full")}, script{moved: func(_ *Loop, c *Conn, _ any) {
+		if !c.Detached() || !c.Closing() {
+			t.Errorf("detached: %v, closing: %v; want a conn that is closing", c.Detached(), c.Closing())
 		}
 	}})
-	ids, peers := st.acceptedOn(0, 1)
+	ids, peers := st.acceptedOn(0, 3)
 	limit := 0
 	st.do(1, func(*Loop) { limit = free(t) })
 	restore := lowerLimit(t, limit)
-	to := st.move(ids[0])
-	st.wantClosed(to, ClosedReset)
+	for i, want := range []string{"", "full", "full"} {
+		st.wantClosed(st.move(ids[i]), ClosedReset)
+		if got := string(readAll(t, peers[i])); got != want {
+			t.Errorf("conn %d got %q; want %q", i, got, want)
+		}
+		st.do(1, func(l *Loop) {
+			if s := l.Stats(); s.Lost != uint64(i+1) || s.Arrived != 0 || s.Pauses == 0 {
+				t.Errorf("%d lost, %d arrived, %d pauses; want %d, 0 and some", s.Lost, s.Arrived, s.Pauses, i+1)
+			}
+			l.pauseAccepting(unix.EMFILE) // if the pause is over
+			l.acceptAgain = l.wheel.now + 1<<20
+		})
+	}
 	restore()
-	readAll(t, peers[0])
+	st.do(1, func(l *Loop) {
+		if l.reserve < 0 {
+			t.Error("the loop has no reserve any more")
+		}
+	})
 }
 
 // TLS below goes along.

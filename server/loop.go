@@ -397,7 +397,7 @@ func (l *loop) Posted(p netpoll.Post) {
 func (l *loop) snapshot() metrics.Counts {
 	c, n, r := l.counts, l.net.Stats(), &l.rosters.Stats
 	c.WireIn, c.WireOut, c.Writes = n.BytesIn, n.BytesOut, n.Writes
-	c.Rejects[metrics.RejectDescriptors] = n.Refused
+	c.Rejects[metrics.RejectDescriptors] = n.Refused + n.Lost
 	c.Slow[metrics.SlowClosedBytes] += n.Slow
 	c.Slow[metrics.SlowClosedBudget] += n.OverBudget
 	c.Publications, c.FanoutDeliveries, c.FanoutWrites = r.Publications, r.Deliveries, r.Writes

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
+	"github.com/seed4ac54ce5/edge/metrics"
 )
 
 // logbook keeps log lines. Any goroutine.
@@ -64,4 +65,16 @@ func TestRejectionsAreLogged(t *testing.T) {
 		t.Error("the log has what a peer has sent")
 	}
 	n.checkNeighbour()
+}
+
+// Conns that cannot go to another loop are rejected for want of descriptors, as are those that cannot come in.
+func TestLostConnsAreRejected(t *testing.T) {
+	n := openNodeAlone(t, func(c *Config) { c.Loops = 2 })
+	n.onEach(func(l *loop) {
+		l.net.Stats().Refused += 3
+		l.net.Stats().Lost += 4
+	})
+	if got := n.counts().Rejects[metrics.RejectDescriptors]; got != 14 {
+		t.Errorf("%d rejections; want 14", got)
+	}
 }
