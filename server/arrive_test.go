@@ -236,10 +236,22 @@ func TestStartSaysLimits(t *testing.T) {
 	if files, _ := l["open_files"].(float64); l["connection_limit"] != 7.0 || l["memory_limit"] != 64.0*(1<<20) || files < 1 {
 		t.Errorf("the line says %v; want connection_limit 7, memory_limit 64 MiB and open_files", l)
 	}
+	shares := []string{"queue_memory_limit", "input_memory_limit", "history_memory_limit"}
+	for _, name := range shares {
+		if l[name] != 8.0*(1<<20) {
+			t.Errorf("the line says %v; want %s 8 MiB", l, name)
+		}
+	}
 	free := new(logbook)
-	openNodeAlone(t, func(c *Config) { c.Log, c.Limits.Connections = slog.New(slog.NewJSONHandler(free, nil)), -1 })
-	if l := free.lines(t, "serving")[0]; l["connection_limit"] != 0.0 || l["memory_limit"] != 0.0 {
-		t.Errorf("without limits the line says %v; want 0", l)
+	openNodeAlone(t, func(c *Config) {
+		c.Log, c.Limits.Connections = slog.New(slog.NewJSONHandler(free, nil)), -1
+		c.QueueBudget, c.InputBudget, c.HistoryMemoryLimit = -1, -1, -1
+	})
+	l = free.lines(t, "serving")[0]
+	for _, name := range append(shares, "connection_limit", "memory_limit") {
+		if l[name] != 0.0 {
+			t.Errorf("without limits the line says %v; want %s 0", l, name)
+		}
 	}
 }
 

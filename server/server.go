@@ -272,6 +272,8 @@ func (s *Server) logStart() {
 		"addresses", s.Addresses(), "internal", s.InternalAddress(), "loops", len(s.reactor.Loops()),
 		"private_fd_tables", private, "development", s.config.Development,
 		"connection_limit", max(s.config.limits(s.config.Limits).Connections, 0), "memory_limit", s.memory.Usage().Limit,
+		"queue_memory_limit", max(s.config.QueueBudget, 0), "input_memory_limit", max(s.config.InputBudget, 0),
+		"history_memory_limit", max(s.config.HistoryMemoryLimit, 0),
 	}
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
