@@ -337,7 +337,7 @@ func (l *loop) exit(c *netpoll.Conn, s *session, room []byte) {
 // SDKs that are told to leave take no notice of it any more, and would be in the room without knowing.
 func (l *loop) unsubscribeByServer(c *netpoll.Conn, s *session, room []byte, why protocol.Unsubscribed) {
 	if k := l.calls[l.net.ID(c)]; k != nil && bytes.Equal(k.room, room) {
-		k.leaves = &why
+		k.leaves = new(why)
 		return
 	}
 	l.exit(c, s, room)
