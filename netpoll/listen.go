@@ -215,7 +215,7 @@ func (l *Loop) accept(ln *listener) (more bool) {
 		case 0:
 			if l.crowded(fd) {
 				l.stats.Refused++
-				l.turnAway(fd)
+				l.dismiss(fd)
 				l.refuse(ln)
 				l.pauseAccepting(unix.EMFILE)
 				return false
@@ -301,13 +301,13 @@ func (l *Loop) refuse(ln *listener) {
 			break
 		}
 		l.stats.Refused++
-		l.turnAway(fd)
+		l.dismiss(fd)
 	}
 	l.openReserve()
 }
 
-// turnAway closes fd with an answer.
-func (l *Loop) turnAway(fd int) {
+// dismiss closes fd with an answer.
+func (l *Loop) dismiss(fd int) {
 	_, _ = sys.Recv(fd, l.shared) // unread bytes would turn the close into a reset
 	_, _ = sys.Send(fd, l.config.Refusal)
 	sys.Close(fd)

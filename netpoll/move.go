@@ -237,7 +237,7 @@ func (l *Loop) receive() (fd int, old uint64, errno syscall.Errno) {
 	case fd < 0:
 		l.pauseAccepting(unix.EMFILE)
 	case short && l.reserve < 0:
-		l.turnAway(fd)
+		l.dismiss(fd)
 		l.openReserve()
 		fd = -1
 	}
