@@ -125,7 +125,7 @@ func (r *run) awaitReturns(last uint64) {
 		if p.returned != last {
 			last, moved = p.returned, time.Now()
 		}
-		return p.dropping == 0 && p.returned+p.stranded >= p.left || time.Since(moved) > r.options.GiveUp
+		return p.unasked == 0 && p.returned+p.stranded >= p.left || time.Since(moved) > r.options.GiveUp
 	})
 }
 
