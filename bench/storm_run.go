@@ -82,6 +82,9 @@ func (r *run) storm() {
 	})
 	for n := 1; n <= r.options.Storms && r.ctx.Err() == nil; n++ {
 		r.calm(fmt.Sprintf("calm before storm %d", n))
+		if r.ctx.Err() != nil {
+			break // who dropped now would not come back
+		}
 		r.blow(n)
 	}
 	r.markPublished()
