@@ -212,7 +212,7 @@ func TestStrandedConnections(t *testing.T) {
 		{Mixed, progress{dialed: 9, ready: 9, cycled: 2, left: 3}, progress{dialed: 9, ready: 9, cycled: 2, left: 3, lost: 4}},
 		{Slow, progress{dialed: 5, ready: 5, left: 2}, progress{dialed: 5, ready: 5, left: 2, lost: 3}},
 		{ // five have dropped in a first storm, and came back at the second try; of four in the second two did
-			Storm, progress{dialed: 17, ready: 5, left: 9, returned: 7, dropping: 1},
+			Storm, progress{dialed: 17, ready: 5, left: 9, returned: 7, unasked: 1},
 			progress{dialed: 17, ready: 5, left: 9, returned: 7, lost: 5, stranded: 2},
 		},
 	} {

@@ -23,7 +23,7 @@ type counters struct {
 	left      counter // connections gone that are not lost: in a storm members that have dropped, slow readers that were closed, in a mix who was cut off
 	slow      counter // publications that have come to slow readers
 	returned  counter // members that have come back, in a storm
-	dropping  counter // connections that have yet to see whether they drop, in a storm
+	unasked   counter // connections whose turn has yet to come: to drop, in a storm, or to send their message, in idle
 
 	_ [64]byte // the next loop's are on another cache line
 }
@@ -31,7 +31,7 @@ type counters struct {
 // progress is the sum of all loops' counters.
 type progress struct {
 	dialed, ready, failed, lost, cycled, sent, answered, delivered, due uint64
-	excused, left, slow, returned, dropping                             uint64
+	excused, left, slow, returned, unasked                              uint64
 
 	// Only a coordinator counts these, whose process is lost.
 	stranded uint64 // members that are away
@@ -41,7 +41,7 @@ type progress struct {
 // all returns every one of them, in a fixed order.
 func (p *progress) all() []*uint64 {
 	return []*uint64{&p.dialed, &p.ready, &p.failed, &p.lost, &p.cycled, &p.sent, &p.answered, &p.delivered, &p.due,
-		&p.excused, &p.left, &p.slow, &p.returned, &p.dropping, &p.stranded, &p.unheard}
+		&p.excused, &p.left, &p.slow, &p.returned, &p.unasked, &p.stranded, &p.unheard}
 }
 
 // add counts what another process has done.
@@ -57,18 +57,21 @@ func (p *progress) settled() uint64 { return p.ready + p.failed }
 
 // complete reports whether all that can still come has: every publication to those it is due to, and every answer.
 func (p progress) complete() bool {
-	return p.arrived() && p.answered+p.unheard >= p.sent
+	return p.arrived() && p.heard()
 }
+
+// heard is that for answers.
+func (p progress) heard() bool { return p.answered+p.unheard >= p.sent }
 
 // arrived is that for publications.
 func (p progress) arrived() bool { return p.delivered+p.excused >= p.due }
 
 // sum adds up the counters of all drivers. They go on meanwhile, so that the order counts: who has dropped by the time that nobody is
-// to drop any more has left, and so has everybody who has returned.
+// to drop any more has left, and so has everybody who has returned; what has been sent by the time that nobody is to send any more is all.
 func sum(drivers []*driver) (p progress) {
 	for _, d := range drivers {
 		c := &d.counters
-		p.dropping += c.dropping.value()
+		p.unasked += c.unasked.value()
 		p.dialed += c.dialed.value()
 		p.ready += c.ready.value()
 		p.failed += c.failed.value()

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
+	"github.com/seed4ac54ce5/edge/protocol"
 )
 
 // loss is a run of two workers, the second of which leaves when the test says so.
@@ -82,6 +84,24 @@ func TestWorkerIsLostInAnEcho(t *testing.T) {
 	l := &loss{t: t}
 	a := &liar{spoil: faithful, byRoom: true, enough: func() { l.leave() }}
 	l.run(Options{Scenario: Echo, Protocol: Centrifuge, Targets: []string{startLiar(t, a)}, Rate: 100, Duration: time.Hour})
+}
+
+// The messages that the connections of a lost worker have sent, or were to send, have no answer: nobody waits for any.
+func TestWorkerIsLostInIdle(t *testing.T) {
+	t.Parallel()
+	l := &loss{t: t}
+	server := startLiar(t, &liar{byRoom: true, spoil: faithful, answer: func(c *protocol.Command) []byte {
+		s, _, err := parseStamp(c.Publish.Data)
+		if err != nil || !bytes.HasSuffix(c.Publish.Channel, []byte("nobody")) || s.source%2 == 0 {
+			return nil // it is for others, or of the first worker
+		}
+		l.leave()
+		return []byte{} // none
+	}})
+	r := l.run(Options{Scenario: Idle, Message: 64, Rooms: 3, Publishers: 2, Targets: []string{server}})
+	if r.Errors["message without an answer"] != 10 || r.Delivery.Received != 10 || r.Delivery.Missing != 10 {
+		t.Errorf("errors %v, delivery %+v; want ten messages without an answer, and ten that are missing", r.Errors, r.Delivery)
+	}
 }
 
 // What is due to the members of a worker that is lost, whoever publishes it, is waited for no more, and all else is.

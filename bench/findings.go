@@ -65,7 +65,7 @@ func (c *coordinator) strand(i uint32, p *progress) {
 	begun := uint64(share{i, c.run.share.workers}.of(c.run.total()))
 	away := more(p.returned, p.left)
 	p.lost += more(p.lost+p.cycled+away, p.ready)
-	p.dropping = 0
+	p.unasked = 0
 	p.excused += more(p.delivered+p.excused, p.due)
 	p.unheard = more(p.answered, p.sent)
 	if c.run.options.Scenario == Storm {

@@ -101,7 +101,7 @@ func (r *run) settleMix() {
 		m.runPatience(math.MaxInt64)
 		m.readAll()
 	})
-	r.await(nil, r.options.Drain, func(p progress) bool { return p.answered+p.unheard >= p.sent })
+	r.await(nil, r.options.Drain, progress.heard)
 	for r.owesMix() && r.await(nil, r.options.Drain, progress.arrived) {
 	}
 }

@@ -14,7 +14,6 @@ type roomsPlay struct {
 	next uint64 // of the run's publications
 
 	messages bool     // every connection is to send one message of its own
-	asked    uint32   // and how many have
 	lost     []uint32 // rooms of the members that are gone since the census
 }
 
@@ -84,18 +83,25 @@ func (r *roomsPlay) send(c *netpoll.Conn, room, data []byte) {
 	d.write(c, d.out)
 }
 
-// sendMessages has the next connections publish to a room that nobody is in.
+// beginMessages has every connection publish, in its turn, to a room that nobody is in.
+func (r *roomsPlay) beginMessages() {
+	r.messages, r.d.stages.sending = true, true
+	r.d.counters.unasked.n.Store(uint64(r.d.share))
+}
+
+// sendMessages does that with the next.
 func (r *roomsPlay) sendMessages() (more bool) {
 	d := r.d
 	for d.counters.sent.value()-d.counters.answered.value() < maxUnanswered {
-		if r.asked == d.share {
+		left := d.counters.unasked.value()
+		if left == 0 {
 			return false
 		}
-		number := d.number(r.asked)
-		r.asked++
+		number := d.number(d.share - uint32(left))
 		if c, _ := d.of(number); c != nil && !d.run.isPublisher(number) {
 			r.send(c, d.run.emptyRoom(), stamp{number, 1, 0}.appendTo(nil, d.run.options.Message))
 		}
+		d.counters.unasked.n.Store(left - 1)
 	}
 	return false // the next reply makes the next turn
 }

@@ -152,11 +152,8 @@ func (r *run) messages() {
 	}
 	r.phase("sending messages", members, countAnswered)
 	before := r.progress().answered
-	r.tell(func(d *driver) {
-		d.play.(*roomsPlay).messages = true
-		d.stages.sending = true
-	})
-	r.await(r.ctx.Done(), r.options.Drain, func(p progress) bool { return p.answered-before >= members })
+	r.ask(func(d *driver) { d.play.(*roomsPlay).beginMessages() })
+	r.await(r.ctx.Done(), r.options.Drain, func(p progress) bool { return p.unasked == 0 && p.heard() })
 	if r.leads() && r.ctx.Err() == nil {
 		if answered := r.progress().answered - before; answered < members {
 			r.report.Errors["message without an answer"] += members - answered

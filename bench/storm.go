@@ -97,7 +97,7 @@ func (s *stormPlay) count() {
 
 // prepare has all connections see, once the storm begins, whether they drop, and returns how many would now.
 func (s *stormPlay) prepare() (n uint64) {
-	s.d.counters.dropping.n.Store(uint64(s.d.share))
+	s.d.counters.unasked.n.Store(uint64(s.d.share))
 	for i := range s.d.peers {
 		if p := &s.d.peers[i]; p.stage == ready && s.drops(p.number) {
 			n++
@@ -120,7 +120,7 @@ func (s *stormPlay) turn(now int64) (more bool) {
 // dropSome drops the next members.
 func (s *stormPlay) dropSome(now int64) (more bool) {
 	for range maxDrops {
-		left := s.d.counters.dropping.value()
+		left := s.d.counters.unasked.value()
 		if left == 0 {
 			s.dropping = false
 			return false
@@ -129,7 +129,7 @@ func (s *stormPlay) dropSome(now int64) (more bool) {
 		if c, p := s.d.of(number); c != nil && s.drops(number) {
 			s.drop(c, p, now)
 		}
-		s.d.counters.dropping.n.Store(left - 1)
+		s.d.counters.unasked.n.Store(left - 1)
 	}
 	return true
 }

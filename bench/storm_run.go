@@ -82,6 +82,9 @@ func (r *run) storm() {
 	})
 	for n := 1; n <= r.options.Storms && r.ctx.Err() == nil; n++ {
 		r.calm(fmt.Sprintf("calm before storm %d", n))
+		if r.ctx.Err() != nil {
+			break // who dropped now would not come back
+		}
 		r.blow(n)
 	}
 	r.markPublished()
@@ -125,7 +128,7 @@ func (r *run) awaitReturns(last uint64) {
 		if p.returned != last {
 			last, moved = p.returned, time.Now()
 		}
-		return p.dropping == 0 && p.returned+p.stranded >= p.left || time.Since(moved) > r.options.GiveUp
+		return p.unasked == 0 && p.returned+p.stranded >= p.left || time.Since(moved) > r.options.GiveUp
 	})
 }
 

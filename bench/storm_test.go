@@ -253,6 +253,23 @@ func TestStormThatDoesNotEnd(t *testing.T) {
 	})
 }
 
+// A run that is interrupted in the calm has no storm: nobody drops who would not come back.
+func TestInterruptedBeforeTheStorm(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	a := &archive{liar: liar{enough: interrupt}}
+	o := stormOptions(startArchive(t, a, 20, true))
+	o.Hold = time.Hour
+	r, err := Run(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := r.Delivery; !r.Interrupted || r.Err() != nil || len(r.Storms) != 0 || d.Received < 20*20 || d.Received != d.Expected {
+		t.Errorf("interrupted %v, %v, delivery %+v, storms %+v; want all delivered, and no storm", r.Interrupted, r.Err(), d, r.Storms)
+	}
+}
+
 // The polite wait longer after each failure, and never before the server has asked them to.
 func TestPoliteReturn(t *testing.T) {
 	d := &driver{run: &run{options: Options{Return: polite}, loops: 1, begin: time.Now(), share: wholeShare}}

@@ -1,11 +1,15 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/seed4ac54ce5/edge/metrics"
 	"github.com/seed4ac54ce5/edge/store"
 )
+
+// ErrStore means that the file of the histories cannot be opened or read.
+var ErrStore = errors.New("server: history store")
 
 // openStore reads what rooms remember from disk. Rooms that the options do not keep on disk any more are read too,
 // and age as all others.
@@ -21,7 +25,7 @@ func (s *Server) openStore() error {
 	}
 	s.store, err = store.Open(store.Config{Path: c.Path, Policy: policy, SyncInterval: c.SyncInterval, Log: s.config.Log})
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	s.hub.SetStore(s.store)
 	s.openRecords()
@@ -35,7 +39,7 @@ func (s *Server) openStore() error {
 		return s.hub.Restore(ns, room, epoch, offset, entries)
 	})
 	if err != nil {
-		return fmt.Errorf("server: history store: %w", err)
+		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	s.config.Log.Info("histories read", "path", c.Path, "rooms", rooms, "sync", c.Sync)
 	return nil

@@ -43,10 +43,14 @@ func TestCheckConfig(t *testing.T) {
 	}
 }
 
-// Each command has --json, but for those that only hold others and for serve, whose log is JSON where nobody watches.
+// Each command has --json, but for those that only hold others, for serve, whose log is JSON where nobody watches, and for help and
+// completion, whose output is for people and for shells.
 func TestEachCommandHasJSON(t *testing.T) {
 	var look func(c *cobra.Command)
 	look = func(c *cobra.Command) {
+		if c.Name() == "help" || c.Name() == "completion" {
+			return
+		}
 		if c.Runnable() && c.Name() != "edge" && c.Name() != "serve" && c.Flags().Lookup("json") == nil {
 			t.Errorf("%s has no --json", c.CommandPath())
 		}

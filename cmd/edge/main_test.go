@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,6 +71,10 @@ func TestWrongUsage(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	const free = "--internal-address=127.0.0.1:0"
+	storing := filepath.Join(t.TempDir(), "edge.json")
+	if err := os.WriteFile(storing, []byte(`{"history":{"store":{"enabled":true,"path":"`+t.TempDir()+`"}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, r := range []struct {
 		args  string
 		names string
@@ -96,6 +101,7 @@ func TestWrongUsage(t *testing.T) {
 		{"--address=" + taken.Addr().String() + " " + free, "--address"},
 		{"--address=127.0.0.1:0 --internal-address=" + taken.Addr().String(), "--internal-address"},
 		{"--address=127.0.0.1:0 --internal-address=here", "here"},
+		{"--address=127.0.0.1:0 --config=" + storing + " " + free, "is a directory: make the file of history.store.path fit"},
 		{"--no-such-flag", "--no-such-flag"},
 		{"no-such-command", "no-such-command"},
 		{"serve more", "more"},

@@ -265,6 +265,8 @@ func isLoopback(a string) bool {
 // explain adds what to change to the errors that an operator meets first.
 func explain(err error) error {
 	switch {
+	case errors.Is(err, server.ErrStore):
+		return fmt.Errorf("%w: make the file of history.store.path fit for use, or choose another", err)
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%w: choose another listen.address (--address) or internal.address (--internal-address)", err)
 	case errors.Is(err, syscall.EACCES):

@@ -12,12 +12,21 @@ import (
 // explainUsage has root and all commands below it say what to write in place of what is wrong on a command line.
 func explainUsage(root *cobra.Command) {
 	root.SetFlagErrorFunc(explainFlag)
+	root.InitDefaultHelpCmd() // cobra makes these two when root is executed, too late for what follows
+	root.InitDefaultCompletionCmd()
 	explainArgs(root)
 }
 
 // explainArgs does that for the arguments of c and of the commands below it.
 func explainArgs(c *cobra.Command) {
+	if !c.Runnable() {
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() } // or cobra does not look at arguments
+	}
 	takes := c.Args
+	if takes == nil { // it is edge help
+		c.Args = topic
+		return
+	}
 	c.Args = func(c *cobra.Command, args []string) error {
 		err := takes(c, args)
 		switch {
@@ -33,6 +42,15 @@ func explainArgs(c *cobra.Command) {
 	}
 }
 
+// topic takes what edge help is about: the path of a command.
+func topic(c *cobra.Command, path []string) error {
+	found, rest, err := c.Root().Find(path)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("unknown command %q for %q; %s", rest[0], found.CommandPath(), meant(found, rest[0], commands(found)))
+	}
+	return err
+}
+
 // explainFlag adds to an error of a flag of c what to write.
 func explainFlag(c *cobra.Command, err error) error {
 	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) {
@@ -44,8 +62,12 @@ func explainFlag(c *cobra.Command, err error) error {
 	}
 	flag, value := invalid.GetFlag(), invalid.GetValue()
 	switch flag.Value.Type() {
-	case "int":
+	case "int", "uint64":
 		return fmt.Errorf("--%s: %q is not a whole number", flag.Name, value)
+	case "float64":
+		return fmt.Errorf("--%s: %q is not a number", flag.Name, value)
+	case "bool":
+		return fmt.Errorf("--%s: %q is neither true nor false", flag.Name, value)
 	case "duration":
 		return fmt.Errorf("--%s: %q is not a duration; write a time such as 500ms, 30s or 2m", flag.Name, value)
 	}

@@ -13,6 +13,10 @@ func TestUsageSaysWhatToWrite(t *testing.T) {
 		{"flood eco", `unknown command "eco" for "edge flood"; did you mean echo?`},
 		{"everything", `unknown command "everything" for "edge"; edge --help lists all`},
 		{strings.Repeat("a", 200), `; edge --help lists all`},
+		{"help serv", `unknown command "serv" for "edge"; did you mean serve?`},
+		{"help flood eco", `unknown command "eco" for "edge flood"; did you mean echo?`},
+		{"completion bassh", `unknown command "bassh" for "edge completion"; did you mean bash?`},
+		{"completion bash more", `unknown command "more" for "edge completion bash"; write edge completion bash`},
 		{"--addrss=:1", `unknown flag: --addrss; did you mean --address?`},
 		{"serve --confg=x", `unknown flag: --confg; did you mean --config?`},
 		{"tune --conections=1", `unknown flag: --conections; did you mean --connections?`},
@@ -22,6 +26,9 @@ func TestUsageSaysWhatToWrite(t *testing.T) {
 		{"checktoken a b", `accepts at most 1 arg(s), received 2; write edge checktoken [TOKEN] [flags]`},
 		{"version more", `unknown command "more" for "edge version"; write edge version [flags]`},
 		{"rebalance --to=many", `--to: "many" is not a whole number`},
+		{"flood soak --seed=x", `--seed: "x" is not a whole number`},
+		{"flood storm --share=half", `--share: "half" is not a number`},
+		{"flood echo --insecure=maybe", `--insecure: "maybe" is neither true nor false`},
 		{"top --interval=3", `--interval: "3" is not a duration; write a time such as 500ms, 30s or 2m`},
 	} {
 		c := rootCommand()
