@@ -38,6 +38,7 @@ func (l *Loop) leave() {
 	for i := range l.listeners {
 		l.takeIn(&l.listeners[i])
 	}
+	l.more = true // as in sweep
 	l.closeListeners()
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/seed4ac54ce5/edge/internal/testutil"
 	"golang.org/x/sys/unix"
@@ -157,6 +158,33 @@ func TestStopListeningEndsAUnixSocket(t *testing.T) {
 			t.Errorf("dial = %v, %v; want %v", c, err, unix.ECONNREFUSED)
 		}
 	})
+}
+
+// Whoever is taken in as the last has a turn of the loop's like everybody, whether or not anything happens behind it.
+func TestStopListeningTurnsForTheLast(t *testing.T) {
+	f, at := lent(t, "tcp", "127.0.0.1:0")
+	came := false
+	turned := make(chan struct{}, 1)
+	st := open(t, Config{Listeners: []*os.File{f}}, script{
+		opened: func(*Loop, *Conn) { came = true },
+		turn: func(*Loop) bool {
+			if came {
+				came = false
+				turned <- struct{}{}
+			}
+			return false
+		},
+	})
+	st.do(0, func(l *Loop) {
+		l.stopListening()
+		l.leaveAt = l.wheel.now
+		dial(t, at)
+	})
+	select {
+	case <-turned:
+	case <-time.After(time.Minute): // a loop without anything to do turns after 69 s
+		t.Error("the loop has no turn within a minute")
+	}
 }
 
 // arrive begins to connect to a port of the loopback, and returns the state of that at once.

@@ -25,7 +25,8 @@ func newGate(n int, grant func(i int)) *gate {
 	return g
 }
 
-// enter takes a place for loop number i, or has the loop told when it gets one.
+// enter takes a place for loop number i, or has the loop told when it gets one. A loop that waits for that must not call it again: it would
+// get two.
 func (g *gate) enter(i int) bool {
 	if g.take() {
 		return true
@@ -122,9 +123,13 @@ func (l *loop) fanOut() (more bool) {
 		l.awaitRested()
 		return false
 	}
+	if l.atGate {
+		return false // a post will say when
+	}
 	if !l.inGate {
 		if !g.enter(l.net.Number()) {
-			return false // a post will say when
+			l.atGate = true
+			return false
 		}
 		l.inGate, l.slice = true, fanoutSlice
 	}

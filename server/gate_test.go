@@ -66,6 +66,33 @@ func TestGateTakesTurns(t *testing.T) {
 	}
 }
 
+// A loop that waits for a place and turns meanwhile has one place when it is its turn, also if another has become free.
+func TestGateGivesOnePlace(t *testing.T) {
+	n := openNode(t, nil)
+	var over bool
+	free := int32(-1)
+	for _, do := range []func(l *loop){
+		func(l *loop) { // waits
+			n.gate = newGate(2, n.gate.grant)
+			n.gate.free.Store(0) // two others have the places
+			l.rosters.Follow(&socketAct{loop: l, do: func(*loop) bool { return !over }}, 0)
+		},
+		func(*loop) { // turns, with a place on its way and one that is free
+			n.gate.leave(1)
+			n.gate.leave(2)
+		},
+		func(*loop) { over = true },
+		func(*loop) { free = n.gate.free.Load() },
+	} {
+		if err := n.onLoops(t.Context(), do); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if free != 2 {
+		t.Errorf("%d places are free when nobody has one; want 2", free)
+	}
+}
+
 // A slice is as long as the wait for a CPU, within limits.
 func TestSliceAfter(t *testing.T) {
 	for late, want := range map[time.Duration]time.Duration{

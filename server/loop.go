@@ -74,6 +74,7 @@ type loop struct {
 	reaped       time.Duration // when the loop last looked for messages that do not become whole
 	hand         *netpoll.Conn // whose bytes are being served; l.out is what they cause for it
 	spent        int           // commands and control frames of the conn in hand that have been served since the last charge
+	atGate       bool          // this loop waits for its turn to fan out
 	inGate       bool          // this loop may fan out
 	slice        time.Duration // for how long, before it looks at its sockets again
 	joining      bool          // deliveries are corked, so that those of several rooms share a write
@@ -388,7 +389,7 @@ func (l *loop) Posted(p netpoll.Post) {
 	case postShed:
 		l.shedding.begin(l, p.Item.(shedOrder))
 	case postGate:
-		l.inGate = true
+		l.atGate, l.inGate = false, true
 		l.slice = sliceAfter(time.Since(gateClock) - time.Duration(p.A))
 	}
 }
