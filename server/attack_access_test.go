@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,14 @@ func (h *hostile) answer() string {
 	return "close 3500"
 }
 
+// code is the number in its answer.
+func (h *hostile) code() string {
+	if code, closes := strings.CutPrefix(h.answer(), "close "); closes {
+		return code
+	}
+	return "109"
+}
+
 func hostileTokens(t *testing.T) []hostile {
 	const ann = `{"sub":"ann"}`
 	good := tokenOf(t, auth.ConnectClaims{Identity: user("ann", 0)})
@@ -64,7 +73,7 @@ func hostileTokens(t *testing.T) []hostile {
 
 // One gate for all ways in: whatever a client speaks and however it asks, tokens are held against the same rules.
 func TestAttackTokens(t *testing.T) {
-	n := openKeyed(t, nil)
+	n := openKeyed(t, func(c *Config) { c.SSE, c.HTTPStream = true, true })
 	for _, r := range hostileTokens(t) {
 		n.attack(r.rule, metrics.RejectToken, 1, func(t *testing.T) {
 			c, got := n.enter(r.token)
@@ -74,6 +83,10 @@ func TestAttackTokens(t *testing.T) {
 			}
 		})
 	}
+	for _, r := range hostileTokens(t) {
+		n.attackStreams(r.rule, join(r.token), r.token, r.code(), metrics.RejectToken)
+	}
+	n.attackStreams("A15 no token", hello, "", "3501", metrics.RejectNoToken)
 	for _, way := range []struct {
 		rule, target string
 		fields       []string
@@ -104,6 +117,35 @@ func TestAttackTokens(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// attackStreams tries a connect command on each stream, and its token on the one of those who know no protocol. All are refused with
+// a code, or have a request that is too large.
+func (n *node) attackStreams(rule, connect, token, code string, why metrics.Rejection) {
+	sends := map[string]string{"events": plain("GET", pathSSE+"?room=a&token="+url.QueryEscape(token))}
+	for _, k := range streamKinds {
+		sends[k.name] = k.open(nil, connect)
+	}
+	for name, send := range sends {
+		if target, _, _ := strings.Cut(send, "\r\n"); len(target) > headLimits.Target {
+			n.attack(rule+", "+name, metrics.RejectTooLarge, 1, func(t *testing.T) {
+				c := n.dial()
+				defer c.close()
+				c.send([]byte(send))
+				if got := c.response(); got.StatusCode != http.StatusRequestURITooLong {
+					t.Errorf("status %d; want 414", got.StatusCode)
+				}
+			})
+			continue
+		}
+		n.attack(rule+", "+name, why, 1, func(t *testing.T) {
+			s := n.stream(send)
+			defer s.close()
+			if got := s.message(); !strings.Contains(got, `"code":`+code+`,`) {
+				t.Errorf("%s; want %s", got, code)
+			}
+		})
 	}
 }
 
@@ -366,12 +408,19 @@ func TestP04AfterAKick(t *testing.T) {
 // What ends while a client is there ends for it: its token's time, and its user's welcome.
 func TestA13TokensThatEnd(t *testing.T) {
 	t.Parallel() // it waits for times
-	n := openKeyed(t, nil)
+	n := openKeyed(t, func(c *Config) { c.HTTPStream = true })
 	n.attack("A13 a token that expires", metrics.RejectExpired, 1, func(t *testing.T) {
 		c, _ := n.enter(tokenOf(t, auth.ConnectClaims{Identity: endsSoon("ann")}))
 		defer c.close()
 		if got := c.next(); got != "close 3005" {
 			t.Errorf("%s; want close 3005", got)
+		}
+	})
+	n.attack("A13 a token that expires, of a stream", metrics.RejectExpired, 1, func(t *testing.T) {
+		s := n.stream(httpStream(nil, join(tokenOf(t, auth.ConnectClaims{Identity: endsSoon("eve")})))).begin()
+		defer s.close()
+		if got := s.message(); !strings.Contains(got, `"code":3005,`) {
+			t.Errorf("%s; want 3005", got)
 		}
 	})
 	n.attack("A13 a user who is revoked", metrics.RejectToken, 1, func(t *testing.T) {
@@ -431,6 +480,7 @@ func TestA19NothingTellsSecrets(t *testing.T) {
 	n := openKeyed(t, func(c *Config) {
 		c.Log = slog.New(slog.NewTextHandler(&book, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		c.API.Key = "secretOfAPI"
+		c.SSE, c.HTTPStream = true, true
 		c.Handler.RPC = func(Client, *RPCRequest) ([]byte, error) { panic("the application's fault") }
 	})
 	token := tokenOf(t, auth.ConnectClaims{Identity: user("ann", 0), Subs: []auth.Sub{{Channel: "secretOfRoom"}}})
@@ -442,9 +492,19 @@ func TestA19NothingTellsSecrets(t *testing.T) {
 	c.nextText()
 	n.exchange(masked(0x81, join("secretInData")), nil, pathWebSocket+"?token=secretOfQuery", nil)
 	n.exchange(drawn("83 80 00000000"), nil, pathWebSocket+"?token=secretOfQuery", nil)
+	n.exchange(drawn("83 80 00000000"), nil, pathEcho+"?token=secretOfQuery", nil)
+	stream := n.stream(httpStream([]string{"Cookie: session=secretOfCookie"}, join(token))).begin()
+	defer stream.close()
+	n.stream(plain("GET", pathSSE+"?room=secretOfRoom&token=secretOfQuery")).close()
+	n.stream(sseStream(nil, join("secretInData"))).close()
+	other := n.dial()
+	defer other.close()
+	stream.say(other, `{"id":2,"rpc":{"data":"secretInData"}}`, `{"secretInData`)
+	other.send([]byte(posted(pathEmulation, `{"session":"secretInData","node":"secretOfQuery","data":"secretInData"`)))
+	other.response()
 	testutil.Eventually(t, patience, func() bool { return book.Count("the application") > 0 }, "the fault is logged")
 
-	all := append([]string{signer.Secret, "secretOfAPI", token}, secrets...)
+	all := append([]string{signer.Secret, "secretOfAPI", token, stream.session}, secrets...)
 	for _, path := range []string{"/metrics", "/health", "/health/ready", "/health/live", "/debug/slow", "/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2", "/"} {
 		_, body := n.get(path)
 		for _, secret := range all {
@@ -463,20 +523,44 @@ func TestA19NothingTellsSecrets(t *testing.T) {
 
 // No answer lets a page of another site read it, or send cookies along.
 func TestA04NoForeignPages(t *testing.T) {
-	n := openNode(t, nil)
-	const evil = "https://evil.example"
-	for _, r := range []struct {
+	n := openSocketNode(t, newSocketApp(), func(c *Config) { c.Development = true })
+	ask := "Access-Control-Request-Method: POST"
+	type foreign struct {
 		rule, send string
 		status     int
 		reject     metrics.Rejection
-	}{
-		{"A04 an upgrade", changed("Origin: " + evil), http.StatusForbidden, metrics.RejectOrigin},
-		{"A04 a question before a request", changedAt("OPTIONS "+pathWebSocket+" HTTP/1.1", "Origin: "+evil, "Access-Control-Request-Method: POST"), http.StatusMethodNotAllowed, metrics.RejectMethod},
-		{"A04 a request", "GET " + pathWebSocket + " HTTP/1.1\r\nHost: edge.test\r\nOrigin: " + evil + "\r\nCookie: a=b\r\n\r\n", http.StatusUpgradeRequired, metrics.RejectVersion},
-	} {
-		fields := []string{"Access-Control-Allow-Origin: ", "Access-Control-Allow-Credentials: "}
-		n.runHeads([]headRow{{r.rule, r.send, r.status, fields, r.reject}})
 	}
+	for _, evil := range []string{"https://evil.example", "http://localhost.evil.example", "null"} {
+		from := "Origin: " + evil
+		rows := []foreign{
+			{"A04 an upgrade", changed(from), 403, metrics.RejectOrigin},
+			{"A04 an upgrade to Engine.IO", changedAt("GET /socket.io/"+webSocketQuery+" HTTP/1.1", from), 403, metrics.RejectOrigin},
+			{"A04 a question before a request", changedAt("OPTIONS "+pathWebSocket+" HTTP/1.1", from, ask), 405, metrics.RejectMethod},
+			{"A04 a request", plain("GET", pathWebSocket, from, "Cookie: a=b"), 426, metrics.RejectVersion},
+			{"A04 events", plain("GET", pathSSE+"?room=a", from, "Cookie: a=b"), 403, metrics.RejectOrigin},
+			{"A04 a handshake of polling", plain("GET", "/socket.io/"+pollingQuery, from, "Cookie: a=b"), 403, metrics.RejectOrigin},
+			{"A04 a question before a request of polling", plain("OPTIONS", "/socket.io/"+pollingQuery, from, ask), 400, metrics.RejectBadRequest},
+			{"A04 a message", posted(pathEmulation, "{}", from), 403, metrics.RejectOrigin},
+		}
+		for _, k := range streamKinds {
+			rows = append(rows, foreign{"A04 " + k.name, k.open([]string{from, "Cookie: a=b"}, hello), 403, metrics.RejectOrigin})
+		}
+		for _, path := range []string{pathSSE, pathHTTPStream, pathEmulation} {
+			rows = append(rows, foreign{"A04 a question before a request of " + path, plain("OPTIONS", path, from, ask), 403, metrics.RejectOrigin})
+		}
+		for _, r := range rows {
+			n.attack(r.rule+", from "+evil, r.reject, 1, func(t *testing.T) {
+				c := n.dial()
+				defer c.close()
+				c.send([]byte(r.send))
+				got := c.response()
+				if got.StatusCode != r.status || strings.Contains(fmt.Sprint(got.Header), "Access-Control-") {
+					t.Errorf("%d with %v; want %d, and nothing that lets a page read it", got.StatusCode, got.Header, r.status)
+				}
+			})
+		}
+	}
+	const evil = "https://evil.example"
 	for _, path := range []string{"/metrics", "/health", "/debug/slow", "/api/info", "/"} {
 		q, err := http.NewRequest(http.MethodGet, "http://"+n.InternalAddress()+path, nil)
 		if err != nil {

@@ -28,6 +28,46 @@ func TestAttackFrames(t *testing.T) {
 	n.runRows(envelopeRows(), pathWebSocket+"?format=protobuf")
 }
 
+// What breaks a rule of framing or of RFC 7692 does so on each path and over TLS: rows that are refused at once, each with the same
+// code and the same rejection.
+func TestAttackFramesEverywhere(t *testing.T) {
+	n := openNode(t, engineEchoConfig(nil))
+	secured := openSecure(t, nil)
+	packed := append(deflateRows(), row{"F29 Z01 a bomb of a stranger", masked(0xc1, deflate(strings.Repeat(" ", 1<<20))), refused(1009), metrics.RejectMessageSize})
+	paths := []string{pathWebSocket, pathWebSocket + "?format=protobuf"}
+	n.refuseEverywhere(secured, packed, paths, offerDeflate)
+	n.refuseEverywhere(secured, append(headerRows(), closeRows()...), append(paths, engineTestPath+webSocketQuery)) // which agrees to no extension
+}
+
+// refuseEverywhere runs those of the rows that have no answer but a refusal on all targets, and over TLS on another node.
+func (n *node) refuseEverywhere(secured *node, rows []row, targets []string, fields ...string) {
+	for _, r := range rows {
+		if r.reject == none || len(r.want) != 1 {
+			continue
+		}
+		n.attack(r.rule, r.reject, len(targets), func(t *testing.T) {
+			for _, target := range targets {
+				if got := n.exchange(r.send, nil, target, fields); got[len(got)-1] != r.want[0] { // Engine.IO says who it is before
+					t.Errorf("%s: %s; want %s", target, got, r.want)
+				}
+			}
+			moved := secured.rejections(func() {
+				for _, version := range tlsVersions {
+					c := secured.dial().secure(version)
+					defer c.close()
+					c.send([]byte(request(pathEcho, fields...)))
+					c.readHead()
+					c.send(r.send)
+					if got := c.rest(); !slices.Equal(got, r.want) {
+						t.Errorf("over TLS: %s; want %s", got, r.want)
+					}
+				}
+			})
+			checkMoved(t, moved, r.reject, len(tlsVersions))
+		})
+	}
+}
+
 // mixedRows have something of everything in one stream.
 func mixedRows() []row {
 	return []row{{"F13 all that a stream may have", stream(

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -45,6 +46,47 @@ func TestS01LinesInEvents(t *testing.T) {
 			checkEvent(t, s.event(), end)
 			if got := s.event(); !strings.Contains(got, `{"room":"good"`) {
 				t.Errorf("the event behind it is %q", got)
+			}
+		})
+	}
+}
+
+// S01: where a line is a message, as in all encodings in JSON, a publication stays one, however its data is broken into lines.
+func TestS01LinesOfOtherTransports(t *testing.T) {
+	n := openHTTP(t, nil)
+	member := n.member("a")
+	defer member.close()
+	streams := make(map[string]*listener)
+	for _, k := range streamKinds {
+		s := n.stream(k.open(nil, hello, subscribe(2, "a"))).begin()
+		defer s.close()
+		s.message()
+		streams[k.name] = s
+	}
+	for _, end := range breaks[:5] {
+		n.run(fmt.Sprintf("S01 data and tags with %q", end), func(t *testing.T) {
+			n.publish("a", "["+end+"1,"+end+"2]", PublishOptions{Tags: map[string]string{"x": end + smuggled + end}})
+			n.publish("a", `"last"`, PublishOptions{})
+			heard := map[string][]string{"websocket": member.hear(0, 2, false).pushes}
+			for name, s := range streams {
+				heard[name] = []string{s.message(), s.message()}
+			}
+			for name, got := range heard {
+				var push struct {
+					Push struct {
+						Pub struct {
+							Data []int
+							Tags map[string]string
+						}
+					}
+				}
+				err := json.Unmarshal([]byte(got[0]), &push)
+				if pub := push.Push.Pub; err != nil || len(pub.Data) != 2 || pub.Tags["x"] != end+smuggled+end {
+					t.Errorf("%s: %q, %v", name, got[0], err)
+				}
+				if got[1] != `{"push":{"channel":"a","pub":{"data":"last"}}}` {
+					t.Errorf("%s: the message behind it is %q", name, got[1])
+				}
 			}
 		})
 	}
@@ -99,7 +141,13 @@ func TestS03StreamsThatVanish(t *testing.T) {
 	} {
 		n.attack(how.rule, none, 0, func(*testing.T) {
 			var all []*listener
-			for range 50 {
+			for i := range 48 {
+				if i%4 > 0 {
+					s := n.stream(streamKinds[i%4-1].open(nil, hello, subscribe(2, "a"))).begin()
+					s.message()
+					all = append(all, s)
+					continue
+				}
 				s := n.events("?rooms=a,b")
 				s.event()
 				s.event()
@@ -115,10 +163,18 @@ func TestS03StreamsThatVanish(t *testing.T) {
 // S03: a stream that nobody reads has the same limit as a WebSocket, and its room hears on.
 func TestS03StreamsThatNobodyReads(t *testing.T) {
 	n := openHTTP(t, func(c *Config) { c.QueueLimit = 256 << 10 })
-	n.attack("S03 nobody reads", none, 0, func(t *testing.T) {
-		stuck := n.events("?room=a")
+	for _, k := range streamKinds {
+		n.attackUnread("S03 nobody reads "+k.name, func() *listener { return n.stream(k.open(nil, hello, subscribe(2, "a"))).begin() })
+	}
+	n.attackUnread("S03 nobody reads", func() *listener { return n.events("?room=a") })
+}
+
+// attackUnread opens a stream that subscribes to a room and is not read beyond that.
+func (n *node) attackUnread(rule string, open func() *listener) {
+	n.attack(rule, none, 0, func(t *testing.T) {
+		stuck := open()
 		defer stuck.close()
-		stuck.event()
+		stuck.message()
 		reader := n.events("?room=a")
 		defer reader.close()
 		reader.event()

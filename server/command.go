@@ -144,9 +144,10 @@ func (l *loop) replyError(s *session, id uint32, e *protocol.Error) {
 	l.replies = s.encoding().AppendError(l.reply(s), id, e)
 }
 
-// disconnect ends a session for a reason of the protocol.
+// disconnect ends a session for a reason of the protocol. Who knows no protocol has sent no command: those behind a connect that
+// was refused are our own, and no more fault of its.
 func (l *loop) disconnect(c *netpoll.Conn, s *session, d protocol.Disconnect) {
-	if d == protocol.DisconnectBadRequest && s.state != stateClosing {
+	if d == protocol.DisconnectBadRequest && s.state != stateClosing && s.wire != wireEvents {
 		l.reject(c, metrics.RejectCommand)
 	}
 	l.end(c, s, d.Code, d.Reason)

@@ -61,6 +61,30 @@ func TestHeadDeadline(t *testing.T) {
 	}
 }
 
+// The same deadline holds behind a TLS handshake, which does not move it.
+func TestHeadDeadlineOverTLS(t *testing.T) {
+	for name, version := range tlsVersions {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := openSecure(t, func(c *Config) { c.HeadTimeout = unhurried })
+			head := request(pathEcho)
+			moved := n.rejections(func() {
+				stop := make(chan struct{})
+				defer close(stop)
+				silent, slow := n.dial().secure(version), n.dial().secure(version)
+				slow.trickle(stop, func() []byte { b := head[:1]; head = head[1:]; return []byte(b) })
+				for rule, c := range map[string]*client{"N01 nothing behind a handshake": silent, "H17 a byte at a time": slow} {
+					defer c.close()
+					if got := c.readHead(); got != "" {
+						t.Errorf("%s: %q; want the end of the stream", rule, got)
+					}
+				}
+			})
+			checkMoved(t, moved, metrics.RejectHeadTimeout, 2)
+		})
+	}
+}
+
 // A WebSocket on the session's path must become a session in time, however lively it is.
 func TestConnectDeadline(t *testing.T) {
 	t.Parallel()
@@ -71,6 +95,7 @@ func TestConnectDeadline(t *testing.T) {
 	}{
 		{"H18 nothing", nil},
 		{"H18 pings", masked(0x89, "")},
+		{"H18 pongs", masked(0x8a, "")},
 		{"H18 fragments without an end", masked(0x01, "")},
 	} {
 		n.attack(r.rule, metrics.RejectStale, 1, func(t *testing.T) {
