@@ -16,6 +16,10 @@ const (
 	inflateTail = flushTail + finalBlock
 )
 
+// forgetCodes is the head of a block that fails at its first code length, which repeats the one before it; behind it the
+// decoder has no literal codes save that of a repetition (RFC 1951 section 3.2.7).
+const forgetCodes = "\x05\x00\x02\x00"
+
 // InflateInto inflates the compressed message src into the room that dst has behind its bytes, at most limit bytes
 // of it. fits is false if the message is larger than that room but not known to be larger than limit: dst is then
 // returned as it was, and Inflate can do it where time and memory matter less. src is not changed.
@@ -49,6 +53,11 @@ func Inflate(dst, src []byte, limit int) ([]byte, *CloseError) {
 }
 
 // inflater is a pooled DEFLATE decoder, 40-odd KiB: all there is of it, as no conn keeps one.
+//
+// Its window cannot be read past what the message has written. But where a block has an empty code in place of codes, which
+// is corrupt if it is used, the decoder goes on with the codes that it had (klauspost/compress v1.20.3): the literal
+// codes would tell a peer which bytes the message of another was made of, and how often, so they are forgotten after each.
+// The distance codes stay, as they can only pick among the peer's own bytes: a few corrupt streams are taken for messages.
 type inflater struct {
 	source source
 	buf    *bufio.Reader // over source; the decoder is faster on this type than on one that it does not know
@@ -71,15 +80,17 @@ var inflaters = sync.Pool{New: func() any {
 	return z
 }}
 
-// reset begins to inflate the message p.
-func (z *inflater) reset(p []byte) {
-	z.source = source{p: p, tail: inflateTail}
+// reset begins to inflate the message p, which tail ends.
+func (z *inflater) reset(p []byte, tail string) {
+	z.source = source{p: p, tail: tail}
 	z.buf.Reset(&z.source)
 	_ = z.flate.Reset(z.buf, nil) // has an error in its signature for others of its kind
 }
 
-// free puts z back; it forgets the message.
+// free puts z back; it forgets the message, and the codes that it was in.
 func (z *inflater) free() {
+	z.reset(nil, forgetCodes)
+	_, _ = z.flate.Read(z.next[:])
 	z.source = source{}
 	inflaters.Put(z)
 }
@@ -88,7 +99,7 @@ func (z *inflater) inflateInto(dst, src []byte, limit int) (out []byte, fits boo
 	if len(src) == 0 {
 		return dst, true, nil // not a stream, but what else could it mean
 	}
-	z.reset(src)
+	z.reset(src, inflateTail)
 	room := min(cap(dst)-len(dst), limit)
 	end := len(dst) + room
 	for n := len(dst); ; {
@@ -115,7 +126,7 @@ func (z *inflater) inflateInto(dst, src []byte, limit int) (out []byte, fits boo
 
 // measure returns the size of the message that src inflates to.
 func (z *inflater) measure(src []byte, limit int) (int, *CloseError) {
-	z.reset(src)
+	z.reset(src, inflateTail)
 	z.size = counter{limit: limit}
 	_, err := z.flate.WriteTo(&z.size)
 	if err == nil {

@@ -70,16 +70,17 @@ func TestDetachedQueue(t *testing.T) {
 	}
 }
 
-// The limit holds for a conn without a socket; what came before the loss can be taken in the turn, and the loss is told.
+// The limit, and a third of it, holds for a conn without a socket; what came before the loss can be taken in the turn, and the loss is told.
 func TestDetachedIsSlow(t *testing.T) {
 	slow := make(chan string, 10)
 	st := open(t, Config{QueueLimit: 10}, script{slow: func(l *Loop, c *Conn) { slow <- string(l.TakeQueue(c, nil)) }})
 	id := st.detached(0)
 	st.on(id, func(l *Loop, c *Conn) {
 		l.Write(c, []byte("12345678"))
-		l.Write(c, []byte("lost"))
+		l.Write(c, []byte("90123"))
+		l.Write(c, []byte("4"))
 		l.Write(c, []byte("lost too"))
-		if got := string(l.TakeQueue(c, nil)); got != "12345678" {
+		if got := string(l.TakeQueue(c, nil)); got != "1234567890123" {
 			t.Errorf("taken in the turn of the loss: %q", got)
 		}
 		l.Write(c, []byte("and this"))

@@ -190,11 +190,20 @@ func (l *Loop) sendLast(c *Conn, b []byte) (rest []byte) {
 // SetQueueLimit changes how many bytes may wait for one conn, from the next write on. Loop goroutine only, or before Run.
 func (l *Loop) SetQueueLimit(bytes int) { l.queueLimit = bytes }
 
+// limitOf returns how many bytes may wait for c. Those of a conn without a socket are text, in which binary data take a third
+// more: what another conn may be sent it may be sent too.
+func (l *Loop) limitOf(c *Conn) int {
+	if c.Detached() {
+		return l.queueLimit + l.queueLimit/3
+	}
+	return l.queueLimit
+}
+
 // enqueue puts b behind what waits for c. A queue takes one write of any size, and then up to the
 // limit; a conn that would pass it is slow, and so is one that would pass the budget. Even then the rest of
 // a write that has begun must follow.
 func (l *Loop) enqueue(c *Conn, b []byte, partial bool) (kept bool) {
-	full := c.out != 0 && l.outqs.table[c.out].bytes+len(b) > l.queueLimit
+	full := c.out != 0 && l.outqs.table[c.out].bytes+len(b) > l.limitOf(c)
 	if full || !l.outqs.budget.Fits(len(b)) {
 		c.set(flagSlow)
 		l.slow = append(l.slow, overflow{l.ID(c), full})

@@ -45,7 +45,7 @@ type Config struct {
 	Tables     Tables
 	NewHandler func(l *Loop) Handler // called for each loop before anything runs
 
-	QueueLimit int     // bytes that may wait for one conn; 0 is 1 MiB
+	QueueLimit int     // bytes that may wait for one conn, and a third more for one without a socket; 0 is 1 MiB
 	Budget     *Budget // of what waits for all conns; nil is no limit
 
 	// InputBudget counts the memory of what handlers have left of their conns' bytes; nil is a count of no interest. It is

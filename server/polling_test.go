@@ -3,6 +3,7 @@ package server
 import (
 	"compress/gzip"
 	"compress/zlib"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"strings"
@@ -389,4 +390,20 @@ func TestPollingQueueIsBounded(t *testing.T) {
 		}
 	}
 	t.Error("1 MB waits for a client whose limit is 64 KiB")
+}
+
+// A binary message that a WebSocket may bring reaches those who poll as well, whose bytes wait in base64.
+func TestPollingTakesTheLargestBinary(t *testing.T) {
+	a := newSocketApp()
+	n := openSocketNode(t, a, nil)
+	p := n.pollerAt("/socket.io/", "")
+	defer p.end()
+	p.post("40")
+	p.poll()
+	a.wait(t, 2)
+	largest := SocketPacket{Data: []byte(`["x",{"_placeholder":true,"num":0}]`), Attachments: [][]byte{make([]byte, defaultMaxPayload)}}
+	n.EmitSocket(a.newest, largest, EmitOptions{})
+	if got, want := p.poll(), `200 451-["x",{"_placeholder":true,"num":0}]`+"\x1eb"+base64.StdEncoding.EncodeToString(largest.Attachments[0]); got != want {
+		t.Errorf("of %d bytes the poll gets %d, %.60q", len(want), len(got), got)
+	}
 }

@@ -18,6 +18,7 @@ func (l *loop) enterRoom(c *netpoll.Conn, s *session, room []byte) {
 // exitRoom ends what enterRoom and enterChannel begin.
 func (l *loop) exitRoom(c *netpoll.Conn, s *session, room []byte) {
 	if l.rosters.Unsubscribe(&s.subs, room) {
+		l.stopTyping(c, s, string(room))
 		l.forget(l.net.ID(c), room)
 	}
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +35,43 @@ func TestTypingEnds(t *testing.T) {
 		if got := other.hear(0, 2, false).pushes; !slices.Equal(got, want) {
 			t.Errorf("after %q the room heard %q; want %q", stop, got, want)
 		}
+	}
+}
+
+// A socket stops it by leaving the room, or the namespace.
+func TestTypingEndsWithASocket(t *testing.T) {
+	for name, leave := range map[string]func(*node, *client, Socket){
+		"the room": func(n *node, _ *client, k Socket) {
+			if err := n.LeaveSocket(t.Context(), k, "a"); err != nil {
+				t.Error(err)
+			}
+		},
+		"the namespace": func(n *node, c *client, k Socket) {
+			c.send(textOf("41"))
+			n.await("the socket has left", func() bool { return n.JoinSocket(t.Context(), k) != nil })
+		},
+	} {
+		a := newSocketApp()
+		n := openSocketNode(t, a, func(c *Config) {
+			c.SocketIO.RoomsAsChannels = []string{"/"}
+			c.Rooms.WithoutNamespace.TypingTTL = time.Hour
+		})
+		other := n.member("a")
+		c, all := a.enter(n, "/")
+		if err := n.JoinSocket(t.Context(), all[0], "a"); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.SocketTypes(t.Context(), all[0], "a", true); err != nil {
+			t.Fatal(err)
+		}
+		leave(n, c, all[0])
+		n.mustPublish("a", `"end"`, PublishOptions{})
+		got := other.hear(0, 2, false).pushes
+		if !strings.Contains(got[0], `{"typing":true}`) || !strings.Contains(got[1], `{"typing":false}`) {
+			t.Errorf("of one that leaves %s the room heard %q", name, got)
+		}
+		c.close()
+		other.close()
 	}
 }
 
