@@ -156,7 +156,7 @@ func (l *loop) goOnShaking(id netpoll.ConnID) {
 		return
 	}
 	defer l.guard(c)
-	s, t := l.sessions.At(c.Slot()), l.securedOf(c)
+	s, t, waiting := l.sessions.At(c.Slot()), l.securedOf(c), len(l.rereads)
 	l.writeRecords(c, t.tls.Flush(l.sealed[:0]))
 	switch {
 	case t.tls.Err() != nil:
@@ -166,7 +166,9 @@ func (l *loop) goOnShaking(id netpoll.ConnID) {
 		s.state = stateHead
 		l.receiveSecured(c, s, t, nil) // what came right behind the handshake
 	}
-	l.net.Resume(c)
+	if len(l.rereads) == waiting && l.mayRead(c, s) {
+		l.net.Resume(c)
+	}
 }
 
 // failSecured ends a conn whose TLS has failed. What TLS has to say about it has been sent.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -447,4 +448,43 @@ func TestSecuredRequestsFasterThanServed(t *testing.T) {
 	if most > 512<<10 {
 		t.Errorf("%d bytes were kept", most)
 	}
+}
+
+// joiner is a conn whose second write, which ends a handshake of TLS 1.3, leaves with the third.
+type joiner struct {
+	net.Conn
+	writes int
+	second []byte
+}
+
+func (j *joiner) Write(b []byte) (int, error) {
+	switch j.writes++; j.writes {
+	case 2:
+		j.second = bytes.Clone(b)
+		return len(b), nil
+	case 3:
+		_, err := j.Conn.Write(append(j.second, b...))
+		return len(b), err
+	}
+	return j.Conn.Write(b)
+}
+
+// A request that comes right behind the handshake and is held has its conn wait like any other: what stands behind it stays in the socket,
+// and is not decrypted into memory.
+func TestHeldBehindTheHandshake(t *testing.T) {
+	n := openSecure(t, func(c *Config) {
+		c.routes = []route{{path: pathLate, methods: "GET", serve: func(l *loop, c *netpoll.Conn, s *session, _ *httpRequest) { l.hold(c, s) }}}
+	})
+	c := n.dial()
+	defer c.close()
+	c.tls = tls.Client(&joiner{Conn: c.conn}, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13})
+	c.in = bufio.NewReader(c.tls)
+	c.send([]byte(plain("GET", pathLate)))
+	n.await("the request is held", func() bool { return n.held() == 1 })
+	c.conn.SetWriteDeadline(time.Now().Add(2 * time.Second))
+	_, err := c.tls.Write(make([]byte, 64<<20)) // far more than sockets hold
+	if used := n.inputs.Used(); err == nil || used > 1<<20 {
+		t.Errorf("64 MiB behind a request that is held: %v; %d are in memory", err, used)
+	}
+	n.release(answer{status: http.StatusOK, kind: "text/plain"})
 }
