@@ -207,8 +207,8 @@ func (l *loop) relieve(id netpoll.ConnID) {
 	defer l.guard(c)
 	s := l.sessions.At(c.Slot())
 	b := l.sockets.boxes[id]
-	if s.state != stateEngine || !s.has(flagOffloaded) || b != nil && b.isFull() {
-		return
+	if s.state != stateEngine || !s.has(flagOffloaded) || b != nil && b.isFull() || l.calls[id] != nil {
+		return // of what is out at the pool the end is awaited, or later messages would pass it
 	}
 	s.clear(flagOffloaded)
 	if rest := l.takeRest(id); rest != nil {

@@ -6,7 +6,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/seed4ac54ce5/edge/frame"
 	"github.com/seed4ac54ce5/edge/internal/testutil"
+	"github.com/seed4ac54ce5/edge/netpoll"
 )
 
 // A client that the application has let in, and that does not come in for all that, is one that has left: it is told of both.
@@ -97,4 +99,33 @@ func TestSocketPayloadWaits(t *testing.T) {
 	}
 	a.expect(t, want...)
 	testutil.Eventually(t, patience, func() bool { return n.inputs.Used() == 0 }, "nothing waits")
+}
+
+// While a message of a session is out at the pool, that the application has caught up is no reason to read those behind it.
+func TestRelievedWhileAMessageIsOut(t *testing.T) {
+	a := newSocketApp()
+	n := openSocketNode(t, a, nil)
+	c, _ := a.enter(n, "/")
+	defer c.close()
+	inflated := make(chan struct{})
+	if err := n.onLoops(t.Context(), func(l *loop) {
+		l.net.Each(func(conn *netpoll.Conn) {
+			s := l.sessions.At(conn.Slot())
+			if s.state != stateEngine {
+				return
+			}
+			message := &call{finish: func(conn *netpoll.Conn, s *session) { l.inflatedMessage(conn, s, frame.OpText, []byte(`42["first"]`)) }}
+			if !l.offload(conn, s, message, func() { <-inflated }) {
+				t.Error("the pool has no room")
+			}
+			if l.relieve(l.net.ID(conn)); !s.has(flagOffloaded) {
+				t.Error("the session is read")
+			}
+		})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	c.send(textOf(`42["second"]`))
+	close(inflated)
+	a.expect(t, `event / ["first"] []`, `event / ["second"] []`)
 }
