@@ -56,6 +56,9 @@ func (l *Local) begin(b *backlog) *job {
 	for n < len(events) && events[n].roster == b.roster && events[n].kind != acted && l.include(r, j, events[n]) {
 		n++
 	}
+	if b == &l.series.backlog {
+		n += l.gather(r, j, n)
+	}
 	b.take(n)
 	return l.begun(j)
 }

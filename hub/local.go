@@ -65,9 +65,13 @@ type Local struct {
 	resting  resting    // backlogs whose room has a delay
 	series   series     // what waits for ordered rooms
 	jobs     jobPool
-	Aligned  bool          // rooms with the same BatchDelay deliver at the same moments
-	serving  bool          // within Fanout: Deliver may not come back here
-	clock    time.Duration // when Fanout last looked at it: at most a stride ago
+	Aligned  bool // rooms with the same BatchDelay deliver at the same moments
+	// InOrder reports whether members of a form receive what ordered rooms have for them in one order across rooms; nil is all.
+	InOrder func(Form) bool
+
+	ahead   []Event       // scratch space of gather
+	serving bool          // within Fanout: Deliver may not come back here
+	clock   time.Duration // when Fanout last looked at it: at most a stride ago
 }
 
 func newLocal(h *Hub, id uint8, in Inbox, sink Sink) *Local {

@@ -2,12 +2,14 @@ package hub
 
 import (
 	"iter"
+	"slices"
 	"time"
 )
 
 // Rooms whose options are Ordered are served by a loop in the order of its events, each publication to its end before the
 // next: so a member of several of them receives what one publisher has sent to them in the order in which it did, and acts
-// that stand between the publications keep their places. The price is that a small room waits for a large one.
+// that stand between the publications keep their places. The price is that a small room waits for a large one, and that publications of
+// several rooms that alternate are joined only where no member is one of those for whom the order is kept, see [Local.InOrder].
 
 // Act is something that is to be done in its place among the publications of ordered rooms.
 type Act interface {
@@ -105,6 +107,47 @@ func (l *Local) advanceJob() (n int) {
 	}
 	q.trim()
 	return n
+}
+
+// A job in the series looks so many events ahead for others of its roster: a part of what its deliveries take.
+const (
+	aheadEach = 16 // for each member
+	aheadMost = 4096
+)
+
+// gather adds to j, a job of r that takes the first n events of the series, those of r that stand further back, if r has no member
+// to whom the order across rooms matters. They come to stand behind the first n; it returns how many they are.
+func (l *Local) gather(r *roster, j *job, n int) (more int) {
+	q := &l.series
+	events := q.events[q.head:]
+	if n == 0 || l.inOrder(r, j) {
+		return 0
+	}
+	events = events[n:min(len(events), n+aheadMost, n+aheadEach*int(r.n))]
+	others, end := l.ahead[:0], 0
+	for _, ev := range events {
+		if ev.roster == q.roster && ev.kind != acted {
+			if ev.kind == joined && l.InOrder(l.subs.At(ev.sub).member.Form()) || !l.include(r, j, ev) {
+				break
+			}
+			events[more] = ev
+			more++
+		} else {
+			others = append(others, ev)
+		}
+		end++
+	}
+	copy(events[more:end], others)
+	clear(others)
+	l.ahead = others[:0]
+	return more
+}
+
+// inOrder reports whether r has a member to whom the order across rooms matters, or gets one in j.
+func (l *Local) inOrder(r *roster, j *job) bool {
+	return l.InOrder == nil ||
+		slices.ContainsFunc(l.seats(r), func(s seat) bool { return l.InOrder(s.member.Form()) }) ||
+		slices.ContainsFunc(j.late, func(a arrival) bool { return l.InOrder(l.subs.At(a.sub).member.Form()) })
 }
 
 // endAct takes the first event out, an act that is done.

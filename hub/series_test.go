@@ -179,3 +179,79 @@ func TestMembersAndForms(t *testing.T) {
 		})
 	}
 }
+
+// Publications of rooms that alternate share writes where nobody minds the order across rooms; who does gets all in one order, and each
+// room's order holds for all.
+func TestSeriesGathers(t *testing.T) {
+	h := New()
+	h.SetOptions(0, ordered)
+	l := newLoop(h)
+	l.InOrder = func(f Form) bool { return f == 1 }
+	subs := make([]Subs, 5)
+	enter := func(slot uint32, form Form, room string) {
+		if _, err := l.Subscribe(NewMember(slot, form), &subs[slot], 0, []byte(room), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writes := make(map[uint32]int)
+	l.then = func(m Member, _ []byte) bool { writes[m.Slot()]++; return false }
+	for slot := range uint32(3) { // some are in a, some in b, one in both
+		if slot != 1 {
+			enter(slot, 0, "a")
+		}
+		if slot != 0 {
+			enter(slot, 0, "b")
+		}
+	}
+	l.settle()
+	var ab string
+	for n := range 7 {
+		for _, room := range []string{"a", "b"} {
+			text := fmt.Sprint(room, n)
+			publish(h, room, text)
+			ab += text + ";"
+		}
+		if n == 3 {
+			enter(3, 0, "a") // in the middle
+		}
+	}
+	only := func(texts, room string) (s string) {
+		for text := range strings.SplitSeq(strings.TrimSuffix(texts, ";"), ";") {
+			if strings.HasPrefix(text, room) {
+				s += text + ";"
+			}
+		}
+		return s
+	}
+	l.settle()
+	_, second, _ := strings.Cut(ab, "b3;")
+	for slot, want := range []string{only(ab, "a"), only(ab, "b"), only(ab, "a") + only(ab, "b"), only(second, "a")} {
+		if got := l.got[uint32(slot)]; got != want {
+			t.Errorf("member %d received %q; want %q", slot, got, want)
+		}
+	}
+	if writes[0] != 1 || writes[1] != 1 || writes[2] != 2 || writes[3] != 1 {
+		t.Errorf("writes to members: %v; want 1 for each room", writes)
+	}
+
+	clear(l.got)
+	publish(h, "a", "before")
+	publish(h, "b", "before")
+	enter(4, 1, "a")
+	enter(4, 1, "b")
+	ab = ""
+	for n := range 7 {
+		for _, room := range []string{"a", "b"} {
+			text := fmt.Sprint(room, n)
+			publish(h, room, text)
+			ab += "1" + text + ";" // as its form has it
+		}
+	}
+	l.settle()
+	if got := l.got[4]; got != ab {
+		t.Errorf("who minds the order received %q; want %q", got, ab)
+	}
+	if got, want := l.got[0], "before;"+only(strings.ReplaceAll(ab, "1a", "a"), "a"); got != want {
+		t.Errorf("a member of one room received %q; want %q", got, want)
+	}
+}

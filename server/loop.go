@@ -144,6 +144,7 @@ func newLoop(s *Server, n *netpoll.Loop) *loop {
 	}
 	l.setLimits(s.config.clientLimits())
 	l.rosters = s.hub.AddLoop(inbox{n}, l)
+	l.rosters.InOrder = func(f hub.Form) bool { return wireOf(f).isSocket() }
 	l.rosters.Meter = meter{l}
 	return l
 }
